@@ -1,0 +1,110 @@
+"""Refusals and failures of this program (BEHAVIOUR section 11).
+
+A client reads ``ClassName: what happened. What to do.``. Transport errors (``transports.errors``) carry the same two
+sentences and a ``public_name``; ``public_text`` renders both kinds, so that no tool formats an error itself.
+
+::
+
+    Refusal                     the program says no, or the input is wrong; nothing was done
+    ├── HostNotAllowed  HostBlocked
+    ├── PathNotAllowed  PathRestricted  PathChanged  RedactBypassBlocked  LocalPathPolicyError
+    ├── CommandNotAllowed  CommandIsCheatsheetMatch
+    ├── PlatformNotSupported  InvalidArgument  TooLarge  FileConflict  AuditUnavailable
+    └── SudoFailed
+    ConfigError                 stops the start (or a reload): file, line, alias, field, remedy in one line
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from transports.errors import TransportError
+
+
+class Refusal(Exception):  # noqa: N818 - the class names are what clients read
+    """Base. ``what`` and ``remedy`` are one sentence each, free of secrets."""
+
+    public_name: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "public_name" not in cls.__dict__:
+            cls.public_name = cls.__name__
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what} {remedy}".strip())
+        self.what = what
+        self.remedy = remedy
+
+
+class HostNotAllowed(Refusal):
+    """The name is neither in hosts.toml nor on SSH_HOSTS_ALLOWLIST."""
+
+
+class HostBlocked(Refusal):
+    """SSH_HOSTS_BLOCKLIST names the host, what it resolves to, or one of its jump hosts."""
+
+
+class PathNotAllowed(Refusal):
+    """The canonical path lies outside the host's path_allowlist."""
+
+
+class PathRestricted(Refusal):
+    """The canonical path lies in a restricted zone."""
+
+
+class PathChanged(Refusal):
+    """The path led elsewhere after it was opened than when it was judged."""
+
+
+class RedactBypassBlocked(Refusal):
+    """The path is redact-listed and this tool would show it raw."""
+
+
+class LocalPathPolicyError(Refusal):
+    """A local_path outside SSH_LOCAL_TRANSFER_ROOTS, or one that must not be touched."""
+
+
+class CommandNotAllowed(Refusal):
+    """A program in the command is not allowed, or the command cannot be judged."""
+
+
+class CommandIsCheatsheetMatch(Refusal):
+    """A dedicated tool does this command's job. ``pattern_id`` goes into the audit line."""
+
+    def __init__(self, what: str, remedy: str = "", *, pattern_id: str) -> None:
+        super().__init__(what, remedy)
+        self.pattern_id = pattern_id
+
+
+class PlatformNotSupported(Refusal):
+    """The host lacks what the tool stands on (POSIX shell, apt, systemd, docker)."""
+
+
+class InvalidArgument(Refusal):
+    """An argument has the wrong shape; nothing was sent."""
+
+
+class TooLarge(Refusal):
+    """Input or file beyond a configured limit."""
+
+
+class FileConflict(Refusal):
+    """The file is not as the caller assumed: exists already, text not found, patch does not apply."""
+
+
+class SudoFailed(Refusal):
+    """sudo said no: wrong password, not in sudoers, a terminal required, or no password to be had."""
+
+
+class AuditUnavailable(Refusal):
+    """The audit cannot be written, so nothing beyond the read tier runs."""
+
+
+class ConfigError(Exception):
+    """A setting or hosts.toml entry that stops the start. ``str()`` is one line meant for the operator."""
+
+
+def public_text(error: Refusal | TransportError) -> str:
+    """``ClassName: what happened. What to do.``"""
+    return f"{error.public_name}: {error}"

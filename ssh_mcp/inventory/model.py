@@ -1,0 +1,98 @@
+"""What the operator decided about one host, after all layers were merged. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from transports.api import Auth
+
+
+class Platform(StrEnum):
+    """linux, macos, bsd and darwin in hosts.toml mean POSIX."""
+
+    POSIX = "posix"
+    WINDOWS = "windows"
+
+
+class BypassPolicy(StrEnum):
+    """What happens when a raw reader meets a redact-listed path (BEHAVIOUR section 5)."""
+
+    BLOCK = "block"
+    WARN = "warn"
+    AUDIT_ONLY = "audit_only"
+
+
+@dataclass(frozen=True, slots=True)
+class PathPolicy:
+    """Host's own lists united with the environment's. ``"*"`` or ``"/"`` in ``allow`` means everything."""
+
+    allow: tuple[str, ...] = ()
+    restricted: tuple[str, ...] = ()
+    restricted_globs: tuple[str, ...] = ()
+    redact_globs: tuple[str, ...] = ()
+    bypass: BypassPolicy = BypassPolicy.BLOCK
+    windows: bool = False
+    default_dir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPolicy:
+    """``allow`` is the union of host and environment; see BEHAVIOUR section 8."""
+
+    allow: tuple[str, ...] = ()
+    allow_any: bool = False
+    cheatsheet: bool = True
+    redact_globs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionPolicy:
+    """How secrets in this host's texts are found and marked."""
+
+    keys_add: tuple[str, ...] = ()
+    keys_replace: tuple[str, ...] = ()
+    entropy: bool = True
+    hint_chars: int = 0
+    salt: str = ""
+    output: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLimits:
+    """Thresholds of ``[hosts.<alias>.alerts]``; None: not watched."""
+
+    disk_use_percent_max: float | None = None
+    load_avg_1min_max: float | None = None
+    mem_free_percent_min: float | None = None
+    disk_mounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostPolicy:
+    """One host. ``ssh_name`` is the word that ssh is asked for; ``hostname`` is the canonical name of results."""
+
+    alias: str
+    hostname: str
+    ssh_name: str
+    user: str | None = None
+    port: int | None = None
+    platform: Platform = Platform.POSIX
+    auth: Auth = field(default_factory=Auth)
+    jump: tuple[HostPolicy, ...] = ()
+    ssh_options: tuple[tuple[str, str], ...] = ()
+    paths: PathPolicy = field(default_factory=PathPolicy)
+    commands: CommandPolicy = field(default_factory=CommandPolicy)
+    redaction: RedactionPolicy = field(default_factory=RedactionPolicy)
+    alerts: AlertLimits = field(default_factory=AlertLimits)
+    persistent_session: bool = True
+    docker_cmd: tuple[str, ...] = ("docker",)
+    compose_cmd: tuple[str, ...] | None = None
+    notes: str | None = None
+    sudo_mode: Literal["per-call"] = "per-call"
+    in_inventory: bool = True
+
+    @property
+    def windows(self) -> bool:
+        return self.platform is Platform.WINDOWS

@@ -1,0 +1,36 @@
+"""The base of all result models, and the marks that tell the guard where a piece of text came from.
+
+Unmarked ``str`` fields count as host output: the guard sanitises and redacts them. A field that this program made up
+itself is ``Ours``; a field that must arrive byte for byte (an edit is made from it) is ``Raw``: the guard only warns.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Provenance(StrEnum):
+    """Who wrote a text."""
+
+    HOST = "host"
+    OURS = "ours"
+    RAW = "raw"
+
+
+Ours = Annotated[str, Provenance.OURS]
+Raw = Annotated[str, Provenance.RAW]
+
+
+class Result(BaseModel):
+    """What a tool answers. Field names are the contract's (contract/tools.json) and stay as they are."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Warned(Result):
+    """A result that can carry remarks about its own text."""
+
+    output_warnings: list[Ours] = Field(default_factory=list)

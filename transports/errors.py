@@ -1,0 +1,132 @@
+"""Everything that can go wrong between this program and a remote host.
+
+The tree; the indented line is the more special error::
+
+    TransportError
+    ├── LocalError              our own machine: no ssh, socket directory unsafe, path too long
+    ├── ConnectError            no login: refused, unreachable, timed out, unresolvable, no common algorithm,
+    │   │                       bad permissions, jump host failed (``hop`` names it)
+    │   ├── UnknownHost         no known key for the host
+    │   ├── HostKeyMismatch     another key than the known one
+    │   ├── AuthenticationFailed  the server accepted none of our credentials
+    │   └── AgentFingerprintNotFound  the pinned key is not in the agent
+    ├── MasterLost              the master (or its connection) ended under a session
+    ├── SessionRefused          sshd or the account refuses a further session, exec or subsystem
+    ├── ProtocolError           the peer broke the mux or SFTP protocol
+    ├── SFTPSubsystemUnavailable  the host offers no usable SFTP
+    └── RemoteError             the host answered, with a failure
+        └── FileError           an SFTP status or errno-like failure about one path (``kind`` says which)
+
+Every error carries ``what`` (one sentence: what happened) and ``remedy`` (one sentence: what to do, may be empty).
+Neither ever holds a secret. ``public_name`` is the class name that clients see.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class TransportError(Exception):
+    """Base of the tree. ``sent`` is False only where nothing irrevocable can have reached the host."""
+
+    public_name: ClassVar[str] = "RemoteError"
+
+    def __init__(self, what: str, remedy: str = "", *, sent: bool = True, hop: str | None = None) -> None:
+        super().__init__(f"{what} {remedy}".strip())
+        self.what = what
+        self.remedy = remedy
+        self.sent = sent
+        self.hop = hop
+
+
+class LocalError(TransportError):
+    """Our own side cannot do it: missing or old OpenSSH, an unsafe socket directory, too long a socket path."""
+
+    public_name = "ConnectError"
+
+
+class ConnectError(TransportError):
+    """No login to the host (or to the jump host named in ``hop``)."""
+
+    public_name = "ConnectError"
+
+
+class UnknownHost(ConnectError):
+    """No known_hosts entry covers the key that the host offers."""
+
+    public_name = "UnknownHost"
+
+
+class HostKeyMismatch(ConnectError):
+    """The host offers another key than the known one."""
+
+    public_name = "HostKeyMismatch"
+
+
+class AuthenticationFailed(ConnectError):
+    """The server accepted none of the credentials that we may use."""
+
+    public_name = "AuthenticationFailed"
+
+
+class AgentFingerprintNotFound(ConnectError):
+    """The fingerprint pinned for the host is not among the agent's keys."""
+
+    public_name = "AgentFingerprintNotFound"
+
+
+class MasterLost(TransportError):
+    """The master or its TCP connection ended while a session was using it."""
+
+    public_name = "MasterLost"
+
+
+class SessionRefused(TransportError):
+    """The host accepted the login but refuses the session, the command or the subsystem."""
+
+    public_name = "SessionRefused"
+
+
+class ProtocolError(TransportError):
+    """The peer sent what the mux or SFTP protocol does not allow."""
+
+    public_name = "RemoteError"
+
+
+class SFTPSubsystemUnavailable(TransportError):
+    """The host offers no SFTP subsystem, or something else speaks on its channel."""
+
+    public_name = "SFTPSubsystemUnavailable"
+
+
+class RemoteError(TransportError):
+    """The host answered and said no."""
+
+    public_name = "RemoteError"
+
+
+class FileErrorKind(StrEnum):
+    """Causes that SFTP status codes and a second look can tell apart."""
+
+    NOT_FOUND = "not_found"
+    PERMISSION = "permission"
+    EXISTS = "exists"
+    NOT_EMPTY = "not_empty"
+    IS_DIRECTORY = "is_directory"
+    NOT_DIRECTORY = "not_directory"
+    NO_SPACE = "no_space"
+    READ_ONLY = "read_only"
+    CROSS_DEVICE = "cross_device"
+    TOO_LONG = "too_long"
+    UNSUPPORTED = "unsupported"
+    FAILURE = "failure"
+
+
+class FileError(RemoteError):
+    """A file operation failed; ``path`` is the remote path as sent, ``kind`` the cause as far as it is known."""
+
+    def __init__(self, kind: FileErrorKind, path: str, what: str, remedy: str = "", *, sent: bool = True) -> None:
+        super().__init__(what, remedy, sent=sent)
+        self.kind = kind
+        self.path = path
