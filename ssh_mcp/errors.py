@@ -21,7 +21,7 @@ from typing import ClassVar
 from transports.errors import TransportError
 
 
-class Refusal(Exception):  # noqa: N818 - the class names are what clients read
+class Refusal(Exception):
     """Base. ``what`` and ``remedy`` are one sentence each, free of secrets."""
 
     public_name: ClassVar[str] = ""

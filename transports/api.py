@@ -338,7 +338,8 @@ class Connection(Protocol):
 
         With ``framed`` it runs by ``sh`` under our command frame in a process group of its own, and a timeout or a
         cancellation ends that group (TERM, grace, KILL) before this returns or raises; a timeout is no error but
-        ``timed_out``, with the partial output. ``framed=False`` sends ``command`` to the login shell as it is (Windows).
+        ``timed_out``, with the partial output. ``framed=False`` sends ``command`` to the login shell as it is
+        (Windows).
         ``idempotent`` allows one retry after MasterLost. ``on_output`` sees every byte, also beyond the caps.
         """
 

@@ -1,0 +1,33 @@
+"""Fixtures for all tests: no test reads the user's own ~/.ssh, agent or configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _away_from_the_users_own_files(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """HOME and the XDG directories point at an empty place, and no agent or SSH_*, ALLOW_*, MCP_* setting leaks in."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("SSH_", "ALLOW_", "MCP_", "XDG_")) and name != "SSH_MCP_REQUIRE_LAB":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+    yield
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    return Path(__file__).resolve().parent.parent
