@@ -1,0 +1,73 @@
+"""One tool call as the remote room sees it: where its audit facts go, and how it tells the client of progress."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ssh_mcp.audit.record import AuditRecord, hash_text
+
+if TYPE_CHECKING:
+    from ssh_mcp.remote.fleet import Fleet
+    from ssh_mcp.remote.host import RemoteHost
+
+PROGRESS_AFTER = 1.0
+"""Seconds a call must have lasted before it sends its first progress notification."""
+
+PROGRESS_EVERY = 0.5
+"""Seconds between two progress notifications."""
+
+ProgressSender = Callable[[float, float | None, str | None], Awaitable[None]]
+
+
+async def no_progress(_done: float, _total: float | None, _message: str | None) -> None:
+    """For callers that did not ask for progress."""
+
+
+@dataclass(slots=True)
+class Call:
+    """Handed to tools that need no single host, and carried by every ``RemoteHost``."""
+
+    fleet: Fleet
+    record: AuditRecord
+    send_progress: ProgressSender = no_progress
+    started: float = field(default_factory=time.monotonic)
+    warnings: list[str] = field(default_factory=list)
+    _last_progress: float = 0.0
+
+    async def host(self, name: str) -> RemoteHost:
+        """Resolve one name to a host that carries its policy. Raises HostNotAllowed, HostBlocked."""
+        return await self.fleet.host(name, self)
+
+    async def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Tell the client, at most twice a second and only once the call has lasted a second."""
+        now = time.monotonic()
+        if now - self.started < PROGRESS_AFTER or now - self._last_progress < PROGRESS_EVERY:
+            return
+        self._last_progress = now
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await self.send_progress(done, total, message)
+
+    def note_path(self, canonical: str) -> None:
+        """The audit line hashes the canonical path of the call's (first) path argument."""
+        if self.record.path_hash is None:
+            self.record.path_hash = hash_text(canonical)
+
+    def note_command(self, masked: str) -> None:
+        """The audit line hashes the masked command."""
+        self.record.command_hash = hash_text(masked)
+
+    def note_exit(self, exit_code: int) -> None:
+        self.record.exit_code = exit_code
+
+    def note_bypass(self) -> None:
+        """A redact-listed path was delivered raw under the audit_only policy."""
+        self.record.redact_bypass = True
+
+    def warn(self, text: str) -> None:
+        """A remark for the result's output_warnings."""
+        if text not in self.warnings:
+            self.warnings.append(text)

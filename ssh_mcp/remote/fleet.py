@@ -1,0 +1,54 @@
+"""All hosts: from a name to a RemoteHost, with the blocklist applied to what ssh would really connect to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ssh_mcp.inventory.destination import to_destination
+from ssh_mcp.remote.host import RemoteHost
+
+if TYPE_CHECKING:
+    from ssh_mcp.inventory.model import HostPolicy
+    from ssh_mcp.inventory.notes import Notes
+    from ssh_mcp.inventory.resolve import Inventory
+    from ssh_mcp.remote.call import Call
+    from ssh_mcp.remote.shells import Shells
+    from ssh_mcp.settings import Settings
+    from transports.api import Destination, Transport
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The state that all calls share. ``inventory`` is swapped whole by a reload."""
+
+    settings: Settings
+    inventory: Inventory
+    transport: Transport
+    notes: Notes
+    shells: Shells
+    _destinations: dict[HostPolicy, Destination] = field(default_factory=dict)
+
+    def destination(self, policy: HostPolicy) -> Destination:
+        """The transport's view of a host; the same policy gives the same object."""
+        found = self._destinations.get(policy)
+        if found is None:
+            found = self._destinations[policy] = to_destination(policy, self.settings)
+        return found
+
+    async def host(self, name: str, call: Call) -> RemoteHost:
+        """BEHAVIOUR section 3. Raises HostNotAllowed, HostBlocked."""
+        policy = self.inventory.resolve(name)
+        destination = self.destination(policy)
+        canonical = policy.hostname
+        if self.inventory.needs_effective(policy):
+            effective = await self.transport.effective(destination)
+            self.inventory.check_effective(policy, effective)
+            if not policy.in_inventory:
+                canonical = effective.hostname
+        return RemoteHost(policy, self.transport.connection(destination), call, name=canonical)
+
+    def replace_inventory(self, inventory: Inventory) -> None:
+        """Swap after a validated reload; calls that run keep the host they have."""
+        self.inventory = inventory
+        self._destinations = {}

@@ -1,0 +1,71 @@
+"""A remote host that already carries its policy: the only way a tool can reach one.
+
+The parts (``files``, ``commands`` …) check before they act. They are made on first use, so that a call that only
+lists a directory builds nothing else.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ssh_mcp.errors import PlatformNotSupported
+
+if TYPE_CHECKING:
+    from ssh_mcp.inventory.model import HostPolicy
+    from ssh_mcp.remote.call import Call
+    from ssh_mcp.remote.commands import Commands
+    from ssh_mcp.remote.files import RemoteFiles
+    from ssh_mcp.remote.sudo import Sudo
+    from ssh_mcp.settings import Settings
+    from transports.api import Connection
+
+
+class RemoteHost:
+    """One host within one call. Made by ``Fleet.host`` only."""
+
+    def __init__(self, policy: HostPolicy, connection: Connection, call: Call, *, name: str) -> None:
+        self.policy = policy
+        self.call = call
+        self.name = name
+        """Canonical hostname: what results name."""
+        self._connection = connection
+
+    @property
+    def connection(self) -> Connection:
+        """The transport of this host: for the parts in ``ssh_mcp.remote``; tools have no business with it."""
+        return self._connection
+
+    @property
+    def alias(self) -> str:
+        return self.policy.alias
+
+    @property
+    def settings(self) -> Settings:
+        return self.call.fleet.settings
+
+    def require_posix(self, what: str, instead: str) -> None:
+        """Raise PlatformNotSupported on a Windows host. ``what`` is missing there; ``instead`` is a whole sentence."""
+        if self.policy.windows:
+            raise PlatformNotSupported(f"{self.name} is a Windows host and has no {what}.", instead)
+
+    @cached_property
+    def files(self) -> RemoteFiles:
+        """Files over SFTP, confined by the host's path policy."""
+        from ssh_mcp.remote.files import RemoteFiles
+
+        return RemoteFiles(self)
+
+    @cached_property
+    def commands(self) -> Commands:
+        """Commands: our own as tokens, a caller's as judged shell text."""
+        from ssh_mcp.remote.commands import Commands
+
+        return Commands(self)
+
+    @cached_property
+    def sudo(self) -> Sudo:
+        """The same as root through sudo."""
+        from ssh_mcp.remote.sudo import Sudo
+
+        return Sudo(self)

@@ -1,0 +1,69 @@
+"""FastMCP's view of a tool: an entry of the catalogue whose only way to run is the runner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mcp_types
+from fastmcp.exceptions import ToolError
+from fastmcp.server.context import Context
+from fastmcp.server.dependencies import get_context
+from fastmcp.tools.base import Tool, ToolResult
+from fastmcp.utilities.tasks import TaskConfig
+from pydantic import PrivateAttr
+from pydantic_core import to_json
+
+from ssh_mcp.remote.call import ProgressSender, no_progress
+from ssh_mcp.results.base import Result
+from ssh_mcp.tools.catalogue import Entry
+from ssh_mcp.tools.runner import Runner, ToolFailed
+
+
+class RegisteredTool(Tool):
+    """Holds no function: what it does is decided by the registry, through the runner."""
+
+    _entry: Entry = PrivateAttr()
+    _runner: Runner = PrivateAttr()
+
+    @classmethod
+    def of(cls, entry: Entry, runner: Runner, *, tasks: bool = False) -> RegisteredTool:
+        """Wrap one entry. ``tasks`` says that background tasks are switched on in this server."""
+        made = cls(
+            name=entry.name,
+            description=entry.description,
+            parameters=entry.input_schema,
+            output_schema=entry.output_schema,
+            annotations=mcp_types.ToolAnnotations.model_validate(entry.annotations),
+            tags={entry.group, entry.tier.value},
+            task_config=TaskConfig(mode="optional" if tasks and entry.task else "forbidden"),
+        )
+        made._entry = entry
+        made._runner = runner
+        return made
+
+    async def run(self, arguments: dict[str, Any]) -> ToolResult:
+        """Run through the runner. Raises ToolError with the client's sentence."""
+        try:
+            result = await self._runner.run(self._entry, arguments, _progress_sender())
+        except ToolFailed as failed:
+            raise ToolError(str(failed)) from None
+        return as_tool_result(result)
+
+
+def as_tool_result(result: Result) -> ToolResult:
+    """Structured content and the same as JSON text, for clients that read only text."""
+    structured = result.model_dump(mode="json")
+    text = mcp_types.TextContent(type="text", text=to_json(structured).decode())
+    return ToolResult(content=[text], structured_content=structured)
+
+
+def _progress_sender() -> ProgressSender:
+    try:
+        context: Context = get_context()
+    except RuntimeError:
+        return no_progress
+
+    async def send(done: float, total: float | None, message: str | None) -> None:
+        await context.report_progress(done, total, message)
+
+    return send

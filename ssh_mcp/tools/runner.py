@@ -1,0 +1,157 @@
+"""The one way into a tool: validate, resolve, audit, run, guard. No tool does any of it, and none can leave it out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import anyio
+from pydantic import ValidationError
+
+from ssh_mcp.audit.hooks import Event, HookRegistry
+from ssh_mcp.audit.record import AuditRecord
+from ssh_mcp.audit.sinks import Audit
+from ssh_mcp.errors import CommandIsCheatsheetMatch, InvalidArgument, PlatformNotSupported, Refusal, public_text
+from ssh_mcp.guard.guard import Guard
+from ssh_mcp.inventory.model import RedactionPolicy
+from ssh_mcp.policy.tiers import Tier
+from ssh_mcp.remote.call import Call, ProgressSender, no_progress
+from ssh_mcp.remote.fleet import Fleet
+from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.results.base import Result
+from ssh_mcp.tools.catalogue import Entry
+from ssh_mcp.tools.modules import load
+from ssh_mcp.tools.spec import ToolSpec
+from transports.errors import TransportError
+
+logger = logging.getLogger("ssh_mcp")
+
+
+class ToolFailed(Exception):  # noqa: N818 - it is a message for the client, already worded
+    """``str()`` is what the client reads: ``ClassName: what happened. What to do.``"""
+
+
+class SpecLoader(Protocol):
+    """Where a tool's spec comes from; the tests put one of their own here."""
+
+    def __call__(self, family: str, name: str) -> ToolSpec: ...
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs tools of the catalogue. One per server."""
+
+    fleet: Fleet
+    audit: Audit
+    hooks: HookRegistry
+    load_spec: SpecLoader = load
+
+    async def run(
+        self, entry: Entry, arguments: Mapping[str, Any], send_progress: ProgressSender = no_progress
+    ) -> Result:
+        """Answer the tool's guarded result. Raises ToolFailed for every refusal and failure."""
+        record = AuditRecord.begin(tool=entry.name, tier=entry.tier, host=_claimed_host(arguments))
+        call = Call(fleet=self.fleet, record=record, send_progress=send_progress)
+        self.hooks.fire(Event.PRE_TOOL_CALL, record)
+        hosts: list[RemoteHost] = []
+        try:
+            self.audit.require(entry.tier)
+            result = await self._run(entry, arguments, call, hosts)
+        except (Refusal, TransportError) as error:
+            record.failed(error.public_name)
+            if isinstance(error, CommandIsCheatsheetMatch):
+                record.cheatsheet_pattern_id = error.pattern_id
+            text = self._guard(hosts).text(public_text(error)).text
+            logger.debug("%s %s", record.correlation_id, text)
+            raise ToolFailed(text) from None
+        except anyio.get_cancelled_exc_class():
+            record.failed("Cancelled")
+            raise
+        except Exception as error:
+            record.failed(type(error).__name__)
+            logger.exception("%s %s failed", record.correlation_id, entry.name)
+            raise ToolFailed(
+                f"RemoteError: {entry.name} failed inside the server ({type(error).__name__}). "
+                f"The server's log has it under {record.correlation_id}."
+            ) from None
+        finally:
+            self._close(record, entry.tier)
+        return result
+
+    async def _run(self, entry: Entry, arguments: Mapping[str, Any], call: Call, hosts: list[RemoteHost]) -> Result:
+        spec = self.load_spec(entry.family, entry.name)
+        values = _validated(spec, arguments)
+        for name in spec.hosts:
+            host = await call.host(values[name])
+            hosts.append(host)
+            values[name] = host
+            if spec.windows_instead is not None and host.policy.windows:
+                raise PlatformNotSupported(
+                    f"{entry.name} needs a POSIX shell, and {host.name} is a Windows host.", spec.windows_instead
+                )
+        _note_hosts(call.record, hosts)
+        if spec.call_parameter is not None:
+            values[spec.call_parameter] = call
+        result = await spec.function(**values)
+        guarded = self._guard(hosts).result(result)
+        warnings = getattr(guarded, "output_warnings", None)
+        if warnings is not None:
+            warnings.extend(w for w in call.warnings if w not in warnings)
+        return guarded
+
+    def _close(self, record: AuditRecord, tier: Tier) -> None:
+        """A line that cannot be written is reported; the next mutating call is then refused by ``require``."""
+        record.finish()
+        self.audit.write(record)
+        self.hooks.fire(Event.POST_TOOL_CALL, record)
+        if record.result == "error" and tier is not Tier.READ:
+            logger.info("%s %s: %s", record.correlation_id, record.tool, record.error)
+
+    def _guard(self, hosts: list[RemoteHost]) -> Guard:
+        policy = hosts[0].policy.redaction if hosts else self.fleet.inventory.default_redaction
+        return guard_for(policy)
+
+
+def guard_for(policy: RedactionPolicy) -> Guard:
+    """One guard a policy: rules are compiled once."""
+    guard = _GUARDS.get(policy)
+    if guard is None:
+        guard = _GUARDS[policy] = Guard(policy)
+    return guard
+
+
+_GUARDS: dict[RedactionPolicy, Guard] = {}
+
+
+def _claimed_host(arguments: Mapping[str, Any]) -> str | None:
+    """The host as the caller wrote it, until it is resolved: a refused name is audited too."""
+    name = arguments.get("host", arguments.get("src_host"))
+    return name[:255] if isinstance(name, str) else None
+
+
+def _note_hosts(record: AuditRecord, hosts: list[RemoteHost]) -> None:
+    if len(hosts) == 1:
+        record.host = hosts[0].name
+    elif hosts:
+        record.host, record.hosts = "?", [host.name for host in hosts]
+
+
+def _validated(spec: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        model = spec.arguments.model_validate(dict(arguments))
+    except ValidationError as error:
+        raise InvalidArgument(
+            f"{spec.name} got wrong arguments: {_in_words(error)}.", "The tool's schema says what it takes."
+        ) from None
+    return {name: getattr(model, name) for name in spec.parameters}
+
+
+def _in_words(error: ValidationError) -> str:
+    """The first three complaints without the values, which may be secrets."""
+    complaints = error.errors(include_url=False, include_context=False, include_input=False)
+    parts = [f"{'.'.join(str(p) for p in c['loc']) or 'arguments'}: {c['msg']}" for c in complaints[:3]]
+    if len(complaints) > 3:
+        parts.append(f"and {len(complaints) - 3} more")
+    return "; ".join(parts)

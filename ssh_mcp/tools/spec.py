@@ -1,0 +1,150 @@
+"""What a tool is: one function, its place in the catalogue, and nothing else.
+
+``@tool(group=…, tier=…)`` reads the function's annotations once. A parameter annotated ``RemoteHost`` is a host name
+to the client and arrives resolved, with its policy bound; one annotated ``Call`` is ours and invisible; every other
+parameter is the client's. Importing a tool module builds no schema: that is ``catalogue``'s work, done ahead of time.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from ssh_mcp.policy.tiers import Group, Tier
+from ssh_mcp.remote.call import Call
+from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.results.base import Result
+
+ToolFunction = Callable[..., Awaitable[Result]]
+F = TypeVar("F", bound=ToolFunction)
+
+HOST_HELP = "Alias or hostname"
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """MCP's hints, explicit on every tool (BEHAVIOUR section 4)."""
+
+    read_only: bool
+    destructive: bool
+    idempotent: bool
+    open_world: bool = True
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """One registered tool."""
+
+    name: str
+    group: Group
+    tier: Tier
+    function: ToolFunction
+    windows_instead: str | None
+    annotations: Annotations
+    description: str
+    parameters: dict[str, inspect.Parameter]
+    hosts: tuple[str, ...]
+    call_parameter: str | None
+    result: type[Result]
+    task: bool = False
+
+    @cached_property
+    def arguments(self) -> type[BaseModel]:
+        """The model that a client's arguments are validated by: no unknown names, no silent extras."""
+        fields: dict[str, Any] = {}
+        for name, parameter in self.parameters.items():
+            default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+            annotation = parameter.annotation
+            if name in self.hosts:
+                annotation = Annotated[str, Field(min_length=1, max_length=255, description=HOST_HELP)]
+            fields[name] = (annotation, default)
+        return create_model(f"{self.name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
+
+
+REGISTRY: dict[str, ToolSpec] = {}
+
+
+def tool(
+    *,
+    group: Group,
+    tier: Tier,
+    windows_instead: str | None = None,
+    destructive: bool | None = None,
+    idempotent: bool | None = None,
+    task: bool = False,
+) -> Callable[[F], F]:
+    """Put a function on the list under its own name.
+
+    ``windows_instead`` marks a tool that needs a POSIX shell: it is the sentence that tells a caller with a Windows
+    host what to use instead (may be empty); None: the tool works there too. ``destructive`` decides for the low-access tier (deletes
+    or overwrites); the other tiers' answer is fixed. ``task`` lets a client run it as a background task.
+    """
+
+    def register(function: F) -> F:
+        spec = _read(function, group, tier, windows_instead, destructive, idempotent, task)
+        if spec.name in REGISTRY and REGISTRY[spec.name].function is not function:
+            raise ValueError(f"two tools are called {spec.name}")
+        REGISTRY[spec.name] = spec
+        return function
+
+    return register
+
+
+def _read(
+    function: ToolFunction,
+    group: Group,
+    tier: Tier,
+    windows_instead: str | None,
+    destructive: bool | None,
+    idempotent: bool | None,
+    task: bool,
+) -> ToolSpec:
+    hints = get_type_hints(function, include_extras=True)
+    result = hints.pop("return", None)
+    name = getattr(function, "__name__", "")
+    if not (isinstance(result, type) and issubclass(result, Result)):
+        raise TypeError(f"{name} must answer a Result, not {result!r}")
+    doc = inspect.getdoc(function)
+    if not doc:
+        raise TypeError(f"{name} has no docstring, which is its description")
+    parameters: dict[str, inspect.Parameter] = {}
+    hosts: list[str] = []
+    call_parameter: str | None = None
+    for parameter in inspect.signature(function).parameters.values():
+        annotation = hints[parameter.name]
+        if annotation is Call:
+            call_parameter = parameter.name
+            continue
+        if annotation is RemoteHost:
+            hosts.append(parameter.name)
+        parameters[parameter.name] = parameter.replace(annotation=annotation)
+    return ToolSpec(
+        name=name,
+        group=group,
+        tier=tier,
+        function=function,
+        windows_instead=windows_instead,
+        annotations=annotations(tier, destructive, idempotent),
+        description=" ".join(doc.split()),
+        parameters=parameters,
+        hosts=tuple(hosts),
+        call_parameter=call_parameter,
+        result=result,
+        task=task,
+    )
+
+
+def annotations(tier: Tier, destructive: bool | None, idempotent: bool | None) -> Annotations:
+    """BEHAVIOUR section 4. Raises ValueError where a low-access tool does not say whether it destroys."""
+    if tier is Tier.READ:
+        return Annotations(read_only=True, destructive=False, idempotent=True)
+    if tier is Tier.LOW_ACCESS:
+        if destructive is None:
+            raise ValueError("a low-access tool says whether it deletes or overwrites")
+        return Annotations(read_only=False, destructive=destructive, idempotent=bool(idempotent))
+    return Annotations(read_only=False, destructive=True, idempotent=bool(idempotent))
