@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ssh_mcp.errors import ConfigError, InvalidArgument
 from ssh_mcp.inventory.destination import to_destination
+from ssh_mcp.inventory.resolve import diff, load_inventory
 from ssh_mcp.remote.host import RemoteHost
 
 if TYPE_CHECKING:
@@ -18,11 +20,35 @@ if TYPE_CHECKING:
     from transports.api import Destination, Transport
 
 
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What the server says of itself; counted when the catalogue was filtered."""
+
+    name: str
+    version: str
+    total_tools: int
+    tiers: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryChange:
+    """What a reload did; the tuples hold aliases."""
+
+    loaded: int
+    source: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Fleet:
     """The state that all calls share. ``inventory`` is swapped whole by a reload."""
 
     settings: Settings
+    facts: ServerFacts
     inventory: Inventory
     transport: Transport
     notes: Notes
@@ -48,7 +74,23 @@ class Fleet:
                 canonical = effective.hostname
         return RemoteHost(policy, self.transport.connection(destination), call, name=canonical)
 
-    def replace_inventory(self, inventory: Inventory) -> None:
-        """Swap after a validated reload; calls that run keep the host they have."""
-        self.inventory = inventory
+    def reload_inventory(self) -> InventoryChange:
+        """Read hosts.toml again and swap, or change nothing. Raises InvalidArgument with the loader's line.
+
+        Calls that run keep the host they have.
+        """
+        try:
+            fresh, warnings = load_inventory(self.settings)
+        except ConfigError as error:
+            raise InvalidArgument(f"The new inventory was not taken: {error}", "The old one stays in force.") from None
+        added, removed, changed = diff(self.inventory, fresh)
+        self.inventory = fresh
         self._destinations = {}
+        return InventoryChange(
+            loaded=len(fresh.hosts),
+            source=fresh.source,
+            added=added,
+            removed=removed,
+            changed=changed,
+            warnings=tuple(warnings),
+        )

@@ -88,9 +88,7 @@ def _fold(node: Mapping[str, Any], definitions: Mapping[str, Any], output: bool)
     for key, value in node.items():
         if key == "properties":
             result[key] = {name: _fold(sub, definitions, output) for name, sub in value.items()}
-        elif key == "additionalProperties" and isinstance(value, Mapping):
-            result[key] = _fold(value, definitions, output)
-        elif key == "items":
+        elif (key == "additionalProperties" and isinstance(value, Mapping)) or key == "items":
             result[key] = _fold(value, definitions, output)
         elif key == "anyOf":
             result.update(_fold_any_of([_fold(option, definitions, output) for option in value]))

@@ -15,7 +15,7 @@ from ssh_mcp.audit.record import AuditRecord
 from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.errors import CommandIsCheatsheetMatch, InvalidArgument, PlatformNotSupported, Refusal, public_text
 from ssh_mcp.guard.guard import Guard
-from ssh_mcp.inventory.model import RedactionPolicy
+from ssh_mcp.guard.shared import guard_for
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.call import Call, ProgressSender, no_progress
 from ssh_mcp.remote.fleet import Fleet
@@ -29,7 +29,7 @@ from transports.errors import TransportError
 logger = logging.getLogger("ssh_mcp")
 
 
-class ToolFailed(Exception):  # noqa: N818 - it is a message for the client, already worded
+class ToolFailed(Exception):
     """``str()`` is what the client reads: ``ClassName: what happened. What to do.``"""
 
 
@@ -112,17 +112,6 @@ class Runner:
     def _guard(self, hosts: list[RemoteHost]) -> Guard:
         policy = hosts[0].policy.redaction if hosts else self.fleet.inventory.default_redaction
         return guard_for(policy)
-
-
-def guard_for(policy: RedactionPolicy) -> Guard:
-    """One guard a policy: rules are compiled once."""
-    guard = _GUARDS.get(policy)
-    if guard is None:
-        guard = _GUARDS[policy] = Guard(policy)
-    return guard
-
-
-_GUARDS: dict[RedactionPolicy, Guard] = {}
 
 
 def _claimed_host(arguments: Mapping[str, Any]) -> str | None:

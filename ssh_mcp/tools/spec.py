@@ -81,12 +81,12 @@ def tool(
     """Put a function on the list under its own name.
 
     ``windows_instead`` marks a tool that needs a POSIX shell: it is the sentence that tells a caller with a Windows
-    host what to use instead (may be empty); None: the tool works there too. ``destructive`` decides for the low-access tier (deletes
-    or overwrites); the other tiers' answer is fixed. ``task`` lets a client run it as a background task.
+    host what to use instead (may be empty); None: the tool works there too. ``destructive`` decides for the low-access
+    tier (deletes or overwrites); the other tiers' answer is fixed. ``task`` lets a client run it as a background task.
     """
 
     def register(function: F) -> F:
-        spec = _read(function, group, tier, windows_instead, destructive, idempotent, task)
+        spec = _read(function, group, tier, windows_instead, annotations(tier, destructive, idempotent), task=task)
         if spec.name in REGISTRY and REGISTRY[spec.name].function is not function:
             raise ValueError(f"two tools are called {spec.name}")
         REGISTRY[spec.name] = spec
@@ -100,12 +100,12 @@ def _read(
     group: Group,
     tier: Tier,
     windows_instead: str | None,
-    destructive: bool | None,
-    idempotent: bool | None,
+    hints: Annotations,
+    *,
     task: bool,
 ) -> ToolSpec:
-    hints = get_type_hints(function, include_extras=True)
-    result = hints.pop("return", None)
+    types = get_type_hints(function, include_extras=True)
+    result = types.pop("return", None)
     name = getattr(function, "__name__", "")
     if not (isinstance(result, type) and issubclass(result, Result)):
         raise TypeError(f"{name} must answer a Result, not {result!r}")
@@ -116,7 +116,7 @@ def _read(
     hosts: list[str] = []
     call_parameter: str | None = None
     for parameter in inspect.signature(function).parameters.values():
-        annotation = hints[parameter.name]
+        annotation = types[parameter.name]
         if annotation is Call:
             call_parameter = parameter.name
             continue
@@ -129,7 +129,7 @@ def _read(
         tier=tier,
         function=function,
         windows_instead=windows_instead,
-        annotations=annotations(tier, destructive, idempotent),
+        annotations=hints,
         description=" ".join(doc.split()),
         parameters=parameters,
         hosts=tuple(hosts),

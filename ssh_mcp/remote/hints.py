@@ -1,0 +1,63 @@
+"""What to do about failures that can be recognised from a command's exit code and stderr. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+_NOT_FOUND = re.compile(
+    r"(?:^|[\s:'\"`])([\w./+-]+)['\"]?: (?:command )?not found\b|command not found: ([\w./+-]+)", re.MULTILINE
+)
+_NO_TTY = (
+    "not a tty",
+    "stdin is not a terminal",
+    "input device is not a tty",
+    "inappropriate ioctl for device",
+    "a terminal is required",
+    "must be run from a terminal",
+    "you must have a tty to run sudo",
+)
+_DENIED = ("permission denied", "operation not permitted", "must be root", "are you root?", "requires root")
+_DISK_FULL = "no space left on device"
+
+
+def hint_for(exit_code: int, stderr: str, *, allowed: Sequence[str], sudo_open: bool) -> str | None:
+    """One or two sentences for the caller, or None where nothing useful can be said.
+
+    ``allowed`` are the bare program names the host's command allowlist permits; ``sudo_open`` says whether the sudo
+    tier is switched on.
+    """
+    if exit_code == 0:
+        return None
+    low = stderr[-4000:].lower()
+    if any(sign in low for sign in _NO_TTY):
+        return (
+            "The program wants a terminal and commands run without one. "
+            "Use its batch or non-interactive flag, or a dedicated tool."
+        )
+    if exit_code == 127 or "not found" in low:
+        return _not_found_hint(stderr, allowed)
+    if exit_code == 126 and "permission denied" not in low:
+        return "The file was found but is not executable."
+    if any(sign in low for sign in _DENIED):
+        if sudo_open:
+            return "The login user may not do this. ssh_sudo_exec runs it as root."
+        return (
+            "The login user may not do this. As root it needs the sudo tier: "
+            "the operator sets ALLOW_DANGEROUS_TOOLS and ALLOW_SUDO."
+        )
+    if _DISK_FULL in low:
+        return "The filesystem is full. ssh_host_disk_usage shows which one."
+    return None
+
+
+def _not_found_hint(stderr: str, allowed: Sequence[str]) -> str | None:
+    match = _NOT_FOUND.search(stderr)
+    if match is None:
+        return None
+    name = (match.group(1) or match.group(2)).rsplit("/", 1)[-1]
+    near = difflib.get_close_matches(name, [a.rsplit("/", 1)[-1] for a in allowed], n=1, cutoff=0.6)
+    if near and near[0] != name:
+        return f"{name} is not installed or not on PATH. The nearest allowed program is {near[0]}."
+    return f"{name} is not installed on the host or not on its PATH; an absolute path may help."

@@ -1,0 +1,74 @@
+"""Results of running commands."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ssh_mcp.results.base import Ours, Result, Warned
+
+
+class ExecResult(Warned):
+    """How a command ended. ``exit_code`` is -1 where the command was ended by us; byte counts are before any cap."""
+
+    host: Ours
+    exit_code: int
+    stdout: str = ""
+    stderr: str = ""
+    stdout_bytes: int = 0
+    stderr_bytes: int = 0
+    stdout_truncated: bool = False
+    stderr_truncated: bool = False
+    duration_ms: int = 0
+    timed_out: bool = False
+    killed_by_signal: Ours | None = None
+    hint: Ours | None = None
+
+
+class BroadcastResult(Result):
+    """One command on many hosts. Keys and names are as the caller wrote them; ``failed`` includes non-zero exits."""
+
+    command: Ours
+    results: dict[str, ExecResult] = Field(default_factory=dict)
+    succeeded: list[Ours] = Field(default_factory=list)
+    failed: list[Ours] = Field(default_factory=list)
+    errors: dict[str, str] = Field(default_factory=dict)
+    elapsed_ms: int = 0
+
+
+class ShellOpened(Result):
+    """A new shell session."""
+
+    session_id: Ours
+    host: Ours
+    cwd: str
+
+
+class ShellExecResult(ExecResult):
+    """A command's end within a shell session, and where the session stands now."""
+
+    session_id: Ours
+    cwd: str
+
+
+class ShellListEntry(Result):
+    """One open session. Times are seconds."""
+
+    id: Ours
+    host: Ours
+    cwd: str
+    idle_seconds: float
+    age_seconds: float
+
+
+class ShellList(Result):
+    """The open sessions of this server."""
+
+    sessions: list[ShellListEntry] = Field(default_factory=list)
+    count: int = 0
+
+
+class ShellClosed(Result):
+    """``closed`` is False where the session had ended by itself already."""
+
+    session_id: Ours
+    closed: bool

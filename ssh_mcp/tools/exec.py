@@ -1,0 +1,50 @@
+"""Group exec: a caller's own commands and scripts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ssh_mcp.policy.tiers import Tier
+from ssh_mcp.remote.broadcast import broadcast
+from ssh_mcp.remote.call import Call
+from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.remote.streaming import run_streaming
+from ssh_mcp.results.exec import BroadcastResult, ExecResult
+from ssh_mcp.tools.spec import tool
+
+Timeout = Annotated[int | None, Field(description="Seconds")]
+
+_WINDOWS = "SFTP tools work on Windows hosts."
+
+
+@tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+async def ssh_exec_run(host: RemoteHost, command: str, timeout: Timeout = None) -> ExecResult:
+    """Run a shell command. Non-zero exit is data; at the timeout the whole process group is ended and partial output
+    kept. Prefer dedicated tools for files, units, containers and packages.
+    """
+    return await host.commands.execute(command, timeout=timeout)
+
+
+@tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+async def ssh_exec_script(host: RemoteHost, script: str, timeout: Timeout = None) -> ExecResult:
+    """Run a multi-line script sent over stdin (sh, or what its #! line names). For one command use ssh_exec_run."""
+    return await host.commands.script(script, timeout=timeout)
+
+
+@tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS, task=True)
+async def ssh_exec_run_streaming(host: RemoteHost, command: str, timeout: Timeout = None) -> ExecResult:
+    """Like ssh_exec_run for long commands: progress notifications carry the output's tail; can run as a task."""
+    return await run_streaming(host, command, timeout)
+
+
+@tool(group="exec", tier=Tier.DANGEROUS)
+async def ssh_broadcast(
+    hosts: Annotated[list[str], Field(min_length=1, max_length=500)],
+    command: str,
+    call: Call,
+    timeout: Timeout = None,
+) -> BroadcastResult:
+    """Run one command on many hosts, 50 at once. Each host is judged by its own policy and fails alone."""
+    return await broadcast(call, hosts, command, timeout)
