@@ -1,0 +1,71 @@
+"""One audit line as a value (BEHAVIOUR section 7).
+
+A line says who did what where and how it ended, and holds nothing that could be a secret: paths and commands are
+present as hashes only, an error as its class name.
+
+Fields stand in the order of the class. ``ts, correlation_id, tool, tier, host, result, duration_ms`` are always there
+(``host`` is null for a tool that is about no host, ``?`` for a fan-out, with ``hosts`` beside it); of the rest a line
+holds those that have something to say, so that an absent field means "not applicable".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Final, Literal
+
+FAN_OUT: Final = "?"
+_ALWAYS: Final = ("ts", "correlation_id", "tool", "tier", "host", "result", "duration_ms")
+_SOMETIMES: Final = (
+    "hosts",
+    "path_hash",
+    "path_hashes",
+    "command_hash",
+    "exit_code",
+    "error",
+    "cheatsheet_pattern_id",
+    "redact_bypass",
+)
+
+
+@dataclass(slots=True)
+class AuditRecord:
+    """``ts`` is UTC in RFC 3339 with milliseconds, ``correlation_id`` 16 hex digits, ``duration_ms`` milliseconds.
+
+    ``path_hash`` belongs to the first path of the call; a call with several lists all in ``path_hashes``.
+    """
+
+    ts: str
+    correlation_id: str
+    tool: str
+    tier: str
+    host: str | None = None
+    result: Literal["ok", "error"] = "ok"
+    duration_ms: int = 0
+    hosts: tuple[str, ...] = ()
+    path_hash: str | None = None
+    path_hashes: tuple[str, ...] = ()
+    command_hash: str | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    cheatsheet_pattern_id: str | None = None
+    redact_bypass: bool = False
+
+    def to_json(self) -> str:
+        """One line of ASCII JSON without a newline."""
+        fields: dict[str, object] = {name: getattr(self, name) for name in _ALWAYS}
+        for name in _SOMETIMES:
+            value = getattr(self, name)
+            if value is not None and value is not False and value != ():
+                fields[name] = value
+        return json.dumps(fields, separators=(",", ":"))
+
+
+def hash_text(text: str) -> str:
+    """``sha256:`` and the first 16 hex digits of the SHA-256 of ``text`` in UTF-8.
+
+    Enough to find the calls about a path one knows. A short or guessable text can be found by trying, so that this
+    hides content from a reader of the log, not from an attacker with a dictionary.
+    """
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
