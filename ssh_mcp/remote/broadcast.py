@@ -38,7 +38,7 @@ async def broadcast(call: Call, names: list[str], command: str, timeout: float |
     """
     began = time.monotonic()
     unique = list(dict.fromkeys(names))
-    call.record.fan_out(unique)
+    call.record.hosts(unique)
     call.note_command(command)
     board = _Board()
     limiter = anyio.CapacityLimiter(AT_ONCE)

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ssh_mcp.audit.record import AuditRecord, hash_text
 
 if TYPE_CHECKING:
+    from ssh_mcp.audit.sinks import AuditCall
     from ssh_mcp.remote.fleet import Fleet
     from ssh_mcp.remote.host import RemoteHost
 
@@ -32,7 +32,7 @@ class Call:
     """Handed to tools that need no single host, and carried by every ``RemoteHost``."""
 
     fleet: Fleet
-    record: AuditRecord
+    record: AuditCall
     send_progress: ProgressSender = no_progress
     started: float = field(default_factory=time.monotonic)
     warnings: list[str] = field(default_factory=list)
@@ -52,20 +52,19 @@ class Call:
             await self.send_progress(done, total, message)
 
     def note_path(self, canonical: str) -> None:
-        """The audit line hashes the canonical path of the call's (first) path argument."""
-        if self.record.path_hash is None:
-            self.record.path_hash = hash_text(canonical)
+        """The audit line hashes the canonical paths that the call touches."""
+        self.record.path(canonical)
 
     def note_command(self, masked: str) -> None:
         """The audit line hashes the masked command."""
-        self.record.command_hash = hash_text(masked)
+        self.record.command(masked)
 
     def note_exit(self, exit_code: int) -> None:
-        self.record.exit_code = exit_code
+        self.record.exit_code(exit_code)
 
     def note_bypass(self) -> None:
-        """A redact-listed path was delivered raw under the audit_only policy."""
-        self.record.redact_bypass = True
+        """A redact-listed path was delivered raw."""
+        self.record.redact_bypass()
 
     def warn(self, text: str) -> None:
         """A remark for the result's output_warnings."""

@@ -35,7 +35,6 @@ async def ping(host: RemoteHost) -> Ping:
         raise
     except ConnectError as error:
         reachable = isinstance(error, AuthenticationFailed) and error.hop is None
-        host.call.record.failed(error.public_name)
         return _with_notes(
             host,
             Ping(host=host.name, reachable=reachable, auth_ok=False, latency_ms=0, error=public_text(error)),

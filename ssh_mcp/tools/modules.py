@@ -8,6 +8,7 @@ from ssh_mcp.tools.spec import REGISTRY, ToolSpec
 
 FAMILIES: tuple[str, ...] = (
     "server",
+    "reach",
     "host",
     "notes",
     "files_read",

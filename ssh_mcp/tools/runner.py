@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import anyio
 from pydantic import ValidationError
 
-from ssh_mcp.audit.hooks import Event, HookRegistry
-from ssh_mcp.audit.record import AuditRecord
-from ssh_mcp.audit.sinks import Audit
-from ssh_mcp.errors import CommandIsCheatsheetMatch, InvalidArgument, PlatformNotSupported, Refusal, public_text
+from ssh_mcp.audit.hooks import HookContext, Hooks
+from ssh_mcp.audit.sinks import Audit, AuditCall
+from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, public_text
 from ssh_mcp.guard.guard import Guard
 from ssh_mcp.guard.shared import guard_for
-from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.call import Call, ProgressSender, no_progress
 from ssh_mcp.remote.fleet import Fleet
 from ssh_mcp.remote.host import RemoteHost
@@ -45,40 +42,39 @@ class Runner:
 
     fleet: Fleet
     audit: Audit
-    hooks: HookRegistry
+    hooks: Hooks
     load_spec: SpecLoader = load
 
     async def run(
         self, entry: Entry, arguments: Mapping[str, Any], send_progress: ProgressSender = no_progress
     ) -> Result:
         """Answer the tool's guarded result. Raises ToolFailed for every refusal and failure."""
-        record = AuditRecord.begin(tool=entry.name, tier=entry.tier, host=_claimed_host(arguments))
+        record = self.audit.begin(entry.name, entry.tier)
+        claimed = _claimed_host(arguments)
+        if claimed is not None:
+            record.host(claimed)
+        self.hooks.notify(HookContext.before(entry.name, entry.tier, claimed, record.correlation_id))
         call = Call(fleet=self.fleet, record=record, send_progress=send_progress)
-        self.hooks.fire(Event.PRE_TOOL_CALL, record)
         hosts: list[RemoteHost] = []
+        failure: BaseException | None = None
         try:
             self.audit.require(entry.tier)
-            result = await self._run(entry, arguments, call, hosts)
+            return await self._run(entry, arguments, call, hosts)
         except (Refusal, TransportError) as error:
-            record.failed(error.public_name)
-            if isinstance(error, CommandIsCheatsheetMatch):
-                record.cheatsheet_pattern_id = error.pattern_id
-            text = self._guard(hosts).text(public_text(error)).text
-            logger.debug("%s %s", record.correlation_id, text)
-            raise ToolFailed(text) from None
-        except anyio.get_cancelled_exc_class():
-            record.failed("Cancelled")
-            raise
+            failure = error
+            raise ToolFailed(self._guard(hosts).text(public_text(error)).text) from None
         except Exception as error:
-            record.failed(type(error).__name__)
+            failure = error
             logger.exception("%s %s failed", record.correlation_id, entry.name)
             raise ToolFailed(
                 f"RemoteError: {entry.name} failed inside the server ({type(error).__name__}). "
                 f"The server's log has it under {record.correlation_id}."
             ) from None
+        except BaseException as error:
+            failure = error
+            raise
         finally:
-            self._close(record, entry.tier)
-        return result
+            self.hooks.notify(HookContext.after(record.finish(failure)))
 
     async def _run(self, entry: Entry, arguments: Mapping[str, Any], call: Call, hosts: list[RemoteHost]) -> Result:
         spec = self.load_spec(entry.family, entry.name)
@@ -101,14 +97,6 @@ class Runner:
             warnings.extend(w for w in call.warnings if w not in warnings)
         return guarded
 
-    def _close(self, record: AuditRecord, tier: Tier) -> None:
-        """A line that cannot be written is reported; the next mutating call is then refused by ``require``."""
-        record.finish()
-        self.audit.write(record)
-        self.hooks.fire(Event.POST_TOOL_CALL, record)
-        if record.result == "error" and tier is not Tier.READ:
-            logger.info("%s %s: %s", record.correlation_id, record.tool, record.error)
-
     def _guard(self, hosts: list[RemoteHost]) -> Guard:
         policy = hosts[0].policy.redaction if hosts else self.fleet.inventory.default_redaction
         return guard_for(policy)
@@ -120,11 +108,11 @@ def _claimed_host(arguments: Mapping[str, Any]) -> str | None:
     return name[:255] if isinstance(name, str) else None
 
 
-def _note_hosts(record: AuditRecord, hosts: list[RemoteHost]) -> None:
+def _note_hosts(record: AuditCall, hosts: list[RemoteHost]) -> None:
     if len(hosts) == 1:
-        record.host = hosts[0].name
+        record.host(hosts[0].name)
     elif hosts:
-        record.host, record.hosts = "?", [host.name for host in hosts]
+        record.hosts([host.name for host in hosts])
 
 
 def _validated(spec: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:

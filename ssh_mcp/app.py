@@ -1,0 +1,145 @@
+"""The one place where the parts are put together: settings, inventory, transport, audit, hooks and FastMCP's server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastmcp import FastMCP
+
+from ssh_mcp.audit.hooks import HookRegistry, Hooks, load_hooks
+from ssh_mcp.audit.sinks import Audit
+from ssh_mcp.inventory.notes import Notes
+from ssh_mcp.inventory.resolve import Inventory, load_inventory
+from ssh_mcp.policy.tiers import GROUPS, open_tiers, overview, visible
+from ssh_mcp.remote.fleet import Fleet, ServerFacts
+from ssh_mcp.remote.shells import Shells
+from ssh_mcp.settings import Settings
+from ssh_mcp.tools.catalogue import Entry, read
+from ssh_mcp.tools.registered import RegisteredTool
+from ssh_mcp.tools.runner import Runner
+
+if TYPE_CHECKING:
+    from transports.api import Transport
+
+NAME = "ssh-mcp"
+INSTRUCTIONS = (
+    "SSH access to the operator's hosts through OpenSSH, under the operator's policy. Start with ssh_host_list and "
+    "ssh_host_ping. Prefer the dedicated tools over shell commands; a refusal says what to use instead."
+)
+
+logger = logging.getLogger("ssh_mcp")
+
+TransportFactory = Callable[[Settings], "Transport"]
+
+
+@dataclass(slots=True)
+class App:
+    """A server, put together and not yet running."""
+
+    settings: Settings
+    server: FastMCP[None]
+    fleet: Fleet
+    audit: Audit
+    hooks: Hooks
+    runner: Runner
+
+
+def openssh(settings: Settings) -> Transport:
+    """The transport of the product: the system's own OpenSSH."""
+    from ssh_mcp.inventory.destination import transport_config
+    from transports.openssh.transport import OpenSSHTransport
+
+    return OpenSSHTransport(transport_config(settings))
+
+
+def build(settings: Settings, warnings: list[str] | None = None, *, transport: TransportFactory = openssh) -> App:
+    """Put a server together. Raises ConfigError with one line where a setting or hosts.toml forbids the start."""
+    remarks = list(warnings or [])
+    inventory, more = load_inventory(settings)
+    remarks += more
+    catalogue = read()
+    entries = tuple(e for e in catalogue if exists(e, settings))
+    fleet = Fleet(
+        settings=settings,
+        facts=_facts(entries, settings),
+        inventory=inventory,
+        transport=transport(settings),
+        notes=Notes(settings),
+        shells=Shells(settings),
+    )
+    audit = Audit(Path(settings.ssh_audit_file) if settings.ssh_audit_file else None)
+    registry = HookRegistry()
+    if settings.ssh_hooks_module:
+        load_hooks(settings.ssh_hooks_module, registry)
+    hooks = Hooks(registry)
+    runner = Runner(fleet=fleet, audit=audit, hooks=hooks)
+    app = App(settings, _server(settings, fleet, audit, hooks), fleet, audit, hooks, runner)
+    for entry in entries:
+        app.server.add_tool(RegisteredTool.of(entry, runner))
+    _decorate(app)
+    for line in remarks:
+        logger.warning("%s", line)
+    for line in overview(catalogue, settings):
+        logger.info("%s", line)
+    return app
+
+
+def exists(entry: Entry, settings: Settings) -> bool:
+    """Whether a tool exists for this server's callers: its tier is open and its group enabled."""
+    if entry.name in {"ssh_shell_open", "ssh_shell_exec"} and not settings.allow_persistent_sessions:
+        return False
+    return visible(entry.tier, entry.group, settings)
+
+
+def _facts(entries: tuple[Entry, ...], settings: Settings) -> ServerFacts:
+    groups = {e.group for e in entries}
+    return ServerFacts(
+        name=NAME,
+        version=version(),
+        total_tools=len(entries),
+        tiers=tuple(tier.value for tier in open_tiers(settings)),
+        groups=tuple(g for g in GROUPS if g in groups),
+    )
+
+
+def version() -> str:
+    """The installed version."""
+    return metadata.version("ssh-mcp")
+
+
+def _server(settings: Settings, fleet: Fleet, audit: Audit, hooks: Hooks) -> FastMCP[None]:
+    @asynccontextmanager
+    async def lifespan(_server: FastMCP[None]) -> AsyncIterator[None]:
+        async with hooks.running():
+            try:
+                yield None
+            finally:
+                await fleet.aclose()
+                audit.close()
+
+    return FastMCP(
+        NAME,
+        instructions=INSTRUCTIONS,
+        version=version(),
+        lifespan=lifespan,
+        dereference_schemas=False,
+        mask_error_details=False,
+    )
+
+
+def _decorate(app: App) -> None:
+    """Resources, completion, skills and search around the tools."""
+    from ssh_mcp.surface import decorate
+
+    decorate(app.server, app.fleet, app.settings)
+
+
+def check_inventory(settings: Settings) -> Inventory:
+    """Load the inventory only, as the command line's checks need it. Raises ConfigError."""
+    return load_inventory(settings)[0]
