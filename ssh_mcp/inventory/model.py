@@ -26,7 +26,10 @@ class BypassPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PathPolicy:
-    """Host's own lists united with the environment's. ``"*"`` or ``"/"`` in ``allow`` means everything."""
+    """Host's own lists united with the environment's. ``"*"`` or ``"/"`` in ``allow`` means everything.
+
+    ``fold_case``: the host's file system does not tell case apart (macOS), so that what forbids must not either.
+    """
 
     allow: tuple[str, ...] = ()
     restricted: tuple[str, ...] = ()
@@ -35,6 +38,7 @@ class PathPolicy:
     bypass: BypassPolicy = BypassPolicy.BLOCK
     windows: bool = False
     default_dir: str | None = None
+    fold_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)
