@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-
 if TYPE_CHECKING:
     from ssh_mcp.audit.sinks import AuditCall
     from ssh_mcp.remote.fleet import Fleet
@@ -36,11 +35,14 @@ class Call:
     send_progress: ProgressSender = no_progress
     started: float = field(default_factory=time.monotonic)
     warnings: list[str] = field(default_factory=list)
+    hosts: list[RemoteHost] = field(default_factory=list)
     _last_progress: float = 0.0
 
     async def host(self, name: str) -> RemoteHost:
         """Resolve one name to a host that carries its policy. Raises HostNotAllowed, HostBlocked."""
-        return await self.fleet.host(name, self)
+        host = await self.fleet.host(name, self)
+        self.hosts.append(host)
+        return host
 
     async def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Tell the client, at most twice a second and only once the call has lasted a second."""

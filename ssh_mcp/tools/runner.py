@@ -55,14 +55,13 @@ class Runner:
             record.host(claimed)
         self.hooks.notify(HookContext.before(entry.name, entry.tier, claimed, record.correlation_id))
         call = Call(fleet=self.fleet, record=record, send_progress=send_progress)
-        hosts: list[RemoteHost] = []
         failure: BaseException | None = None
         try:
             self.audit.require(entry.tier)
-            return await self._run(entry, arguments, call, hosts)
+            return await self._run(entry, arguments, call)
         except (Refusal, TransportError) as error:
             failure = error
-            raise ToolFailed(self._guard(hosts).text(public_text(error)).text) from None
+            raise ToolFailed(self._guard(call).text(public_text(error)).text) from None
         except Exception as error:
             failure = error
             logger.exception("%s %s failed", record.correlation_id, entry.name)
@@ -76,29 +75,29 @@ class Runner:
         finally:
             self.hooks.notify(HookContext.after(record.finish(failure)))
 
-    async def _run(self, entry: Entry, arguments: Mapping[str, Any], call: Call, hosts: list[RemoteHost]) -> Result:
+    async def _run(self, entry: Entry, arguments: Mapping[str, Any], call: Call) -> Result:
         spec = self.load_spec(entry.family, entry.name)
         values = _validated(spec, arguments)
         for name in spec.hosts:
             host = await call.host(values[name])
-            hosts.append(host)
             values[name] = host
             if spec.windows_instead is not None and host.policy.windows:
                 raise PlatformNotSupported(
                     f"{entry.name} needs a POSIX shell, and {host.name} is a Windows host.", spec.windows_instead
                 )
-        _note_hosts(call.record, hosts)
+        _note_hosts(call.record, call.hosts)
         if spec.call_parameter is not None:
             values[spec.call_parameter] = call
         result = await spec.function(**values)
-        guarded = self._guard(hosts).result(result)
+        guarded = self._guard(call).result(result)
         warnings = getattr(guarded, "output_warnings", None)
         if warnings is not None:
             warnings.extend(w for w in call.warnings if w not in warnings)
         return guarded
 
-    def _guard(self, hosts: list[RemoteHost]) -> Guard:
-        policy = hosts[0].policy.redaction if hosts else self.fleet.inventory.default_redaction
+    def _guard(self, call: Call) -> Guard:
+        """The guard of the call's host; with none or many, what came back was guarded host by host already."""
+        policy = call.hosts[0].policy.redaction if call.hosts else self.fleet.inventory.default_redaction
         return guard_for(policy)
 
 
