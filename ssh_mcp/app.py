@@ -15,11 +15,12 @@ from fastmcp import FastMCP
 from ssh_mcp.audit.hooks import HookRegistry, Hooks, load_hooks
 from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.inventory.notes import Notes
-from ssh_mcp.inventory.resolve import Inventory, load_inventory
+from ssh_mcp.inventory.resolve import load_inventory
 from ssh_mcp.policy.tiers import GROUPS, open_tiers, overview, visible
 from ssh_mcp.remote.fleet import Fleet, ServerFacts
 from ssh_mcp.remote.shells import Shells
 from ssh_mcp.settings import Settings
+from ssh_mcp.surface import decorate
 from ssh_mcp.tools.catalogue import Entry, read
 from ssh_mcp.tools.registered import RegisteredTool
 from ssh_mcp.tools.runner import Runner
@@ -71,7 +72,7 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
         inventory=inventory,
         transport=transport(settings),
         notes=Notes(settings),
-        shells=Shells(settings),
+        shells=Shells(),
     )
     audit = Audit(Path(settings.ssh_audit_file) if settings.ssh_audit_file else None)
     registry = HookRegistry()
@@ -79,15 +80,15 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
         load_hooks(settings.ssh_hooks_module, registry)
     hooks = Hooks(registry)
     runner = Runner(fleet=fleet, audit=audit, hooks=hooks)
-    app = App(settings, _server(settings, fleet, audit, hooks), fleet, audit, hooks, runner)
+    server = _server(fleet, audit, hooks)
     for entry in entries:
-        app.server.add_tool(RegisteredTool.of(entry, runner))
-    _decorate(app)
+        server.add_tool(RegisteredTool.of(entry, runner))
+    decorate(server, runner, {entry.name: entry for entry in entries})
     for line in remarks:
         logger.warning("%s", line)
     for line in overview(catalogue, settings):
         logger.info("%s", line)
-    return app
+    return App(settings, server, fleet, audit, hooks, runner)
 
 
 def exists(entry: Entry, settings: Settings) -> bool:
@@ -113,7 +114,7 @@ def version() -> str:
     return metadata.version("ssh-mcp")
 
 
-def _server(settings: Settings, fleet: Fleet, audit: Audit, hooks: Hooks) -> FastMCP[None]:
+def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> FastMCP[None]:
     @asynccontextmanager
     async def lifespan(_server: FastMCP[None]) -> AsyncIterator[None]:
         async with hooks.running():
@@ -131,15 +132,3 @@ def _server(settings: Settings, fleet: Fleet, audit: Audit, hooks: Hooks) -> Fas
         dereference_schemas=False,
         mask_error_details=False,
     )
-
-
-def _decorate(app: App) -> None:
-    """Resources, completion, skills and search around the tools."""
-    from ssh_mcp.surface import decorate
-
-    decorate(app.server, app.fleet, app.settings)
-
-
-def check_inventory(settings: Settings) -> Inventory:
-    """Load the inventory only, as the command line's checks need it. Raises ConfigError."""
-    return load_inventory(settings)[0]

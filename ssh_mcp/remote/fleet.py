@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import anyio
+
 from ssh_mcp.errors import ConfigError, InvalidArgument
 from ssh_mcp.inventory.destination import to_destination
 from ssh_mcp.inventory.resolve import diff, load_inventory
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.shells import Shells
     from ssh_mcp.settings import Settings
     from transports.api import Destination, Transport
+
+
+CLOSE_LIMIT = 5.0
+"""Seconds that each step of a clean stop may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +100,10 @@ class Fleet:
             changed=changed,
             warnings=tuple(warnings),
         )
+
+    async def aclose(self) -> None:
+        """End what is ours: shell sessions first, then channels and masters that nobody else uses."""
+        with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
+            await self.shells.aclose()
+        with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
+            await self.transport.aclose()
