@@ -34,7 +34,11 @@ class Entry:
 
 def read() -> tuple[Entry, ...]:
     """The shipped catalogue, sorted by name."""
-    text = resources.files(__package__).joinpath(FILE).read_text(encoding="utf-8")
+    return parse(resources.files(__package__).joinpath(FILE).read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> tuple[Entry, ...]:
+    """The entries of a catalogue's text."""
     return tuple(Entry(**{**row, "tier": Tier(row["tier"])}) for row in json.loads(text))
 
 
