@@ -1,0 +1,135 @@
+"""The process table, with processor and memory shares on every system."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ssh_mcp.facts.base import Parsed, Problems, integer, number
+from ssh_mcp.tokens import Command, command
+
+PROC_MARK = "== proc"
+MAX_LINE = 1024
+"""Bytes of a line that are kept: some programs have argument lists of a megabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """``cpu_percent`` is processor time over lifetime (as ps has it), ``memory_percent`` resident over total."""
+
+    pid: int
+    parent: int
+    user: str
+    cpu_percent: float
+    memory_percent: float
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """POSIX ps with the shares that GNU, BSD and macOS add; BusyBox has no shares, so /proc gives them.
+
+    The first line is the asking shell's own pid: it and its children are no part of the answer.
+    """
+
+    def command(self) -> Command:
+        return command(
+            # procps cuts user names at eight characters unless told a width; BSD calls a width an unknown column
+            "echo self $$; u=user; ps -p $$ -o user:32= >/dev/null 2>&1 && u=user:32;"
+            ' t=$(ps -A -o pid= -o ppid= -o "$u=" -o pcpu= -o pmem= -o args= 2>/dev/null'
+            f" | cut -c 1-{MAX_LINE});"
+            ' if [ -n "$t" ]; then printf \'%s\\n\' "$t";'
+            f" else ps -o pid,ppid,user,args | cut -c 1-{MAX_LINE}; printf '%s\\n' '{PROC_MARK}';"
+            " cat /proc/uptime; grep MemTotal /proc/meminfo; cat /proc/[0-9]*/stat 2>/dev/null; fi"
+        )
+
+    def parse(self, output: str) -> Parsed[tuple[Process, ...]]:
+        problems = Problems("ps")
+        table, mark, proc = output.partition(f"{PROC_MARK}\n")
+        lines = table.splitlines()
+        own = _own_pid(lines)
+        if mark:
+            shares = _shares(proc)
+            rows = [_bare(line, shares, problems) for line in lines if not line.startswith("self ")]
+        else:
+            rows = [_full(line, problems) for line in lines if not line.startswith("self ")]
+        kept = _without_family([r for r in rows if r is not None], own)
+        kept.sort(key=lambda p: (-p.cpu_percent, -p.memory_percent, p.pid))
+        if not kept:
+            problems.missing("no process could be read")
+        return Parsed(tuple(kept), problems.all())
+
+
+def _own_pid(lines: list[str]) -> int | None:
+    first = lines[0].split() if lines else []
+    return integer(first[1]) if len(first) == 2 and first[0] == "self" else None
+
+
+def _full(line: str, problems: Problems) -> Process | None:
+    if not line.strip():
+        return None
+    words = line.split(None, 5)
+    if len(words) == 5:
+        words.append("")
+    if len(words) == 6:
+        pid, parent, cpu, memory = integer(words[0]), integer(words[1]), number(words[3]), number(words[4])
+        if pid is not None and parent is not None and cpu is not None and memory is not None:
+            return Process(pid, parent, words[2], cpu, memory, words[5].rstrip())
+    problems.unread(line)
+    return None
+
+
+def _bare(line: str, shares: dict[int, tuple[float, float]], problems: Problems) -> Process | None:
+    words = line.split(None, 3)
+    if len(words) == 3:
+        words.append("")
+    pid = integer(words[0]) if len(words) == 4 else None
+    parent = integer(words[1]) if len(words) == 4 else None
+    if pid is None or parent is None:
+        if line.strip() and not line.lstrip().startswith("PID"):
+            problems.unread(line)
+        return None
+    cpu, memory = shares.get(pid, (0.0, 0.0))
+    return Process(pid, parent, words[2], cpu, memory, words[3].rstrip())
+
+
+_TICKS = 100
+"""Clock ticks a second in /proc/PID/stat: fixed by the kernel's interface on every architecture in use."""
+
+_PAGE = 4096
+"""BusyBox has no getconf; machines with larger pages get memory shares that are too small by that factor."""
+
+_STAT = re.compile(r"^(\d{1,10}) \(.*\) \S (.*)$")
+
+
+def _shares(proc: str) -> dict[int, tuple[float, float]]:
+    """proc(5): fields 14 and 15 are processor time, 22 the start, 24 resident pages."""
+    uptime = re.search(r"^(\d{1,12}\.\d+) \d", proc, re.MULTILINE)
+    total = re.search(r"^MemTotal:\s+(\d{1,15}) kB", proc, re.MULTILINE)
+    if uptime is None or total is None:
+        return {}
+    now, memory = float(uptime[1]), int(total[1]) * 1024
+    found: dict[int, tuple[float, float]] = {}
+    for line in proc.splitlines():
+        match = _STAT.match(line)
+        fields = match[2].split() if match else []
+        if match is None or len(fields) < 21 or not all(len(f) < 21 and f.lstrip("-").isdigit() for f in fields[:21]):
+            continue
+        used = (int(fields[10]) + int(fields[11])) / _TICKS
+        alive = now - int(fields[18]) / _TICKS
+        cpu = 100 * used / alive if alive > 0 else 0.0
+        found[int(match[1])] = (round(cpu, 1), round(100 * int(fields[20]) * _PAGE / memory, 1) if memory else 0.0)
+    return found
+
+
+def _without_family(rows: list[Process], own: int | None) -> list[Process]:
+    """Without the asking shell and what it started: a ps that looks at itself always seems busy."""
+    if own is None:
+        return rows
+    family = {own}
+    grown = True
+    while grown:
+        more = {r.pid for r in rows if r.parent in family} - family
+        family |= more
+        grown = bool(more)
+    return [r for r in rows if r.pid not in family]

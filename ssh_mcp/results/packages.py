@@ -1,0 +1,83 @@
+"""Results about Debian packages."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ssh_mcp.results.base import Ours, Result, Warned
+
+AptMode = Literal["installed", "upgradable", "all"]
+AptActionName = Literal["install", "upgrade", "remove", "purge", "autoremove", "hold", "unhold"]
+
+
+class AptPackage(Result):
+    """``state``: installed, held, available, upgradable from X, or dpkg's own word for anything in between."""
+
+    name: str
+    version: str
+    architecture: str
+    state: str
+
+
+class AptList(Warned):
+    """At most a thousand rows; ``total`` counts all."""
+
+    host: Ours
+    mode: AptMode
+    packages: list[AptPackage] = Field(default_factory=list)
+    total: int
+    truncated: bool
+
+
+class AptSearchHit(Result):
+    name: str
+    short_description: str
+
+
+class AptSearch(Warned):
+    host: Ours
+    pattern: Ours
+    results: list[AptSearchHit] = Field(default_factory=list)
+    total: int = 0
+    truncated: bool = False
+
+
+class AptShow(Warned):
+    """Versions are None where the package is not installed, or not to be had."""
+
+    host: Ours
+    package: Ours
+    installed_version: str | None = None
+    candidate_version: str | None = None
+    repos: list[str] = Field(default_factory=list)
+    description: str | None = None
+    depends: list[str] = Field(default_factory=list)
+    recommends: list[str] = Field(default_factory=list)
+    suggests: list[str] = Field(default_factory=list)
+    conflicts: list[str] = Field(default_factory=list)
+    breaks: list[str] = Field(default_factory=list)
+    replaces: list[str] = Field(default_factory=list)
+
+
+class AptOutcome(Warned):
+    host: Ours
+    exit_code: int
+    stdout: str
+    stderr: str
+    duration_ms: int
+    stdout_truncated: bool = False
+
+
+class AptHolds(AptOutcome):
+    held: list[str] = Field(default_factory=list)
+
+
+class AptAction(AptOutcome):
+    """How apt-get or apt-mark ended. A non-zero exit is data; ``hint`` says what to do about it where that is known."""
+
+    action: AptActionName
+    packages: list[Ours] = Field(default_factory=list)
+    timed_out: bool = False
+    hint: Ours | None = None

@@ -1,0 +1,109 @@
+"""Results about systemd units."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ssh_mcp.results.base import Ours, Result, Warned
+
+ActiveState = Literal["active", "inactive", "failed", "activating", "deactivating", "reloading", "unknown"]
+EnabledState = Literal[
+    "enabled",
+    "enabled-runtime",
+    "linked",
+    "linked-runtime",
+    "alias",
+    "masked",
+    "masked-runtime",
+    "static",
+    "indirect",
+    "disabled",
+    "generated",
+    "transient",
+    "bad",
+    "not-found",
+    "unknown",
+]
+UnitActionName = Literal["start", "stop", "restart", "reload", "enable", "disable", "mask", "unmask", "reset-failed"]
+
+
+class UnitText(Warned):
+    """A unit's text as systemctl prints it."""
+
+    host: Ours
+    unit: Ours
+    stdout: str
+    exit_code: int
+
+
+class UnitStatus(UnitText):
+    """Exit codes 3 (not running) and 4 (no such unit) are data."""
+
+    active_state: str | None = None
+
+
+class JournalText(UnitText):
+    """Journal lines, oldest first, times in ISO form."""
+
+    lines_returned: int
+    stdout_truncated: bool = False
+
+
+class UnitActive(Result):
+    host: Ours
+    unit: Ours
+    state: ActiveState
+    exit_code: int
+
+
+class UnitEnabled(Result):
+    host: Ours
+    unit: Ours
+    state: EnabledState
+    exit_code: int
+
+
+class UnitFailed(Result):
+    host: Ours
+    unit: Ours
+    failed: bool
+    state: str
+    exit_code: int
+
+
+class SystemctlUnitEntry(Result):
+    unit: str
+    load: str
+    active: str
+    sub: str
+    description: str
+
+
+class UnitList(Warned):
+    host: Ours
+    units: list[SystemctlUnitEntry] = Field(default_factory=list)
+    exit_code: int
+
+
+class UnitProperties(Warned):
+    """``systemctl show``; a property that is printed several times has its values on lines of their own."""
+
+    host: Ours
+    unit: Ours
+    properties: dict[str, str] = Field(default_factory=dict)
+    exit_code: int
+
+
+class UnitAction(Warned):
+    """How an action on a unit ended. ``hint`` says what to do about a recognisable failure."""
+
+    host: Ours
+    unit: Ours
+    action: UnitActionName
+    exit_code: int
+    stdout: str
+    stderr: str
+    timed_out: bool = False
+    hint: Ours | None = None
