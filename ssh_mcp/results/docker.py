@@ -73,6 +73,8 @@ class DiskCategory(Result):
 
 
 class EventActor(Result):
+    """Whom an event is about."""
+
     ID: str = ""
     Attributes: dict[str, str] = Field(default_factory=dict)
 
@@ -112,18 +114,26 @@ class ContainerList(ExecResult):
 
 
 class ImageList(ExecResult):
+    """Answer of ssh_docker_images."""
+
     images: list[Image] = Field(default_factory=list)
 
 
 class VolumeList(ExecResult):
+    """Answer of ssh_docker_volumes."""
+
     volumes: list[Volume] = Field(default_factory=list)
 
 
 class StatsList(ExecResult):
+    """Answer of ssh_docker_stats."""
+
     containers: list[ContainerStats] = Field(default_factory=list)
 
 
 class DiskCategoryList(ExecResult):
+    """Answer of ssh_docker_system_df."""
+
     categories: list[DiskCategory] = Field(default_factory=list)
 
 
@@ -134,6 +144,8 @@ class EventList(ExecResult):
 
 
 class ServiceList(ExecResult):
+    """Answer of ssh_docker_compose_ps."""
+
     services: list[ComposeService] = Field(default_factory=list)
 
 

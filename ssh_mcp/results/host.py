@@ -8,6 +8,8 @@ from ssh_mcp.results.base import Ours, Result, Warned
 
 
 class HostInfo(Warned):
+    """What the machine is. A field is null where the host did not tell."""
+
     host: Ours
     uname: str | None = None
     os_release: dict[str, str] = Field(default_factory=dict)
@@ -33,17 +35,23 @@ class DiskUsageEntry(Result):
 
 
 class HostDiskUsage(Warned):
+    """Answer of ssh_host_disk_usage."""
+
     host: Ours
     entries: list[DiskUsageEntry] = Field(default_factory=list)
 
 
 class NetworkInterfaceAddress(Result):
+    """``family`` is inet or inet6."""
+
     family: str
     address: str
     prefix_length: int
 
 
 class NetworkInterfaceEntry(Result):
+    """One interface."""
+
     name: str
     state: str
     mac: str | None = None
@@ -51,6 +59,8 @@ class NetworkInterfaceEntry(Result):
 
 
 class HostNetwork(Warned):
+    """Answer of ssh_host_network."""
+
     host: Ours
     interfaces: list[NetworkInterfaceEntry] = Field(default_factory=list)
 
@@ -92,6 +102,8 @@ class HostAlerts(Warned):
 
 
 class UserInfo(Warned):
+    """One account, as in passwd(5), with its groups."""
+
     host: Ours
     username: str
     uid: int

@@ -32,11 +32,15 @@ class AptList(Warned):
 
 
 class AptSearchHit(Result):
+    """One package that matches."""
+
     name: str
     short_description: str
 
 
 class AptSearch(Warned):
+    """Answer of ssh_apt_search: at most two hundred rows; ``total`` counts all."""
+
     host: Ours
     pattern: Ours
     results: list[AptSearchHit] = Field(default_factory=list)
@@ -62,6 +66,8 @@ class AptShow(Warned):
 
 
 class AptOutcome(Warned):
+    """How apt-get or apt-mark ended."""
+
     host: Ours
     exit_code: int
     stdout: str
@@ -71,6 +77,8 @@ class AptOutcome(Warned):
 
 
 class AptHolds(AptOutcome):
+    """Answer of ssh_apt_show_holds."""
+
     held: list[str] = Field(default_factory=list)
 
 

@@ -52,6 +52,8 @@ class JournalText(UnitText):
 
 
 class UnitActive(Result):
+    """Answer of ssh_systemctl_is_active."""
+
     host: Ours
     unit: Ours
     state: ActiveState
@@ -59,6 +61,8 @@ class UnitActive(Result):
 
 
 class UnitEnabled(Result):
+    """Answer of ssh_systemctl_is_enabled."""
+
     host: Ours
     unit: Ours
     state: EnabledState
@@ -66,6 +70,8 @@ class UnitEnabled(Result):
 
 
 class UnitFailed(Result):
+    """Answer of ssh_systemctl_is_failed."""
+
     host: Ours
     unit: Ours
     failed: bool
@@ -74,6 +80,8 @@ class UnitFailed(Result):
 
 
 class SystemctlUnitEntry(Result):
+    """One row of ``systemctl list-units``."""
+
     unit: str
     load: str
     active: str
@@ -82,6 +90,8 @@ class SystemctlUnitEntry(Result):
 
 
 class UnitList(Warned):
+    """Answer of ssh_systemctl_list_units."""
+
     host: Ours
     units: list[SystemctlUnitEntry] = Field(default_factory=list)
     exit_code: int
