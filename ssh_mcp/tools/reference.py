@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -44,7 +45,7 @@ def _parameters(schema: dict[str, Any]) -> str:
 
 def _default(node: dict[str, Any]) -> str:
     value = node.get("default")
-    return {None: "null", True: "true", False: "false"}.get(value, str(value)) if not isinstance(value, str) else value
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _cell(text: str) -> str:
