@@ -53,8 +53,9 @@ class App:
 
 def openssh(settings: Settings) -> Transport:
     """The transport of the product: the system's own OpenSSH."""
-    from ssh_mcp.inventory.destination import transport_config
     from transports.openssh.transport import OpenSSHTransport
+
+    from ssh_mcp.inventory.destination import transport_config
 
     return OpenSSHTransport(transport_config(settings))
 

@@ -38,7 +38,7 @@ def serve() -> int:
 
 
 def _log_to_stderr(level: str) -> None:
-    """stdout is the protocol: nothing of ours may ever be written there."""
+    """Stdout is the protocol: nothing of ours may ever be written there."""
     logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
     for name in ("mcp", "fastmcp", "docket", "uvicorn.access"):
         logging.getLogger(name).setLevel(max(logging.getLevelName(level), logging.WARNING))

@@ -116,7 +116,9 @@ def client(
 
 @audit_app.command
 def verify(
-    *files: Annotated[Path, Parameter(help="The audit file; rotated ones before it, oldest first.")],
+    file: Annotated[Path, Parameter(help="The audit file; with rotated ones, oldest first.")],
+    /,
+    *more: Path,
     expect_last: Annotated[
         str | None, Parameter(help="The hash that the last line must have, noted elsewhere.")
     ] = None,
@@ -124,7 +126,7 @@ def verify(
     """Check the chain of an audit file; names the first line that was changed, removed or moved."""
     from ssh_mcp.cli.audit import verify as verify_file
 
-    return verify_file(list(files), expect_last)
+    return verify_file([file, *more], expect_last)
 
 
 def run(arguments: Sequence[str]) -> int:

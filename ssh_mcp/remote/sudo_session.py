@@ -224,7 +224,7 @@ def refusal(text: str, done: Completed, *, has_password: bool) -> SudoFailed:
     if "a password is required" in low or "a terminal is required to read the password" in low:
         return SudoFailed(
             "sudo asks for a password and none is configured for this host.",
-            "The operator puts one into the keyring (service ssh-mcp-sudo, user = alias) or sets SSH_SUDO_PASSWORD_CMD.",
+            "The operator puts it in the keyring (service ssh-mcp-sudo, user = alias) or sets SSH_SUDO_PASSWORD_CMD.",
         )
     if any(word in low for word in _REFUSED) or (has_password and "password" in low):
         return SudoFailed("sudo refused the password configured for this host.", "The operator corrects it.")
