@@ -1,0 +1,105 @@
+"""The rules of docs/architecture.md, read off the syntax trees."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+IMPURE = {"asyncio", "anyio", "socket", "os", "subprocess", "time", "threading", "pathlib"}
+
+PURE = [
+    "transports/wire.py",
+    "transports/mux/messages.py",
+    "transports/mux/codec.py",
+    "transports/sftp/messages.py",
+    "transports/sftp/attrs.py",
+    "transports/sftp/codec.py",
+    "transports/openssh/argv.py",
+    "transports/openssh/logs.py",
+    "transports/openssh/frame.py",
+    "ssh_mcp/tokens.py",
+    "ssh_mcp/remote/hints.py",
+    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("ssh_mcp/policy/**/*.py")),
+    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("ssh_mcp/shell/**/*.py")),
+    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("ssh_mcp/redaction/**/*.py")),
+    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("ssh_mcp/facts/**/*.py")),
+]
+
+ROOMS_THAT_MAY_NOT_SEE_OPENSSH = [
+    "ssh_mcp/tools",
+    "ssh_mcp/remote",
+    "ssh_mcp/policy",
+    "ssh_mcp/facts",
+    "ssh_mcp/results",
+]
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Modules that a file imports, with whether that is only for type checking."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for inner in node.body:
+                typing_only.update(ast.walk(inner))
+    package = ".".join(path.relative_to(ROOT).with_suffix("").parts[:-1])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield name.name, node in typing_only
+        elif isinstance(node, ast.ImportFrom):
+            base = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
+            module = node.module or ""
+            yield (f"{base}.{module}" if node.level else module), node in typing_only
+
+
+def files(*rooms: str) -> list[Path]:
+    return [p for room in rooms for p in sorted((ROOT / room).glob("**/*.py"))]
+
+
+def test_transports_know_nothing_of_ssh_mcp() -> None:
+    for path in files("transports"):
+        assert not [m for m, _ in imports(path) if m.split(".")[0] == "ssh_mcp"], path
+
+
+def test_the_foundations_of_transports_import_nothing_local() -> None:
+    for name in ("api.py", "errors.py"):
+        local = [m for m, _ in imports(ROOT / "transports" / name) if m.startswith("transports")]
+        assert local == [], name
+
+
+@pytest.mark.parametrize(("room", "above"), [("mux", ("sftp", "openssh")), ("sftp", ("mux", "openssh"))])
+def test_protocol_rooms_import_no_room_above_or_beside_them(room: str, above: tuple[str, ...]) -> None:
+    for path in files(f"transports/{room}"):
+        for module, _ in imports(path):
+            assert not any(module.startswith(f"transports.{other}") for other in above), (path, module)
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_touch_neither_clock_nor_system(name: str) -> None:
+    for module, typing_only in imports(ROOT / name):
+        assert typing_only or module.split(".")[0] not in IMPURE, f"{name} imports {module}"
+
+
+def test_only_the_app_and_the_command_line_name_a_concrete_transport() -> None:
+    for path in files(*ROOMS_THAT_MAY_NOT_SEE_OPENSSH):
+        for module, _ in imports(path):
+            if module.startswith("transports"):
+                assert module in {"transports.api", "transports.errors"}, (path, module)
+
+
+def test_tools_reach_hosts_only_through_remote() -> None:
+    for path in files("ssh_mcp/tools"):
+        for module, typing_only in imports(path):
+            assert typing_only or module not in {"transports.api"} or path.name == "server.py", (path, module)
+
+
+def test_policy_and_its_pure_neighbours_do_not_import_remote_or_tools() -> None:
+    for path in files("ssh_mcp/policy", "ssh_mcp/shell", "ssh_mcp/redaction", "ssh_mcp/facts", "ssh_mcp/results"):
+        for module, _ in imports(path):
+            assert not module.startswith(("ssh_mcp.remote", "ssh_mcp.tools", "ssh_mcp.app")), (path, module)
