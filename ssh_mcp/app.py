@@ -19,7 +19,7 @@ from ssh_mcp.inventory.resolve import load_inventory
 from ssh_mcp.policy.tiers import GROUPS, open_tiers, overview, visible
 from ssh_mcp.remote.fleet import Fleet, ServerFacts
 from ssh_mcp.remote.shells import Shells
-from ssh_mcp.settings import Settings
+from ssh_mcp.settings import Settings, load_settings
 from ssh_mcp.surface import decorate
 from ssh_mcp.tools.catalogue import Entry, read
 from ssh_mcp.tools.registered import RegisteredTool
@@ -133,3 +133,19 @@ def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> FastMCP[None]:
         dereference_schemas=False,
         mask_error_details=False,
     )
+
+
+def create_server() -> FastMCP[None]:
+    """Entry point of fastmcp.json: the server as the environment configures it. Raises ConfigError."""
+    settings, warnings = load_settings()
+    return build(settings, warnings).server
+
+
+async def check_pinned_keys(app: App) -> None:
+    """Look every pinned fingerprint up in its agent. Raises AgentFingerprintNotFound, which lists the agent's keys."""
+    from transports.openssh.agent import require_key
+
+    for policy in app.fleet.inventory.hosts.values():
+        for each in (policy, *policy.jump):
+            if each.auth.identity_fingerprint:
+                await require_key(each.auth)
