@@ -1,0 +1,300 @@
+"""Facts about a container engine: docker's rows as they are, podman's brought into docker's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ssh_mcp.facts import json_rows as js
+from ssh_mcp.facts.base import Parsed, Problems
+from ssh_mcp.facts.json_rows import Row
+from ssh_mcp.results import docker as results
+from ssh_mcp.tokens import Command, Token, arg, command, lit
+
+AS_JSON = "--format '{{json .}}'"
+SHORT_ID = 12
+
+
+def engine(words: Sequence[str]) -> tuple[Token, ...]:
+    """The operator's docker_cmd as words."""
+    return tuple(arg(word) for word in words)
+
+
+def filters(pairs: Sequence[tuple[str, str | None]]) -> tuple[Token, ...]:
+    """``--filter key=value`` for every value that is set."""
+    found: list[Token] = []
+    for key, value in pairs:
+        if value is not None:
+            found += [lit("--filter"), arg(f"{key}={value}")]
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """``docker ps``. ``pairs`` are filters by name; None values are left out."""
+
+    docker: tuple[str, ...]
+    everything: bool = False
+    labels: bool = False
+    pairs: tuple[tuple[str, str | None], ...] = ()
+
+    def command(self) -> Command:
+        return command(
+            *engine(self.docker), "ps", AS_JSON, *(("--all",) if self.everything else ()), *filters(self.pairs)
+        )
+
+    def parse(self, output: str) -> Parsed[tuple[results.Container, ...]]:
+        return js.rows("ps", output, self._row)
+
+    def _row(self, row: Row) -> results.Container | None:
+        identity = js.text(row, "ID", "Id")
+        if not identity:
+            return None
+        podman = "Id" in row
+        return results.Container(
+            ID=identity[:SHORT_ID] if podman else identity,
+            Names=js.text(row, "Names"),
+            Image=js.text(row, "Image"),
+            Command=js.words(row.get("Command")),
+            CreatedAt=js.clock(row.get("Created")) if podman else js.text(row, "CreatedAt"),
+            RunningFor=js.text(row, "CreatedAt") if podman else js.text(row, "RunningFor"),
+            Status=js.text(row, "Status"),
+            State=js.text(row, "State"),
+            Ports=js.ports(row.get("Ports")),
+            Size=js.text(row, "Size"),
+            Mounts=js.text(row, "Mounts"),
+            Networks=js.text(row, "Networks"),
+            Labels=js.joined(row.get("Labels") or "") if self.labels else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """``docker images``. docker's rows hold no labels: ``ImageLabels`` asks for them."""
+
+    docker: tuple[str, ...]
+    labels: bool = False
+    reference: str | None = None
+    dangling: bool | None = None
+    label: str | None = None
+
+    @property
+    def _filters(self) -> tuple[Token, ...]:
+        dangling = None if self.dangling is None else str(self.dangling).lower()
+        return filters((("reference", self.reference), ("dangling", dangling), ("label", self.label)))
+
+    def command(self) -> Command:
+        return command(*engine(self.docker), "images", AS_JSON, *self._filters)
+
+    def label_command(self) -> Command:
+        """Full id and labels of the same images, as JSON objects."""
+        docker = engine(self.docker)
+        return command(
+            "i=$(", *docker, "images -q --no-trunc", *self._filters, "| sort -u);",
+            '[ -z "$i" ] ||', *docker,
+            "image inspect --format '{\"Id\":{{json .Id}},\"Labels\":{{json .Config.Labels}}}' $i",
+        )  # fmt: skip
+
+    def parse(self, output: str) -> Parsed[tuple[results.Image, ...]]:
+        return js.rows("images", output, self._row)
+
+    def parse_labels(self, output: str) -> dict[str, str]:
+        """Short id to labels."""
+        found: dict[str, str] = {}
+        for row in js.objects(output, Problems("labels")):
+            found[js.text(row, "Id").removeprefix("sha256:")[:SHORT_ID]] = js.joined(row.get("Labels") or "")
+        return found
+
+    def _row(self, row: Row) -> results.Image | None:
+        identity = js.text(row, "ID", "Id").removeprefix("sha256:")[:SHORT_ID]
+        if not identity:
+            return None
+        repository, tag = js.text(row, "Repository", "repository"), js.text(row, "Tag", "tag")
+        if "Id" in row and not repository:
+            repository, tag = _podman_name(row)
+        return results.Image(
+            ID=identity,
+            Repository=repository,
+            Tag=tag,
+            Digest=js.text(row, "Digest"),
+            CreatedAt=js.clock(row.get("Created")) or js.text(row, "CreatedAt"),
+            CreatedSince=js.text(row, "CreatedSince"),
+            Size=js.size(row.get("Size")),
+            Labels=js.joined(row.get("Labels") or "") if self.labels else None,
+        )
+
+
+def _podman_name(row: Row) -> tuple[str, str]:
+    names = row.get("Names")
+    name = str(names[0]) if isinstance(names, list) and names else ""
+    repository, colon, tag = name.rpartition(":")
+    if not name:
+        return "<none>", "<none>"
+    return (repository, tag) if colon and "/" not in tag else (name, "<none>")
+
+
+@dataclass(frozen=True, slots=True)
+class Volumes:
+    """``docker volume ls``."""
+
+    docker: tuple[str, ...]
+    name: str | None = None
+
+    def command(self) -> Command:
+        return command(*engine(self.docker), "volume ls", AS_JSON, *filters((("name", self.name),)))
+
+    def parse(self, output: str) -> Parsed[tuple[results.Volume, ...]]:
+        return js.rows("volumes", output, self._row)
+
+    @staticmethod
+    def _row(row: Row) -> results.Volume | None:
+        name = js.text(row, "Name")
+        fields = {k: js.text(row, k) for k in ("Driver", "Scope", "Mountpoint", "Labels")}
+        return results.Volume(Name=name, **fields) if name else None
+
+
+_STATS = {
+    "Name": ("Name", "name"),
+    "CPUPerc": ("CPUPerc", "cpu_percent", "CPU"),
+    "MemUsage": ("MemUsage", "mem_usage"),
+    "MemPerc": ("MemPerc", "mem_percent"),
+    "NetIO": ("NetIO", "net_io"),
+    "BlockIO": ("BlockIO", "block_io"),
+    "PIDs": ("PIDs", "pids"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """``docker stats``, one look."""
+
+    docker: tuple[str, ...]
+
+    def command(self) -> Command:
+        return command(*engine(self.docker), "stats --no-stream", AS_JSON)
+
+    def parse(self, output: str) -> Parsed[tuple[results.ContainerStats, ...]]:
+        return js.rows("stats", output, self._row)
+
+    @staticmethod
+    def _row(row: Row) -> results.ContainerStats | None:
+        identity = js.text(row, "ID", "id", "Container")
+        fields = {name: js.text(row, *keys) for name, keys in _STATS.items()}
+        return results.ContainerStats(ID=identity, **fields) if identity else None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemDf:
+    """``docker system df``."""
+
+    docker: tuple[str, ...]
+
+    def command(self) -> Command:
+        return command(*engine(self.docker), "system df", AS_JSON)
+
+    def parse(self, output: str) -> Parsed[tuple[results.DiskCategory, ...]]:
+        return js.rows("system df", output, self._row)
+
+    @staticmethod
+    def _row(row: Row) -> results.DiskCategory | None:
+        kind = js.text(row, "Type")
+        if not kind:
+            return None
+        return results.DiskCategory(
+            Type=kind,
+            TotalCount=js.text(row, "TotalCount", "Total"),
+            Active=js.text(row, "Active"),
+            Size=js.size(row.get("Size")),
+            Reclaimable=js.size(row.get("Reclaimable")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """``docker events`` of a span that has ended. podman would go on listening: ``--stream=false``, which docker lacks.
+
+    Times are the engine's: durations before now, dates, seconds since 1970. ``now`` becomes ``0s``.
+    """
+
+    docker: tuple[str, ...]
+    since: str
+    until: str
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def command(self) -> Command:
+        docker = engine(self.docker)
+        since, until = ("0s" if t == "now" else t for t in (self.since, self.until))
+        return command(
+            "s=;", *docker, "events --help 2>/dev/null | grep -q -e '--stream' && s=--stream=false;",
+            *docker, "events $s", AS_JSON, "--since", arg(since), "--until", arg(until), *filters(self.pairs),
+        )  # fmt: skip
+
+    def parse(self, output: str) -> Parsed[tuple[results.Event, ...]]:
+        parsed = js.rows("events", output, self._row)
+        return Parsed(tuple(sorted(parsed.value, key=lambda e: e.timeNano)), parsed.problems)
+
+    @staticmethod
+    def _row(row: Row) -> results.Event | None:
+        actor = row.get("Actor")
+        if isinstance(actor, dict):
+            nano = row.get("timeNano")
+            return results.Event(
+                Type=js.text(row, "Type"),
+                Action=js.text(row, "Action", "status"),
+                Actor=results.EventActor(ID=js.text(actor, "ID"), Attributes=js.labels_of(actor.get("Attributes"))),
+                scope=js.text(row, "scope"),
+                time=int(row.get("time") or 0),
+                timeNano=nano if isinstance(nano, int) else 0,
+            )
+        return _podman_event(row)
+
+
+def _podman_event(row: Row) -> results.Event | None:
+    if not row.get("Status"):
+        return None
+    own = {"image": js.text(row, "Image"), "name": js.text(row, "Name")}
+    attributes = {k: v for k, v in own.items() if v} | js.labels_of(row.get("Attributes"))
+    if isinstance(row.get("ContainerExitCode"), int):
+        attributes["exitCode"] = str(row["ContainerExitCode"])
+    nano = _nanoseconds(row.get("Time") or row.get("time"))
+    return results.Event(
+        Type=js.text(row, "Type"),
+        Action=js.text(row, "Status"),
+        Actor=results.EventActor(ID=js.text(row, "ID"), Attributes=attributes),
+        scope="local",
+        time=nano // 1_000_000_000,
+        timeNano=nano,
+    )
+
+
+def _nanoseconds(value: Any) -> int:
+    """RFC 3339 with up to nine digits of fraction, or seconds; 0 for anything else."""
+    if isinstance(value, int):
+        return value * 1_000_000_000
+    whole, dot, rest = str(value).partition(".")
+    digits = ""
+    while rest[:1].isdigit():
+        digits, rest = digits + rest[0], rest[1:]
+    try:
+        moment = datetime.fromisoformat((whole + rest) if dot else whole)
+        seconds = int(moment.timestamp())
+    except (ValueError, OverflowError):
+        return 0
+    return seconds * 1_000_000_000 + int((digits + "0" * 9)[:9])
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """``docker KIND inspect``."""
+
+    docker: tuple[str, ...]
+    kind: str
+    target: str
+
+    def command(self) -> Command:
+        return command(*engine(self.docker), arg(self.kind), "inspect", arg(self.target))
+
+    def parse(self, output: str) -> Parsed[tuple[Row, ...]]:
+        return js.rows("inspect", output, lambda row: row)
