@@ -76,7 +76,7 @@ class Fleet:
         if self.inventory.needs_effective(policy):
             effective = await self.transport.effective(destination)
             self.inventory.check_effective(policy, effective)
-            if not policy.in_inventory:
+            if not policy.hostname_given:
                 canonical = effective.hostname
         return RemoteHost(policy, self.transport.connection(destination), call, name=canonical)
 
