@@ -75,7 +75,11 @@ class AlertLimits:
 
 @dataclass(frozen=True, slots=True)
 class HostPolicy:
-    """One host. ``ssh_name`` is the word that ssh is asked for; ``hostname`` is the canonical name of results."""
+    """One host. ``ssh_name`` is the word that ssh is asked for; ``hostname`` is the canonical name of results.
+
+    ``hostname_given`` False: only ssh's own configuration knows the real name (``Transport.effective`` tells it), and
+    ``hostname`` repeats ``ssh_name`` until then.
+    """
 
     alias: str
     hostname: str
@@ -96,6 +100,7 @@ class HostPolicy:
     notes: str | None = None
     sudo_mode: Literal["per-call"] = "per-call"
     in_inventory: bool = True
+    hostname_given: bool = True
 
     @property
     def windows(self) -> bool:

@@ -1,4 +1,4 @@
-r"""Windows paths in the one form that policy compares: ``/C:/Users/deploy``, which is what Windows' sftp-server speaks. Pure.
+r"""Windows paths in the one form that policy compares: ``/C:/Users/deploy``, as Windows' sftp-server says it. Pure.
 
 What Windows would read as another file than the text says is refused instead of guessed at: drive-relative paths, UNC
 and device paths, alternate data streams, short (8.3) names, names that end in a dot or a blank, reserved names
@@ -31,7 +31,7 @@ def is_absolute(path: str) -> bool:
 def canonical_form(path: str) -> str:
     """``/C:/a/b`` with an upper-case drive, single slashes and no trailing one. ``..`` stays. Raises Unjudgeable."""
     text = path.replace("\\", "/")
-    if text.startswith("//") or text.startswith(("/??/", "/??")):
+    if text.startswith(("//", "/??")):
         raise Unjudgeable("is a network (UNC) or device path, which cannot be judged")
     drive = _DRIVE.match(text)
     if not drive:
@@ -65,7 +65,6 @@ def fold(text: str) -> str:
 
 
 def _fold_one(character: str) -> str:
-    lower = character.lower()
-    return (
-        lower if len(lower) == 1 and lower.upper() == character.upper() and len(character.upper()) == 1 else character
-    )
+    lower, upper = character.lower(), character.upper()
+    both_ways = len(lower) == len(upper) == 1 and lower.upper() == upper and upper.lower() == lower
+    return lower if both_ways and character in (lower, upper) else character

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 
 import pytest
 from hypothesis import example, given, settings
@@ -15,7 +15,7 @@ from ssh_mcp.policy import globs
 def slowly(pattern: str, path: str) -> bool:
     """The definition, by dynamic programming, for patterns without brackets."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def at(i: int, j: int) -> bool:
         rest = pattern[i:]
         if not rest:
