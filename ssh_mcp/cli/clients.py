@@ -11,8 +11,11 @@ Nothing here writes a file or reads one: text goes out, a person pastes it.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -309,3 +312,22 @@ def _hints(known: _Client, start: _Start, env: Mapping[str, str], executable: st
         hints.append(f"Start {known.title} where ssh-add -l works, or set identity_agent in hosts.toml.")
     hints.append("Hosts are read from hosts.toml; ssh-mcp doctor tells what is missing.")
     return tuple(hints)
+
+
+def show(client: str, *, uvx: bool) -> int:
+    """``ssh-mcp client``: the text on stdout, so that it can be piped, and what to do with it on stderr."""
+    executable = shutil.which("uvx") if uvx else shutil.which("ssh-mcp") or _this_script()
+    found = snippet(client, launcher="uvx" if uvx else "script", env=os.environ, executable=executable)
+    system: System = {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")  # type: ignore[assignment]
+    print(f"{found.title}: {found.paths[system]}", file=sys.stderr)
+    sys.stderr.flush()
+    print(found.text, end="", flush=True)
+    for line in (*found.how, *found.hints):
+        print(f"- {line}", file=sys.stderr)
+    return 0
+
+
+def _this_script() -> str | None:
+    """The script that runs now, where it is ours and not python -m or a test runner."""
+    path = os.path.abspath(sys.argv[0])  # noqa: PTH100 - links stay: an environment's script must stay in it
+    return path if os.path.basename(path).startswith("ssh-mcp") else None  # noqa: PTH119

@@ -9,8 +9,10 @@ nothing before somebody asks.
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Sequence
-from pathlib import PurePosixPath
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from fastmcp.resources.base import Resource, ResourceContent, ResourceResult
@@ -19,6 +21,9 @@ from fastmcp.utilities.versions import VersionSpec
 from pydantic import AnyUrl
 
 from .loader import MAIN_FILE, Library, Skill
+
+if TYPE_CHECKING:
+    from ssh_mcp.settings import Settings
 
 
 class SkillFile(Resource):
@@ -40,16 +45,16 @@ class SkillsProvider(Provider):
 
     def __init__(self, library: Library) -> None:
         super().__init__()
-        self._library = library
+        self.library = library
 
     async def _list_resources(self) -> Sequence[Resource]:
-        return [_resource(skill, MAIN_FILE) for skill in self._library.all.values()]
+        return [_resource(skill, MAIN_FILE) for skill in self.library.all.values()]
 
     async def _get_resource(self, uri: str, version: VersionSpec | None = None) -> Resource | None:
         del version  # skills have none
         if not uri.startswith("skill://"):
             return None
-        found = self._library.get(unquote(uri))
+        found = self.library.get(unquote(uri))
         if found is None:
             return None
         skill, relative = found
@@ -58,6 +63,29 @@ class SkillsProvider(Provider):
         except (OSError, ValueError):  # ValueError: a NUL in the name
             return None
         return _resource(skill, relative)
+
+
+def skill_provider(settings: Settings) -> SkillsProvider:
+    """The provider as the settings want it: whose directories, with runbooks or not, skills of offered tools only."""
+    return SkillsProvider(
+        Library(
+            Path(settings.ssh_skills_dir) if settings.ssh_skills_dir else None,
+            Path(settings.ssh_runbooks_dir) if settings.ssh_runbooks_dir else None,
+            runbooks=settings.ssh_enable_runbooks,
+            visible=_offered(settings),
+        )
+    )
+
+
+def _offered(settings: Settings) -> Callable[[str], bool]:
+    @cache
+    def names() -> frozenset[str]:
+        from ssh_mcp.policy.tiers import visible
+        from ssh_mcp.tools.catalogue import read
+
+        return frozenset(entry.name for entry in read() if visible(entry.tier, entry.group, settings))
+
+    return lambda name: name in names()
 
 
 def _resource(skill: Skill, relative: str) -> SkillFile:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ssh_mcp.cli.clients import CLIENTS, SERVER_NAME, client_name, snippet
+from ssh_mcp.cli.clients import CLIENTS, SERVER_NAME, client_name, show, snippet
 
 SOCKET = "/run/user/1000/keyring/ssh"
 ENV = {
@@ -150,3 +150,16 @@ def test_names_are_found_however_they_are_typed(typed: str, name: str) -> None:
 def test_an_unknown_client_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"no client called 'emacs'.*claude-desktop.*zed"):
         snippet("emacs", launcher="uvx", env={})
+
+
+@pytest.mark.parametrize("uvx", [True, False])
+def test_the_command_prints_the_text_alone_on_stdout(
+    uvx: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: f"/opt/bin/{name}")
+    assert show("claude-desktop", uvx=uvx) == 0
+    out, err = capsys.readouterr()
+    words, _ = started("claude-desktop", entry("claude-desktop", out))
+    assert words == (["/opt/bin/uvx", "ssh-mcp"] if uvx else ["/opt/bin/ssh-mcp"])
+    assert "claude_desktop_config.json" in err
+    assert "- Quit Claude Desktop" in err

@@ -7,6 +7,7 @@ import logging
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -284,3 +285,23 @@ async def test_a_client_lists_and_reads_skills_and_their_files(tmp_path: Path) -
         for uri in ("skill://ours/../../x", "skill://ours/%2e%2e/%2e%2e/outside", "skill://nobody/SKILL.md"):
             with pytest.raises(McpError):
                 await client.read_resource(uri)
+
+
+def test_the_settings_decide_what_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ssh_mcp.policy.tiers import Tier
+    from ssh_mcp.settings import Settings
+    from ssh_mcp.skills.provider import skill_provider
+
+    entries = [SimpleNamespace(name=name, tier=Tier(tool["tier"]), group=tool["group"]) for name, tool in TOOLS.items()]
+    monkeypatch.setattr("ssh_mcp.tools.catalogue.read", lambda: entries)
+
+    def served(**values: Any) -> set[str]:
+        return set(skill_provider(Settings(**values)).library.all)
+
+    assert "disk-full" in served()
+    assert "disk-full" not in served(ssh_enable_runbooks=False)
+    put(tmp_path / "r", "ours", "x")
+    assert {name for name in served(ssh_runbooks_dir=str(tmp_path / "r")) if "_" not in name} == {"ours"}
+    hidden = served()
+    assert "ssh_host_ping" in hidden
+    assert "ssh_exec_run" not in hidden
