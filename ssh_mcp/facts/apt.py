@@ -209,8 +209,9 @@ def apt_mark(action: str, packages: tuple[str, ...]) -> Command:
 
 _LOCK = re.compile(
     r"Could not get lock (\S+?)\.? |Unable to (?:acquire|lock) (?:the )?(?:dpkg frontend lock|the administration)"
+    r"|locked by another process"
 )
-_HOLDER = re.compile(r"held by process (\d+)(?: \(([^)]*)\))?")
+_HOLDER = re.compile(r"(?:held by process|with pid) (\d+)(?: \(([^)]*)\))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +225,7 @@ def lock_held(stderr: str) -> LockHeld | None:
     """What apt complains of a held lock, or None. What it says about missing rights is no held lock."""
     if "are you root" in stderr or "Permission denied" in stderr:
         return None
-    if not _LOCK.search(stderr) and "is locked by another process" not in stderr:
+    if not _LOCK.search(stderr):
         return None
     by = _HOLDER.search(stderr)
     return LockHeld(None if by is None else f"{by[2] or 'process'} {by[1]}")
