@@ -143,9 +143,17 @@ def create_server() -> FastMCP[None]:
 
 async def check_pinned_keys(app: App) -> None:
     """Look every pinned fingerprint up in its agent. Raises AgentFingerprintNotFound, which lists the agent's keys."""
-    from transports.openssh.agent import require_key
+    pinned = {
+        (each.auth.identity_agent, each.auth.identity_fingerprint)
+        for policy in app.fleet.inventory.hosts.values()
+        for each in (policy, *policy.jump)
+        if each.auth.identity_fingerprint
+    }
+    if not pinned:
+        return
+    from transports.openssh.agent import agent_socket, pinned_key
+    from transports.openssh.binaries import probe
 
-    for policy in app.fleet.inventory.hosts.values():
-        for each in (policy, *policy.jump):
-            if each.auth.identity_fingerprint:
-                await require_key(each.auth)
+    binaries = await probe()
+    for agent, fingerprint in pinned:
+        await pinned_key(binaries, agent_socket(agent), fingerprint or "")

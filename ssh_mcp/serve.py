@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ssh_mcp.errors import ConfigError
+from ssh_mcp.errors import ConfigError, Refusal, public_text
 from ssh_mcp.settings import load_settings
+from transports.errors import TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.app import App
@@ -31,6 +32,9 @@ def serve() -> int:
         anyio.run(_main, app)
     except ConfigError as error:
         sys.stderr.write(f"ssh-mcp: {error}\n")
+        return EXIT_CONFIG
+    except (Refusal, TransportError) as error:
+        sys.stderr.write(f"ssh-mcp: {public_text(error)}\n")
         return EXIT_CONFIG
     except KeyboardInterrupt:
         return 130

@@ -1,0 +1,140 @@
+"""Doctor's look at one host: login, SFTP, commands, rc noise, sessions, sudo."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+
+import anyio
+
+from ssh_mcp.cli.findings import Finding, fail, info, ok, warn
+from ssh_mcp.errors import Refusal, SudoFailed
+from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.tokens import command
+from transports.errors import RemoteError, SessionRefused, SFTPSubsystemUnavailable, TransportError
+
+LIMIT = 20.0
+"""Seconds for each question to a host."""
+
+
+async def host_findings(host: RemoteHost) -> list[Finding]:
+    """Everything about one host; stops at the login where there is none."""
+    found: list[Finding] = []
+    try:
+        login = await host.connection.login()
+    except TransportError as error:
+        return [fail(error.what, error.remedy)]
+    details = ", ".join(d for d in (login.server_version, login.auth_method) if d) or "over a live connection"
+    found.append(ok(f"logged in to {host.name} ({details})"))
+    runs = False
+    async for finding, works in _commands(host):
+        found.append(finding)
+        runs = runs or works
+    found += await _sftp(host, runs)
+    if runs and not host.policy.windows:
+        found += await _noise(host)
+        found += await _sessions(host)
+        if host.settings.allow_sudo:
+            found += await _sudo(host)
+    return found
+
+
+async def _commands(host: RemoteHost) -> AsyncIterator[tuple[Finding, bool]]:
+    if host.policy.windows:
+        yield info("a Windows host: file tools only"), False
+        return
+    try:
+        done = await host.connection.run("command -v sh", timeout=LIMIT, idempotent=True)
+    except (SessionRefused, RemoteError) as error:
+        yield warn(f"the account may not run commands: {error.what}", "File tools work, the others refuse."), False
+        return
+    except TransportError as error:
+        yield fail(error.what, error.remedy), False
+        return
+    if done.exit_code == 0:
+        yield ok("commands run"), True
+    else:
+        yield fail(f"a trivial command ended with {done.exit_code}", "Log in by hand and look at the shell."), False
+
+
+async def _sftp(host: RemoteHost, runs: bool) -> list[Finding]:
+    try:
+        files = await host.connection.files()
+        home = await files.realpath(".")
+    except SFTPSubsystemUnavailable as error:
+        return [fail(error.what, error.remedy)]
+    except TransportError as error:
+        return [fail(f"SFTP: {error.what}", error.remedy)]
+    found = [ok(f"SFTP works; it starts in {home}")]
+    if not runs:
+        found.append(info("an SFTP-only account, probably chrooted: paths are in SFTP's view"))
+        return found
+    if "posix-rename@openssh.com" not in files.extensions:
+        found.append(warn("the SFTP server has no posix-rename, so writes cannot replace a file", "Update the server."))
+    done = await host.connection.run("pwd -P", timeout=LIMIT, idempotent=True)
+    shell = done.stdout.decode("utf-8", "replace").strip()
+    if shell and shell != home:
+        found.append(
+            info(
+                f"the shell starts in {shell}, SFTP in {home}: a chroot or a different home; file tools use SFTP's view"
+            )
+        )
+    return found
+
+
+async def _noise(host: RemoteHost) -> list[Finding]:
+    """What the login shell's rc files print by themselves."""
+    mark = secrets.token_hex(8)
+    done = await host.connection.run(f"echo {mark}", timeout=LIMIT, framed=False, idempotent=True)
+    before = done.stdout.decode("utf-8", "replace").partition(mark)[0].strip()
+    noise = before or done.stderr.decode("utf-8", "replace").strip()
+    if not noise:
+        return []
+    return [
+        warn(
+            f"an rc file prints on non-interactive logins: {noise[:120]!r}",
+            "Our commands are proof against it, but sftp and scp are not: guard it with `case $- in *i*)`.",
+        )
+    ]
+
+
+async def _sessions(host: RemoteHost) -> list[Finding]:
+    """Whether the host takes a second session on one connection."""
+    before = _masters(host)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(_quiet_run, host, "sleep 0.3")
+    more = _masters(host) - before
+    if more > 0:
+        return [
+            warn(
+                f"the host allows few sessions a connection (MaxSessions): three calls needed {more} more connections",
+                "Raise MaxSessions in its sshd_config; until then calls wait or open further connections.",
+            )
+        ]
+    return [ok("several sessions share one connection")]
+
+
+async def _quiet_run(host: RemoteHost, text: str) -> None:
+    try:
+        await host.connection.run(text, timeout=LIMIT)
+    except TransportError:
+        return
+
+
+def _masters(host: RemoteHost) -> int:
+    statuses = host.call.fleet.transport.sessions()
+    effective = {host.name, host.policy.hostname, host.policy.ssh_name}
+    return sum(1 for s in statuses if s.host in effective)
+
+
+async def _sudo(host: RemoteHost) -> list[Finding]:
+    try:
+        done = await host.sudo.run(command("id", "-u"), timeout=LIMIT)
+    except SudoFailed as error:
+        return [fail(error.what, error.remedy)]
+    except (Refusal, TransportError) as error:
+        return [fail(f"sudo: {error}", "")]
+    if done.stdout.strip() == b"0":
+        return [ok("sudo works")]
+    return [fail("sudo ran, but not as root", "Look at the host's sudoers (runas).")]
