@@ -78,11 +78,16 @@ def doctor(
 
 
 @app.command
-def connect(host: Host, /) -> int:
+def connect(
+    host: Host,
+    /,
+    *,
+    hours: Annotated[float, Parameter(help="How long the connection stays without use.")] = 8.0,
+) -> int:
     """Log in by hand (an OTP, a touch, a passphrase) and leave the connection for the server to use."""
     from ssh_mcp.cli.connection import connect as open_by_hand
 
-    return open_by_hand(host)
+    return open_by_hand(host, hours * 3600)
 
 
 @app.command
