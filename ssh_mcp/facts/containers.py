@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from ssh_mcp.facts import json_rows as js
 from ssh_mcp.facts.base import Parsed, Problems
@@ -209,80 +207,6 @@ class SystemDf:
             Size=js.size(row.get("Size")),
             Reclaimable=js.size(row.get("Reclaimable")),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Events:
-    """``docker events`` of a span that has ended. podman would go on listening: ``--stream=false``, which docker lacks.
-
-    Times are the engine's: durations before now, dates, seconds since 1970. ``now`` becomes ``0s``.
-    """
-
-    docker: tuple[str, ...]
-    since: str
-    until: str
-    pairs: tuple[tuple[str, str], ...] = ()
-
-    def command(self) -> Command:
-        docker = engine(self.docker)
-        since, until = ("0s" if t == "now" else t for t in (self.since, self.until))
-        return command(
-            "s=;", *docker, "events --help 2>/dev/null | grep -q -e '--stream' && s=--stream=false;",
-            *docker, "events $s", AS_JSON, "--since", arg(since), "--until", arg(until), *filters(self.pairs),
-        )  # fmt: skip
-
-    def parse(self, output: str) -> Parsed[tuple[results.Event, ...]]:
-        parsed = js.rows("events", output, self._row)
-        return Parsed(tuple(sorted(parsed.value, key=lambda e: e.timeNano)), parsed.problems)
-
-    @staticmethod
-    def _row(row: Row) -> results.Event | None:
-        actor = row.get("Actor")
-        if isinstance(actor, dict):
-            nano = row.get("timeNano")
-            return results.Event(
-                Type=js.text(row, "Type"),
-                Action=js.text(row, "Action", "status"),
-                Actor=results.EventActor(ID=js.text(actor, "ID"), Attributes=js.labels_of(actor.get("Attributes"))),
-                scope=js.text(row, "scope"),
-                time=int(row.get("time") or 0),
-                timeNano=nano if isinstance(nano, int) else 0,
-            )
-        return _podman_event(row)
-
-
-def _podman_event(row: Row) -> results.Event | None:
-    if not row.get("Status"):
-        return None
-    own = {"image": js.text(row, "Image"), "name": js.text(row, "Name")}
-    attributes = {k: v for k, v in own.items() if v} | js.labels_of(row.get("Attributes"))
-    if isinstance(row.get("ContainerExitCode"), int):
-        attributes["exitCode"] = str(row["ContainerExitCode"])
-    nano = _nanoseconds(row.get("Time") or row.get("time"))
-    return results.Event(
-        Type=js.text(row, "Type"),
-        Action=js.text(row, "Status"),
-        Actor=results.EventActor(ID=js.text(row, "ID"), Attributes=attributes),
-        scope="local",
-        time=nano // 1_000_000_000,
-        timeNano=nano,
-    )
-
-
-def _nanoseconds(value: Any) -> int:
-    """RFC 3339 with up to nine digits of fraction, or seconds; 0 for anything else."""
-    if isinstance(value, int):
-        return value * 1_000_000_000
-    whole, dot, rest = str(value).partition(".")
-    digits = ""
-    while rest[:1].isdigit():
-        digits, rest = digits + rest[0], rest[1:]
-    try:
-        moment = datetime.fromisoformat((whole + rest) if dot else whole)
-        seconds = int(moment.timestamp())
-    except (ValueError, OverflowError):
-        return 0
-    return seconds * 1_000_000_000 + int((digits + "0" * 9)[:9])
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ssh_mcp.facts import apt, batch, compose, containers, disk, load, network, processes, system, units, users
+from ssh_mcp.facts import apt, batch, compose, containers, disk, events, load, network, processes, system, units, users
 from ssh_mcp.facts.base import Fact
 
 DATA = Path(__file__).resolve().parent.parent / "data" / "facts"
@@ -44,7 +44,7 @@ FACTS: dict[str, Fact[Any]] = {
     "volumes": containers.Volumes(DOCKER),
     "stats": containers.Stats(DOCKER),
     "system_df": containers.SystemDf(DOCKER),
-    "events": containers.Events(DOCKER, "1h", "now"),
+    "events": events.Events(DOCKER, "1h", "now"),
     "inspect": containers.Inspect(DOCKER, "volume", "rec-vol"),
     "services": compose.Services(DOCKER, ("docker", "compose"), "/srv/compose.yml", labels=True),
     "unit_state": units.UnitState("lab-ok.service"),
