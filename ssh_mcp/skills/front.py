@@ -6,6 +6,7 @@ The body below it is written by hand and never touched by this module.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -78,21 +79,13 @@ def with_front(text: str, tool: FrontSource) -> str:
     return render_front(tool) + "\n" + body.lstrip("\n")
 
 
-def refresh(tools: list[FrontSource], root: Path, *, write: bool) -> list[str]:
-    """Names of tools whose SKILL.md below ``root`` is missing or has another front part than the registry says.
+def fronts(tools: Iterable[FrontSource], root: Path) -> dict[Path, str]:
+    """For ``scripts/generate``: each tool's SKILL.md below ``root`` with the text it should have.
 
-    With ``write`` the front parts are brought up to date; a missing file stays missing, since its body needs an author.
+    Raises FileNotFoundError for a tool without one, since its body needs an author.
     """
-    stale: list[str] = []
-    for tool in tools:
-        file = root / tool.name / "SKILL.md"
-        if not file.is_file():
-            stale.append(tool.name)
-            continue
-        text = file.read_text(encoding="utf-8")
-        wanted = with_front(text, tool)
-        if wanted != text:
-            stale.append(tool.name)
-            if write:
-                file.write_text(wanted, encoding="utf-8", newline="\n")
-    return stale
+    return {
+        file: with_front(file.read_text(encoding="utf-8"), tool)
+        for tool in tools
+        for file in [root / tool.name / "SKILL.md"]
+    }

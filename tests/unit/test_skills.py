@@ -14,8 +14,10 @@ import pytest
 import yaml
 
 from ssh_mcp.errors import Refusal
-from ssh_mcp.skills.front import refresh, render_front, with_front
+from ssh_mcp.skills.front import fronts, render_front, with_front
 from ssh_mcp.skills.loader import Library, read_front, shipped
+from ssh_mcp.tools import catalogue
+from ssh_mcp.tools.modules import load_all
 from transports.errors import TransportError
 
 
@@ -178,13 +180,21 @@ def test_a_front_part_is_replaced_and_the_body_kept(tmp_path: Path) -> None:
     file.parent.mkdir()
     file.write_text(with_front(body, Tool()))
     changed = replace(Tool(), description="Another.")
-    missing = replace(Tool(), name="ssh_y")
-    assert refresh([Tool(), missing], tmp_path, write=True) == ["ssh_y"]
-    assert refresh([changed], tmp_path, write=False) == ["ssh_x"]
-    assert "Another." not in file.read_text()
-    assert refresh([changed], tmp_path, write=True) == ["ssh_x"]
-    assert refresh([changed], tmp_path, write=True) == []
-    assert file.read_text() == render_front(changed) + "\n" + body
+    assert fronts([Tool()], tmp_path) == {file: file.read_text()}
+    assert fronts([changed], tmp_path) == {file: render_front(changed) + "\n" + body}
+    with pytest.raises(FileNotFoundError):
+        fronts([replace(Tool(), name="ssh_y")], tmp_path)
+
+
+def test_examples_and_front_parts_follow_the_registry() -> None:
+    if not Path(catalogue.__file__).with_name(catalogue.FILE).exists():
+        pytest.skip("scripts/generate has not been run yet")
+    specs = {name: spec for name, (_, spec) in load_all().items()}
+    for path in FILES:
+        for call in calls(path):
+            specs[call["tool"]].arguments.model_validate(call["arguments"])
+    stale = [str(file) for file, text in fronts(specs.values(), shipped("skills")).items() if file.read_text() != text]
+    assert stale == [], "run scripts/generate"
 
 
 # -- loading ----------------------------------------------------------------------------------------------------------
