@@ -131,7 +131,7 @@ class ChainFile:
         *complete, unfinished = tail.split(b"\n")
         if head is None:
             head = self._last_of(complete, size)
-        elif same_file and head.size < size:
+        elif not same_file or head.size < size:
             head = self._follow(head, complete, size)
         if not unfinished:
             return head, None

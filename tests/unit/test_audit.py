@@ -328,6 +328,27 @@ def test_a_line_whose_writer_was_stopped_before_noting_it_is_adopted(path: Path)
     assert (verdict.ok, verdict.last_seq) == (True, 5)
 
 
+def test_the_first_line_of_a_new_file_is_adopted_too(path: Path) -> None:
+    write(path, 3)
+    head = path.with_name(path.name + HEAD_SUFFIX)
+    before = head.read_bytes()
+    path.rename(path.with_name("old"))
+    write(path, 1)
+    head.write_bytes(before)
+    write(path, 1)
+    verdict = verify(path)
+    assert (verdict.ok, verdict.first_seq, verdict.last_seq) == (True, 4, 5)
+
+
+def test_a_file_that_was_copied_away_and_back_goes_on(path: Path) -> None:
+    write(path, 3)
+    content = path.read_bytes()
+    path.rename(path.with_name("away"))
+    path.write_bytes(content)
+    write(path, 1)
+    assert (verify(path).ok, verify(path).last_seq) == (True, 4)
+
+
 @pytest.mark.parametrize("damage", ["gone", "empty", "garbage"])
 def test_a_lost_head_file_is_made_again_from_the_last_line(path: Path, damage: str) -> None:
     write(path, 3)
