@@ -28,6 +28,7 @@ MAX_PATH_CHARACTERS: Final = 4096
 """PATH_MAX of Linux; longer arguments are refused unseen."""
 
 _EVERYTHING: Final = ("*", "/")
+_DRIVE_ROOT: Final = re.compile(r"/[A-Za-z]:")
 _MAGIC: Final = re.compile(
     r"/proc/[^/]+(?:/task/[^/]+)?/(?:(?:root|cwd|exe)(?:/|\Z)|(?:fd|map_files)/.)|/dev/fd/.", re.DOTALL
 )
@@ -118,9 +119,9 @@ def split_parent(path: str) -> tuple[str, str]:
     Raises InvalidArgument where there is no last name to speak of (``/``, ``…/..``).
     """
     parent, _, name = path.rstrip("/").rpartition("/")
-    if not name or name == ".." or (path.startswith("/") and re.fullmatch(r"/[A-Za-z]:", path.rstrip("/"))):
+    if name in ("", "..") or _DRIVE_ROOT.fullmatch(path.rstrip("/")):
         raise InvalidArgument(f"The path {shown(path)} names no file.", "Give the path of a file or directory.")
-    return parent or "/", name
+    return (f"{parent}/" if _DRIVE_ROOT.fullmatch(parent) else parent or "/"), name
 
 
 def child(directory: str, *names: str) -> str:
