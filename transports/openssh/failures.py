@@ -33,7 +33,8 @@ class Attempt:
     ``settings`` are the effective algorithm lists by lower-case keyword; ``known_hosts`` the file to pin a key in;
     ``expected`` the fingerprint known until now. ``proxied`` is the jump host's name, or "" for an operator's
     ProxyCommand; ``proxy_text`` what the way there said on stderr or in the jump host's log. ``seconds`` is the time
-    limit and ``gave_up`` that it was ours that ended the attempt. ``askpass`` is the helper's own account ("" for none).
+    limit and ``gave_up`` that it was ours that ended the attempt. ``askpass`` is the helper's own
+    account ("" for none).
     """
 
     name: str
