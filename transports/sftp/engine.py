@@ -1,0 +1,269 @@
+"""The SFTP client's engine: a request table, one reader, one writer.
+
+Requests go out at once and in order; replies may come in any order and find their handler by request id. A reply to a
+request that nobody waits for any more is discarded, and a handle that such a reply brings is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+
+from transports.channel import ByteChannel
+from transports.errors import MasterLost, ProtocolError, SessionRefused, SFTPSubsystemUnavailable, TransportError
+from transports.sftp import messages as m
+from transports.sftp.codec import DataPart, ReplyReader, encode
+from transports.sftp.link import Link, link_to
+from transports.sftp.paths import shown
+from transports.wire import U32_MAX
+
+Event = m.Reply | DataPart | TransportError
+Handler = Callable[[Event], None]
+"""Called with a request's reply (DATA: with each part of it), or with the error that ends the channel. Must not raise
+anything but ProtocolError."""
+
+_NOISE_LIMIT: Final = 2048
+"""Bytes of text before VERSION that are kept for the message."""
+_NOISE_QUIET: Final = 0.3
+"""Seconds to wait for the rest of such text."""
+
+
+class Engine:
+    """One SFTP channel. Made by ``start``; all of it runs in the event loop's thread."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._loop = asyncio.get_running_loop()
+        self._reader = ReplyReader()
+        self._pending: dict[int, Handler] = {}
+        self._last_id = 0
+        self._outgoing: list[bytes | memoryview] = []
+        self._receiving = False
+        self._version: asyncio.Future[m.Version] = self._loop.create_future()
+        self._head = bytearray()
+        self._noisy = False
+        self.lost: TransportError | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self.last_used = self._loop.time()
+
+    @classmethod
+    async def start(cls, channel: ByteChannel, timeout: float) -> tuple[Engine, m.Version]:
+        """Speak INIT and wait for VERSION.
+
+        Raises SFTPSubsystemUnavailable where no usable SFTP answers within ``timeout`` seconds, MasterLost where the
+        connection ends; the channel is closed then.
+        """
+        engine = cls(link_to(channel))
+        engine._link.start(engine._received, engine._ended)
+        engine._link.send([encode(m.Init())])
+        try:
+            with anyio.fail_after(timeout):
+                version = await engine._version
+        except TimeoutError:
+            await engine.close()
+            raise SFTPSubsystemUnavailable(
+                f"The host's SFTP subsystem did not answer within {timeout:g} s.",
+                "See whether its login shell waits for input, or whether the host is overloaded.",
+            ) from None
+        except BaseException:
+            await engine.close()
+            raise
+        return engine, version
+
+    @property
+    def pending(self) -> int:
+        """Requests without a reply."""
+        return len(self._pending)
+
+    def widen(self) -> None:
+        """Bulk data is about to come."""
+        self._link.widen()
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def new_id(self) -> int:
+        """An id that no unanswered request carries."""
+        while True:
+            self._last_id = (self._last_id + 1) & U32_MAX
+            if self._last_id not in self._pending:
+                return self._last_id
+
+    def submit(self, request_id: int, handler: Handler, *packet: bytes | memoryview) -> None:
+        """Send one encoded request. During a callback of the reader it goes out when all replies are dealt with.
+
+        Raises MasterLost where the channel has ended.
+        """
+        self.check()
+        self._pending[request_id] = handler
+        self._outgoing.extend(packet)
+        if not self._receiving:
+            self._flush()
+
+    async def ask(self, build: Callable[[int], m.Request]) -> m.Reply:
+        """Send the request that ``build`` makes of an id and await its reply.
+
+        Cancelling does not undo a request that was sent: its reply is discarded, and a handle in it closed.
+        """
+        future: asyncio.Future[m.Reply] = self._loop.create_future()
+        request = build(self.new_id())
+        self.submit(request.request_id, _settler(future), encode(request))
+        self.last_used = self._loop.time()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._discard(future.result())
+            else:
+                self.abandon(request.request_id)
+            raise
+
+    def send_close(self, handle: bytes) -> None:
+        """Close a handle without waiting for the answer."""
+        if self.lost is None:
+            request_id = self.new_id()
+            self.submit(request_id, _ignore, encode(m.Close(request_id, handle)))
+
+    def abandon(self, request_id: int) -> None:
+        """Nobody waits for this request's reply any more."""
+        if request_id in self._pending:
+            self._pending[request_id] = self._discard
+
+    def check(self) -> None:
+        """Raises MasterLost where the channel has ended; nothing was sent then."""
+        if self.lost is not None:
+            raise MasterLost("The SFTP channel has ended.", "Call again: a new one will be opened.", sent=False)
+
+    def _discard(self, event: Event) -> None:
+        if isinstance(event, m.Handle):
+            self.send_close(event.handle)
+
+    def _flush(self) -> None:
+        if self._outgoing:
+            buffers, self._outgoing = self._outgoing, []
+            self._link.send(buffers)
+
+    # --- replies ------------------------------------------------------------------------------------------------------
+
+    def _received(self, view: memoryview) -> None:
+        if self.lost is not None:
+            return
+        self._receiving = True
+        try:
+            if not self._version.done():
+                self._first_bytes(view)
+            else:
+                self._dispatch(view)
+        except ProtocolError as error:
+            self._lose(error)
+        finally:
+            self._receiving = False
+        self._flush()
+
+    def _dispatch(self, view: memoryview) -> None:
+        pending = self._pending
+        for event in self._reader.feed(view):
+            if isinstance(event, m.Version):
+                if self._version.done():
+                    raise ProtocolError("The SFTP server sent VERSION twice.")
+                self._version.set_result(event)
+                continue
+            if isinstance(event, DataPart) and not event.last:
+                handler = pending.get(event.request_id)
+            else:
+                handler = pending.pop(event.request_id, None)
+            if handler is None:
+                raise ProtocolError("The SFTP server answered a request that was not asked, or answered one twice.")
+            handler(event)
+
+    def _first_bytes(self, view: memoryview) -> None:
+        """Before VERSION: see whether it is SFTP that speaks, or a login shell's rc file."""
+        self._head += view[: _NOISE_LIMIT + 5]
+        if self._noisy:
+            del self._head[_NOISE_LIMIT:]
+            return
+        if len(self._head) < 5:
+            return
+        length = int.from_bytes(self._head[:4], "big")
+        if length > m.SFTP_MAX_MSG_LENGTH or self._head[4] != m.SSH2_FXP_VERSION:
+            self._noisy = True
+            self._loop.call_later(_NOISE_QUIET, self._noise)
+            return
+        if len(view) > _NOISE_LIMIT + 5:
+            raise ProtocolError("The SFTP server's first packet is longer than it can be.")
+        head, self._head = bytes(self._head), bytearray()
+        self._dispatch(memoryview(head))
+        if not self._version.done():
+            self._head = bytearray(head)
+            self._reader = ReplyReader()
+
+    def _noise(self) -> None:
+        text = bytes(self._head).decode("utf-8", "replace").strip()
+        self._lose(
+            SFTPSubsystemUnavailable(
+                f"The host's SFTP channel begins with text instead of SFTP: {shown(text)}.",
+                "Silence the account's shell rc files for sessions that are not interactive, or have the host's "
+                "administrator set `Subsystem sftp internal-sftp`.",
+            )
+        )
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def _ended(self, error: TransportError | None) -> None:
+        if self._noisy:
+            self._noise()
+        elif self._version.done():
+            self._lose(error or MasterLost("The host ended the SFTP session."))
+        elif error is None or isinstance(error, SessionRefused):
+            said = self._link.stderr_text().strip()
+            self._lose(
+                SFTPSubsystemUnavailable(
+                    f"The host offers no SFTP subsystem{f' and says {shown(said)}' if said else ''}.",
+                    "Have `Subsystem sftp` enabled in its sshd_config, and the account allowed to use it.",
+                )
+            )
+        else:
+            self._lose(error)
+
+    def _lose(self, error: TransportError) -> None:
+        """End the channel: all who wait get the error."""
+        if self.lost is not None:
+            return
+        self.lost = error
+        waiting, self._pending = self._pending, {}
+        self._outgoing.clear()
+        if not self._version.done():
+            self._version.set_exception(error)
+        for handler in waiting.values():
+            handler(copy.copy(error))
+        self._closing = self._loop.create_task(self._link.close())
+
+    async def close(self) -> None:
+        """End the channel from our side. Idempotent."""
+        self._lose(MasterLost("The SFTP channel was closed on our side."))
+        if self._version.done() and not self._version.cancelled():
+            self._version.exception()  # retrieved, so that nobody is told of it a second time
+        if self._closing is not None:
+            with anyio.CancelScope(shield=True):
+                await asyncio.gather(self._closing, return_exceptions=True)
+
+
+def _settler(future: asyncio.Future[m.Reply]) -> Handler:
+    def settle(event: Event) -> None:
+        if future.done():
+            return
+        if isinstance(event, TransportError):
+            future.set_exception(event)
+        elif isinstance(event, DataPart):
+            raise ProtocolError("The SFTP server sent DATA where none was asked for.")
+        else:
+            future.set_result(event)
+
+    return settle
+
+
+def _ignore(_event: Event) -> None:
+    """For requests whose outcome changes nothing."""

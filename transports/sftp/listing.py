@@ -1,0 +1,92 @@
+"""Reading a directory with several READDIR requests on their way.
+
+The server answers the requests of one handle in order, each with the next hundred names. One request at a time costs
+a round trip a hundred names (10,000 names over 50 ms: 5 s); with eight to sixteen it is next to nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from transports.api import DirectoryEntry
+from transports.errors import ProtocolError, TransportError
+from transports.sftp import messages as m
+from transports.sftp.codec import encode
+from transports.sftp.engine import Engine, Event
+from transports.sftp.paths import shown
+from transports.sftp.status import status_error
+
+_FIRST: Final = 2
+"""Requests sent at once for a directory whose size nobody knows yet."""
+_MOST: Final = 16
+"""Requests on their way at most."""
+
+
+class Listing:
+    """One open directory handle."""
+
+    def __init__(self, engine: Engine, handle: bytes, path: str) -> None:
+        self._engine = engine
+        self._handle = handle
+        self._path = path
+        self._asked: deque[tuple[int, asyncio.Future[m.Reply]]] = deque()
+        self._width = _FIRST
+        self._ended = self._closed = False
+
+    async def next(self) -> list[DirectoryEntry] | None:
+        """The next names without ``.`` and ``..``, or None at the end. Raises FileError and ProtocolError."""
+        while not self._ended:
+            while len(self._asked) < self._width:
+                self._ask()
+            reply = await self._asked[0][1]
+            self._asked.popleft()
+            if isinstance(reply, m.Name):
+                self._width = min(self._width * 2, _MOST)
+                if entries := [self._entry(e) for e in reply.entries if e.name not in (".", "..")]:
+                    return entries
+                if not reply.entries:
+                    raise ProtocolError("The SFTP server sent an empty list of names instead of the end.")
+            elif isinstance(reply, m.Status) and reply.code == m.StatusCode.EOF:
+                self._ended = True
+            elif isinstance(reply, m.Status) and reply.code != m.StatusCode.OK:
+                self._ended = True
+                raise status_error(reply, "list", self._path)
+            else:
+                raise ProtocolError("The SFTP server answered READDIR with neither names nor a status.")
+        return None
+
+    def close(self) -> None:
+        """Close the handle without waiting; answers still to come are discarded. Idempotent."""
+        if self._closed:
+            return
+        self._closed = self._ended = True
+        for request_id, future in self._asked:
+            self._engine.abandon(request_id)
+            future.cancel()
+        self._asked.clear()
+        self._engine.send_close(self._handle)
+
+    def _ask(self) -> None:
+        request_id = self._engine.new_id()
+        future: asyncio.Future[m.Reply] = asyncio.get_running_loop().create_future()
+
+        def settle(event: Event) -> None:
+            if future.done():
+                return
+            if isinstance(event, TransportError):
+                future.set_exception(event)
+                future.exception()  # the first of them is raised; the others are no news
+            elif isinstance(event, m.Status | m.Name):
+                future.set_result(event)
+            else:
+                raise ProtocolError("The SFTP server answered READDIR with neither names nor a status.")
+
+        self._engine.submit(request_id, settle, encode(m.ReadDir(request_id, self._handle)))
+        self._asked.append((request_id, future))
+
+    def _entry(self, entry: m.NameEntry) -> DirectoryEntry:
+        if "/" in entry.name or "\0" in entry.name or not entry.name:
+            raise ProtocolError(f"The SFTP server lists {shown(entry.name)}, which no file can be named.")
+        return DirectoryEntry(entry.name, entry.longname, entry.attributes)
