@@ -35,7 +35,7 @@ _REQUEST_SECONDS: Final = 5.0
 _CONNECT_PAUSE_SECONDS: Final = 0.01
 _CONNECT_TRIES: Final = 500
 _SEND_BUFFER_BYTES: Final = 512 * 1024
-_NO_SLOT: Final = "Session open refused by peer"
+NO_SLOT_TEXT: Final = "Session open refused by peer"
 """mux.c, when the server refuses the channel: what MaxSessions looks like from here."""
 
 
@@ -45,7 +45,7 @@ class NoSlot(SessionRefused):
 
 def refusal(reason: str) -> SessionRefused:
     """The error for a master's FAILURE or PERMISSION_DENIED text."""
-    if _NO_SLOT in reason:
+    if NO_SLOT_TEXT in reason:
         return NoSlot(
             "The host accepts no further session on this connection.", "Try again or raise MaxSessions.", sent=False
         )

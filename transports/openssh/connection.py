@@ -1,0 +1,252 @@
+"""One host through the transport (``transports.api.Connection``): its pool, its commands, its kept channels."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final, cast
+
+import anyio
+
+from transports.api import (
+    Completed,
+    Destination,
+    Effective,
+    Files,
+    LoginInfo,
+    OutputSink,
+    RemoteProcess,
+    SessionStatus,
+    TransportConfig,
+)
+from transports.errors import MasterLost, SFTPSubsystemUnavailable, TransportError
+from transports.mux.client import alive_check
+from transports.openssh.direct import DirectCarrier, NoMaster
+from transports.openssh.execution import Collector
+from transports.openssh.master import MasterHandle, MasterLauncher
+from transports.openssh.native import NativeCarrier
+from transports.openssh.pool import Pool
+from transports.openssh.process import MuxArgv, ProcessCarrier
+from transports.openssh.ready import ReadySession
+from transports.openssh.remote_process import start_process
+from transports.openssh.runner import REFUSAL_SECONDS, Runner, Running
+from transports.openssh.session import Backend, Carrier, Controlled
+from transports.openssh.slots import Slots
+from transports.openssh.subsystem import open_channel
+from transports.sftp.client import SftpClient
+
+FILES_QUIET_SECONDS: Final = 60.0
+"""How long an unused SFTP channel is kept; then the master can idle out."""
+_FILES_SCARCE_SECONDS: Final = 1.0
+"""How long it is kept where somebody waits for its slot."""
+
+
+class OpenSSHConnection:
+    """Made by ``OpenSSHTransport.connection``."""
+
+    def __init__(
+        self, destination: Destination, config: TransportConfig, launcher: MasterLauncher, backend: Backend
+    ) -> None:
+        self._destination = destination
+        self._config = config
+        self._launcher = launcher
+        self._backend = backend
+        self._effective: Effective | None = None
+        self._used_at = 0.0
+        self._closed = False
+        self.pool: Pool[Controlled] = self._make_pool()
+        self.runner = Runner(self.pool, self._make_carrier(), self._take_ready)
+        self._ready = ReadySession(self.runner) if backend == "native" else None
+        self._files: SftpClient | None = None
+        self._files_lock = anyio.Lock()
+        self._files_timer: asyncio.TimerHandle | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"<OpenSSHConnection {self._destination.name} {self._backend} {self.pool!r}>"
+
+    def _make_pool(self) -> Pool[Controlled]:
+        most = self._config.max_connections_per_host
+        if self._backend == "direct":
+            # Each session is a login of its own: the bound is on logins, with one more for ending things.
+            slots = Slots(max_masters=1, limit=most + 1, highest=most + 1, spare=False)
+            return Pool(self._launch, slots, self._on_scarce, masterless=True)
+        return Pool(self._launch, Slots(max_masters=most), self._on_scarce, on_lost=self._forget)
+
+    def _make_carrier(self) -> Carrier:
+        if self._backend == "direct":
+            return DirectCarrier(self._launcher, self._destination)
+        if self._backend == "process":
+            return ProcessCarrier(self._mux_argv)
+        return NativeCarrier(self._config.connect_timeout)
+
+    def _mux_argv(self, master: Controlled) -> MuxArgv:
+        handle = cast("MasterHandle", master)
+        return lambda subsystem, command: self._launcher.mux_argv(handle, subsystem=subsystem, command=command)
+
+    async def _launch(self, index: int) -> Controlled:
+        if self._backend == "direct":
+            return NoMaster()
+        handle = await self._launcher.ensure(self._destination, index)
+        if self._effective is None:
+            self._effective = await self._launcher.effective(self._destination)
+        return handle
+
+    def _forget(self, handle: Controlled) -> None:
+        self._launcher.forget(cast("MasterHandle", handle))
+
+    # --- api.Connection -----------------------------------------------------------------------------------------------
+
+    @property
+    def destination(self) -> Destination:
+        return self._destination
+
+    async def login(self) -> LoginInfo:
+        self._touch()
+        if self._backend == "direct":
+            await self.runner.run(
+                "exit 0", stdin=None, timeout=None, collector=Collector(0, 0), framed=not self._destination.windows
+            )
+            return LoginInfo()
+        for _ in range(2):
+            lease = await self.pool.acquire(ending=True)
+            if await alive_check(lease.handle.control_path) is not None:
+                lease.release()
+                return cast("MasterHandle", lease.handle).login
+            lease.lost()
+        raise MasterLost("The ssh master ends as soon as it is started.", "Run `ssh-mcp doctor`.", sent=False)
+
+    async def run(
+        self,
+        command: str,
+        *,
+        stdin: bytes | AsyncIterator[bytes] | None = None,
+        timeout: float | None = None,
+        stdout_cap: int = 1 << 20,
+        stderr_cap: int = 1 << 20,
+        on_output: OutputSink | None = None,
+        framed: bool = True,
+        idempotent: bool = False,
+    ) -> Completed:
+        self._touch()
+        again = True
+        while True:
+            collector = Collector(stdout_cap, stderr_cap, on_output)
+            try:
+                done = await self.runner.run(command, stdin=stdin, timeout=timeout, collector=collector, framed=framed)
+            except MasterLost as error:
+                whole = stdin is None or isinstance(stdin, bytes)
+                if not again or (error.sent and not (idempotent and whole)):
+                    raise
+                again = False
+            else:
+                self._touch()
+                if framed and self._ready is not None and not self._closed:
+                    self._ready.replenish()
+                return done
+
+    async def start(self, command: str) -> RemoteProcess:
+        self._touch()
+        try:
+            return await start_process(self.runner, command)
+        except MasterLost as error:
+            if error.sent:
+                raise
+            return await start_process(self.runner, command)
+
+    async def files(self) -> Files:
+        self._touch()
+        if self._files is not None and not self._files.closed:
+            return self._files
+        async with self._files_lock:
+            if self._files is None or self._files.closed:
+                self._files = await self._open_files()
+                self._watch_files()
+        return self._files
+
+    # --- kept channels ------------------------------------------------------------------------------------------------
+
+    async def _open_files(self) -> SftpClient:
+        give_up = asyncio.get_running_loop().time() + REFUSAL_SECONDS
+        lost = False
+        while True:
+            channel = await open_channel(self.runner, "sftp")
+            try:
+                return await SftpClient.start(channel, windows=self._destination.windows)
+            except MasterLost:
+                if lost:
+                    raise
+                lost = True  # nothing but a greeting was sent
+            except SFTPSubsystemUnavailable:
+                if not channel.no_slot or asyncio.get_running_loop().time() > give_up:
+                    raise
+
+    def _watch_files(self) -> None:
+        files = self._files
+        if files is None or files.closed:
+            return
+        loop = asyncio.get_running_loop()
+        left = files.idle_since + FILES_QUIET_SECONDS - loop.time()
+        if left <= 0 and not files.busy:
+            self._drop_files()
+        else:
+            self._files_timer = loop.call_later(max(left, 1.0), self._watch_files)
+
+    def _drop_files(self) -> None:
+        files, self._files = self._files, None
+        if self._files_timer is not None:
+            self._files_timer.cancel()
+        if files is not None:
+            task = asyncio.get_running_loop().create_task(files.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    def _take_ready(self, sink: OutputSink) -> Running | None:
+        return self._ready.take(sink) if self._ready is not None else None
+
+    def _on_scarce(self) -> None:
+        """Somebody waits for a slot: give up what only sits there."""
+        if self._ready is not None:
+            self._ready.drop()
+        files = self._files
+        now = asyncio.get_running_loop().time()
+        if files is not None and not files.busy and now - files.idle_since >= _FILES_SCARCE_SECONDS:
+            self._drop_files()
+
+    # --- the transport's side -----------------------------------------------------------------------------------------
+
+    def _touch(self) -> None:
+        if self._closed:
+            raise TransportError("The transport is closed.", sent=False)
+        self._used_at = asyncio.get_running_loop().time()
+
+    def sessions(self) -> list[SessionStatus]:
+        """Live masters (with direct sessions: one line while there are any)."""
+        loop = asyncio.get_running_loop()
+        to, real = self._destination, self._effective
+        statuses = []
+        for handle, used in self.pool.handles():
+            if self._backend == "direct" and not used:
+                continue
+            statuses.append(
+                SessionStatus(
+                    user=(real.user if real else to.user) or "",
+                    host=(real.hostname if real else to.hostname) or to.name,
+                    port=(real.port if real else to.port) or 22,
+                    idle_seconds=max(0.0, loop.time() - self._used_at),
+                    pid=getattr(handle, "pid", None),
+                    transport=self._backend,
+                    active_channels=used,
+                    via=getattr(handle, "via", ()),
+                )
+            )
+        return statuses
+
+    async def aclose(self) -> None:
+        """Close the kept channels. Masters are the launcher's to release."""
+        self._closed = True
+        if self._ready is not None:
+            self._ready.close()
+        self._drop_files()
+        await self.pool.aclose()
+        await asyncio.gather(*self._closing, return_exceptions=True)

@@ -1,0 +1,333 @@
+"""Commands on one host: opening an execution in the pool, feeding it, ending it, and saying how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import anyio
+
+from transports.api import Completed, OutputSink
+from transports.errors import ConnectError, MasterLost, RemoteError, SessionRefused, TransportError
+from transports.mux.client import NoSlot
+from transports.openssh.execution import Collector, Execution
+from transports.openssh.frame import Processes, end_group_script, remote_command, signal_name, signal_script
+from transports.openssh.logs import clean
+from transports.openssh.pool import Lease, Pool
+from transports.openssh.session import Carrier, Controlled, Session, SessionEvents
+
+BEGIN_SECONDS: Final = 5.0
+"""How long an ending waits to be told the process group of what it is to end."""
+ENDING_SECONDS: Final = 10.0
+"""Bound of a whole ending: two seconds of grace lie on the host, the rest is for slow links."""
+SETTLE_SECONDS: Final = 1.0
+"""How long an ended command's pipes may take to close."""
+LINGER_SECONDS: Final = 0.25
+"""How long a complete command's pipes may stay open before a background child is said to hold them. Nothing of the
+command's own output is waited for here, so it only has to outlast the way of an end of file over the network."""
+REFUSAL_SECONDS: Final = 10.0
+"""How long a call tries for a slot on a host that refuses sessions although we hold none."""
+T = TypeVar("T")
+
+
+async def until(future: asyncio.Future[Any]) -> None:
+    """Wait for a future without cancelling it when the waiter is cancelled, and without raising its exception."""
+    if not future.done():
+        await asyncio.wait((future,))
+
+
+@dataclass(eq=False, slots=True)
+class Running:
+    """An execution with the lease that it lives on."""
+
+    execution: Execution
+    lease: Lease[Controlled]
+
+    def close(self) -> None:
+        """Drop our side of the session and give the slot back. Idempotent."""
+        self.execution.close()
+        self.lease.release()
+
+
+class Runner:
+    """Runs commands on one host's sessions. ``ready`` may hand out a frame that was opened ahead."""
+
+    def __init__(
+        self, pool: Pool[Controlled], carrier: Carrier, ready: Callable[[OutputSink], Running | None] = lambda _: None
+    ) -> None:
+        self.pool = pool
+        self.carrier = carrier
+        self._ready = ready
+
+    # --- opening ------------------------------------------------------------------------------------------------------
+
+    async def start(
+        self, sink: OutputSink, *, bare: str | None = None, lease: Lease[Controlled] | None = None
+    ) -> Running:
+        """An execution that waits for its command (or runs ``bare`` as the login shell takes it)."""
+
+        async def begin(on: Lease[Controlled]) -> Running:
+            return await self._begin(sink, bare, on)
+
+        running, _ = await self._establish(begin, lease)
+        return running
+
+    async def subsystem(self, name: str, events: SessionEvents) -> tuple[Session, Lease[Controlled]]:
+        """A subsystem's session and its lease."""
+
+        async def begin(on: Lease[Controlled]) -> Session:
+            return await self.carrier.open(on.handle, name.encode(), events, subsystem=True)
+
+        return await self._establish(begin, None)
+
+    async def _establish(
+        self, begin: Callable[[Lease[Controlled]], Awaitable[T]], lease: Lease[Controlled] | None
+    ) -> tuple[T, Lease[Controlled]]:
+        """What ``begin`` makes on a lease. A refusal for want of slots waits; a master found dead is replaced once."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + REFUSAL_SECONDS
+        lease = lease or await self.pool.acquire()
+        replaced = False
+        while True:
+            try:
+                made = await begin(lease)
+            except NoSlot:
+                # Nothing was ever opened on this master, by nobody: it is not about how many.
+                never = lease.master.opened == 0 and lease.master.used <= 1 and not _adopted(lease.handle)
+                if never or loop.time() > give_up:
+                    lease.release()
+                    raise
+                lease = await lease.after_refusal()
+            except MasterLost:
+                lease.lost()
+                if replaced:
+                    raise
+                replaced = True
+                lease = await self.pool.acquire()
+            except ConnectError as error:
+                lease.release()
+                self.pool.login_failed(error)
+                raise
+            except BaseException:
+                lease.release()
+                raise
+            else:
+                lease.opened()
+                return made, lease
+
+    async def _begin(self, sink: OutputSink, bare: str | None, lease: Lease[Controlled]) -> Running:
+        nonce = secrets.token_hex(8) if bare is None else None
+        execution = Execution(nonce, sink)
+        command = remote_command(nonce) if nonce is not None else (bare or "").encode("utf-8", "surrogateescape")
+        execution.session = await self.carrier.open(lease.handle, command, execution, subsystem=False)
+        running = Running(execution, lease)
+        if nonce is not None and not self.carrier.confirms:
+            try:
+                await until(execution.begun)
+                if execution.processes is None:
+                    raise await self._never_began(running)
+            except BaseException:
+                execution.close()
+                raise
+        # Its slot is free on the host when the session's first process has ended, whoever still holds the pipes.
+        execution.on_exit = lease.release
+        if execution.exited:
+            lease.release()
+        return running
+
+    # --- running ------------------------------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        command: str,
+        *,
+        stdin: bytes | AsyncIterator[bytes] | None,
+        timeout: float | None,
+        collector: Collector,
+        framed: bool,
+    ) -> Completed:
+        """One command to its end. See ``transports.api.Connection.run``."""
+        running = (self._ready(collector) if framed else None) or await self.start(
+            collector, bare=None if framed else command
+        )
+        started = asyncio.get_running_loop().time()
+        try:
+            with anyio.move_on_after(timeout) as scope:
+                await self._drive(running, command if framed else None, stdin)
+            if scope.cancelled_caught:
+                await self.end(running)
+            elif not running.execution.over.done():
+                with anyio.move_on_after(LINGER_SECONDS):
+                    await until(running.execution.over)
+            duration = asyncio.get_running_loop().time() - started
+            return await self._completed(running, collector, duration, timed_out=scope.cancelled_caught)
+        except BaseException:
+            await self.end(running)
+            raise
+        finally:
+            running.close()
+
+    async def _drive(self, running: Running, command: str | None, stdin: bytes | AsyncIterator[bytes] | None) -> None:
+        execution = running.execution
+        whole = stdin if isinstance(stdin, bytes) else None
+        chunks = None if isinstance(stdin, bytes) else stdin
+        if command is None:
+            execution.send_stdin(whole, more=chunks is not None)
+        else:
+            execution.send_command(command, whole, more=chunks is not None)
+        if chunks is None:
+            await until(execution.complete)
+        else:
+            await _drive_with(execution, chunks)
+
+    async def _completed(
+        self, running: Running, collector: Collector, duration: float, *, timed_out: bool
+    ) -> Completed:
+        execution = running.execution
+        status = execution.status
+        if not timed_out:
+            status = await self.judge(running)
+        code = -1 if timed_out or status is None else status
+        return Completed(
+            exit_code=code,
+            signal=signal_name(code) if execution.nonce is not None else None,
+            stdout=collector.kept("stdout"),
+            stderr=collector.kept("stderr"),
+            stdout_total=collector.totals["stdout"],
+            stderr_total=collector.totals["stderr"],
+            duration=duration,
+            timed_out=timed_out,
+            lingering=execution.lingering,
+        )
+
+    async def judge(self, running: Running) -> int | None:
+        """The status of a complete execution; None where it was killed together with its frame.
+
+        Raises MasterLost, SessionRefused, or for a direct login what that raised.
+        """
+        execution = running.execution
+        if execution.eaten:
+            raise SessionRefused(
+                "The account's startup files read from stdin and took the command with them; it was not run.",
+                "Make them leave stdin alone in sessions that are not interactive.",
+                sent=False,
+            )
+        if execution.marked_status is not None:
+            return execution.marked_status
+        if execution.nonce is not None and execution.processes is None:
+            error: TransportError | None = await self._never_began(running)
+        else:
+            error = await self.diagnose(running, began=execution.nonce is not None or execution.heard)
+        if error is None:
+            return execution.status
+        if isinstance(error, MasterLost):
+            running.lease.lost()
+        raise error
+
+    async def diagnose(self, running: Running, *, began: bool) -> TransportError | None:
+        """The carrier's view of an end without a mark."""
+        execution = running.execution
+        said = execution.said_before() if not began else ""
+        return await self.carrier.diagnose(running.lease.handle, execution.status, said, began=began)
+
+    async def _never_began(self, running: Running) -> TransportError:
+        said = running.execution.said_before()
+        error = await self.diagnose(running, began=False)
+        if error is not None:
+            return error
+        return SessionRefused(
+            f"The host does not run commands for this account{f' and says: {clean(said)}' if said else ''}.",
+            "Use the file tools, or allow the account a POSIX shell.",
+            sent=False,
+        )
+
+    # --- ending -------------------------------------------------------------------------------------------------------
+
+    async def end(self, running: Running) -> None:
+        """End what still runs, and close: TERM, grace, KILL for the remote group. Shielded, bounded, idempotent."""
+        execution = running.execution
+        if execution.command_sent and not execution.complete.done():
+            with anyio.move_on_after(ENDING_SECONDS, shield=True):
+                await self._end_group(running)
+        running.close()
+
+    async def _end_group(self, running: Running) -> None:
+        execution = running.execution
+        with anyio.move_on_after(BEGIN_SECONDS):
+            await until(execution.begun)
+        processes = execution.processes
+        if processes is None or execution.nonce is None or execution.complete.done():
+            return
+        try:
+            await self._aside(end_group_script(execution.nonce, processes), running)
+        except TransportError:
+            return  # no way to the host any more: what we can do is done
+        with anyio.move_on_after(SETTLE_SECONDS):
+            await until(execution.over)
+
+    async def _aside(self, script: str, running: Running) -> int | None:
+        """Run a script of our own from a second session, best on the same master; its exit status."""
+        lease = await self.pool.acquire(ending=True, prefer=running.lease.master.index)
+        aside = await self.start(Collector(0, 0), lease=lease)
+        try:
+            aside.execution.send_command(script, None)
+            await until(aside.execution.complete)
+            return aside.execution.marked_status
+        finally:
+            aside.close()
+
+    async def signal(self, running: Running, name: str, *, children_only: bool) -> None:
+        """Send a signal to an execution's process group. Raises RemoteError where it is gone."""
+        nonce, processes = _framed(running.execution)
+        status = await self._aside(signal_script(nonce, processes, name, children_only=children_only), running)
+        if status != 0:
+            raise RemoteError("The remote command has already ended.", "Nothing was signalled.", sent=False)
+
+
+def _framed(execution: Execution) -> tuple[str, Processes]:
+    if execution.nonce is None or execution.processes is None:
+        raise RemoteError("The remote command has no process group that we know of.", sent=False)
+    return execution.nonce, execution.processes
+
+
+async def _drive_with(execution: Execution, chunks: AsyncIterator[bytes]) -> None:
+    """Feed stdin while the command runs. What the source of the chunks raises comes out as it is."""
+    failure: list[Exception] = []
+    async with anyio.create_task_group() as tasks:
+
+        async def feed() -> None:
+            try:
+                await _feed(execution, chunks)
+            except Exception as error:  # noqa: BLE001 - raised below, outside of an exception group
+                failure.append(error)
+                tasks.cancel_scope.cancel()
+
+        tasks.start_soon(feed)
+        await until(execution.complete)
+        tasks.cancel_scope.cancel()
+    if failure:
+        raise failure[0]
+
+
+async def _feed(execution: Execution, chunks: AsyncIterator[bytes]) -> None:
+    """Pass a stream on to stdin for as long as somebody reads it."""
+    session = execution.session
+    assert session is not None
+    try:
+        async for chunk in chunks:
+            if not session.stdin_open:
+                break
+            session.write(chunk)
+            await session.drain()
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+    session.close_stdin()
+
+
+def _adopted(handle: Controlled) -> bool:
+    """Whether another process logged in, and so may use sessions of the master too."""
+    return bool(getattr(handle, "adopted", False))

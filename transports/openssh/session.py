@@ -1,0 +1,95 @@
+"""One session to a host, whoever carries it: the interface behind native, process and direct.
+
+A session pushes what it gets into a ``SessionEvents`` (as asyncio's transports do into protocols): on the way of every
+call, callbacks cost a fifth of what one task a stream does.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Final, Literal, Protocol
+
+from transports.api import StreamName
+from transports.errors import TransportError
+
+Backend = Literal["native", "process", "direct"]
+
+WRITE_HIGH: Final = 256 * 1024
+"""Bytes queued for stdin beyond which ``drain`` waits."""
+
+
+class SessionEvents(Protocol):
+    """Who hears what a session says. Called from the event loop; must not block or raise."""
+
+    def data_received(self, stream: StreamName, data: bytes) -> None:
+        """Bytes of stdout or stderr, never empty."""
+
+    def stream_ended(self, stream: StreamName) -> None:
+        """End of file on stdout or stderr: once each, unless the session is closed by us."""
+
+    def session_exited(self, status: int | None) -> None:
+        """Once: the remote exit status, or None where the session ended without one. Output may still follow."""
+
+
+class Controlled(Protocol):
+    """What a session needs to know of its master."""
+
+    @property
+    def control_path(self) -> str: ...
+
+
+class Session(ABC):
+    """A running remote command or subsystem. Made by an opener (``native.open_native`` and the like)."""
+
+    backend: Backend
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Queue bytes for stdin. Never blocks; dropped once the far end no longer reads."""
+
+    @abstractmethod
+    async def drain(self) -> None:
+        """Wait until no more than ``WRITE_HIGH`` bytes are queued, or nobody reads them any more."""
+
+    @abstractmethod
+    def close_stdin(self) -> None:
+        """End of file for the far end's stdin behind what is queued. Idempotent."""
+
+    @property
+    @abstractmethod
+    def stdin_open(self) -> bool:
+        """False once stdin is closed by us or no longer read by the far end."""
+
+    @abstractmethod
+    def pause(self, stream: StreamName) -> None:
+        """Stop reading a stream, so that the far end is held back."""
+
+    @abstractmethod
+    def resume(self, stream: StreamName) -> None:
+        """Read again."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Drop our side at once. This does *not* end what runs on the host (trap 8). Idempotent; no events follow."""
+
+
+class Carrier(Protocol):
+    """A way to sessions. One a host."""
+
+    backend: Backend
+    confirms: bool
+    """Whether ``open`` returns only once the host has accepted the session."""
+
+    async def open(self, master: Controlled, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
+        """Open a session for a command (for the login shell) or a subsystem (its name).
+
+        Raises NoSlot, SessionRefused or MasterLost, with ``sent`` False, where it does not come to a session.
+        """
+
+    async def diagnose(
+        self, master: Controlled, status: int | None, text: str, *, began: bool
+    ) -> TransportError | None:
+        """Why a session ended with ``status`` and no sign of its command's own end; None where only it ended.
+
+        ``text`` is what was said on stderr (or in the command's place); ``began`` says that the command had begun.
+        """

@@ -1,0 +1,61 @@
+"""The transport (``transports.api.Transport``): all hosts, over the system's own OpenSSH."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+
+from transports.api import Destination, Effective, HostKeyCheck, SessionStatus, TransportConfig
+from transports.openssh.connection import OpenSSHConnection
+from transports.openssh.master import MasterLauncher
+from transports.openssh.session import Backend
+
+
+def choose_backend(config: TransportConfig) -> Backend:
+    """What ``auto`` means here: native where descriptors can be passed, else process; direct on Windows.
+
+    Windows' OpenSSH has no masters at all; Cygwin's Python has Unix sockets that carry no descriptors.
+    """
+    if config.backend != "auto":
+        return config.backend
+    if os.name != "posix":
+        return "direct"
+    return "native" if hasattr(socket, "send_fds") and sys.platform != "cygwin" else "process"
+
+
+class OpenSSHTransport:
+    """One a server process. Nothing happens before the first call."""
+
+    def __init__(self, config: TransportConfig) -> None:
+        self._config = config
+        self._backend = choose_backend(config)
+        self._launcher = MasterLauncher(config)
+        self._connections: dict[Destination, OpenSSHConnection] = {}
+
+    @property
+    def backend(self) -> Backend:
+        """How sessions are made."""
+        return self._backend
+
+    def connection(self, destination: Destination) -> OpenSSHConnection:
+        connection = self._connections.get(destination)
+        if connection is None:
+            connection = OpenSSHConnection(destination, self._config, self._launcher, self._backend)
+            self._connections[destination] = connection
+        return connection
+
+    async def effective(self, destination: Destination) -> Effective:
+        return await self._launcher.effective(destination)
+
+    async def verify_host_key(self, destination: Destination) -> HostKeyCheck:
+        return await self._launcher.verify_host_key(destination)
+
+    def sessions(self) -> tuple[SessionStatus, ...]:
+        return tuple(status for connection in self._connections.values() for status in connection.sessions())
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(connection.aclose() for connection in self._connections.values()))
+        self._connections.clear()
+        await self._launcher.release()
