@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -24,6 +25,8 @@ from ssh_mcp.tools.spec import ToolSpec
 from transports.errors import TransportError
 
 logger = logging.getLogger("ssh_mcp")
+
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 
 
 class ToolFailed(Exception):
@@ -102,9 +105,9 @@ class Runner:
 
 
 def _claimed_host(arguments: Mapping[str, Any]) -> str | None:
-    """The host as the caller wrote it, until it is resolved: a refused name is audited too."""
+    """The host as the caller wrote it, until it is resolved: a refused name is audited too, if it looks like a name."""
     name = arguments.get("host", arguments.get("src_host"))
-    return name[:255] if isinstance(name, str) else None
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else None
 
 
 def _note_hosts(record: AuditCall, hosts: list[RemoteHost]) -> None:
