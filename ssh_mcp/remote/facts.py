@@ -1,0 +1,109 @@
+"""Asking a host: any number of questions in one session, and what came back as values."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ssh_mcp.errors import PlatformNotSupported
+from ssh_mcp.facts import batch
+from ssh_mcp.facts.base import Fact, Parsed
+from ssh_mcp.facts.batch import Answer
+from ssh_mcp.tokens import Command, command
+from transports.api import Completed
+from transports.errors import RemoteError
+
+if TYPE_CHECKING:
+    from ssh_mcp.remote.host import RemoteHost
+
+T = TypeVar("T")
+
+ANSWER_CAP = 8 * 1024 * 1024
+"""Bytes: most that all answers of one session may have. Values are made from them, so that it is no output cap."""
+
+NOT_FOUND = 127
+"""What a shell answers where it does not find the program."""
+
+
+@dataclass(slots=True)
+class Replies:
+    """Answers by question. Reading one collects what could not be read."""
+
+    host: str
+    answers: dict[int, Answer]
+    timed_out: bool
+    problems: list[str] = field(default_factory=list)
+
+    def answer(self, fact: Fact[Any]) -> Answer:
+        """The raw answer of a fact that was asked (the same object)."""
+        return self.answers[id(fact)]
+
+    def read(self, fact: Fact[T]) -> T:
+        """The value of a fact that was asked."""
+        answer = self.answer(fact)
+        parsed: Parsed[T] = fact.parse(answer.text)
+        self.problems += parsed.problems
+        if not answer.complete:
+            why = "did not answer in time" if self.timed_out else "was cut off"
+            self.problems.append(f"{type(fact).__name__}: the host {why}, so that this part may be missing.")
+        return parsed.value
+
+
+def prepared(inner: Command) -> Command:
+    """One command in the setting that facts expect: C locale, system directories on PATH."""
+    return command(batch.SETUP, inner.tokens)
+
+
+async def ask(host: RemoteHost, *facts: Fact[Any], timeout: float | None = None) -> Replies:
+    """Put all questions in one session. A question that fails is an empty answer, never an error."""
+    nonce = secrets.token_hex(batch.NONCE_LENGTH // 2)
+    questions = [fact.command() for fact in facts]
+    try:
+        done = await host.commands.run(batch.compose(questions, nonce), timeout=timeout, stdout_cap=ANSWER_CAP)
+    finally:
+        # the mark is random: what the audit hashes must be the same for the same questions
+        host.call.note_command("; ".join(q.masked() for q in questions))
+    answers = batch.split(done.stdout, done.stderr, len(facts), nonce)
+    if not done.timed_out and done.exit_code != 0:
+        raise _no_posix_shell(host, done)
+    paired = {id(fact): answer for fact, answer in zip(facts, answers, strict=True)}
+    return Replies(host.name, paired, done.timed_out)
+
+
+async def ask_one(host: RemoteHost, fact: Fact[Any], *, timeout: float | None = None) -> Completed:
+    """One question whose exit code and streams matter to the caller."""
+    inner = fact.command()
+    try:
+        return await host.commands.run(prepared(inner), timeout=timeout, stdout_cap=ANSWER_CAP)
+    finally:
+        host.call.note_command(inner.masked())
+
+
+async def act(host: RemoteHost, action: Command, *, timeout: float | None = None) -> Completed:
+    """One change: never repeated by itself."""
+    try:
+        return await host.commands.run(prepared(action), timeout=timeout, idempotent=False)
+    finally:
+        host.call.note_command(action.masked())
+
+
+def text_of(data: bytes) -> str:
+    """Output as text; undecodable bytes become U+FFFD."""
+    return data.decode("utf-8", "replace")
+
+
+def require_program(
+    host: RemoteHost, exit_code: int | None, stderr: str, program: str, *, what: str, instead: str
+) -> None:
+    """Raise PlatformNotSupported where the shell did not find ``program``; ``what`` is what the host lacks."""
+    if exit_code == NOT_FOUND and program in stderr:
+        raise PlatformNotSupported(f"{host.name} has no {what}.", instead)
+
+
+def _no_posix_shell(host: RemoteHost, done: Completed) -> RemoteError:
+    said = (text_of(done.stderr) or text_of(done.stdout)).strip().splitlines()
+    return RemoteError(
+        f"{host.name} could not run our questions (exit {done.exit_code}{': ' + said[-1][:160] if said else ''}).",
+        "The account needs a POSIX sh and must be allowed to run commands.",
+    )
