@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -14,7 +15,6 @@ from ssh_mcp.errors import LocalPathPolicyError, public_text
 from ssh_mcp.remote import local_io
 from ssh_mcp.remote.local_io import create_for_write, open_for_read
 from ssh_mcp.settings import Settings
-import contextlib
 
 
 @pytest.fixture
