@@ -27,6 +27,9 @@ def serve() -> int:
         settings, warnings = load_settings()
         _log_to_stderr(settings.log_level)
         from ssh_mcp.app import build
+        from ssh_mcp.telemetry import set_up
+
+        set_up(settings)
 
         app = build(settings, warnings)
         anyio.run(_main, app)

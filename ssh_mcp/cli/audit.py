@@ -23,4 +23,6 @@ def verify(files: list[Path], expect_last: str | None) -> int:
         else:
             where = f"line {verdict.first_bad_line}" if verdict.first_bad_line else "the file"
             console.print(f"{file}: {where}: {verdict.reason}")
+        for note in verdict.notes:
+            console.print(f"  note: {note}")
     return 0 if all(verdict.ok for _, verdict in verdicts) else 1
