@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from transports.api import Destination
 from transports.errors import MasterLost, TransportError
 from transports.openssh.process import SSH_FAILED
 from transports.openssh.session import Backend, Controlled, Session, SessionEvents
 from transports.openssh.spawned import open_spawned
+
+_BROKEN: Final = re.compile(
+    r"^(Connection (to .* closed|closed by|reset by)|client_loop: |Timeout, server |.*Broken pipe|kex_|ssh_dispatch)",
+    re.MULTILINE,
+)
+"""What ssh 8.0 to 10 says when an established connection ends under it (clientloop.c, packet.c)."""
 
 
 class DirectLauncher(Protocol):
@@ -58,12 +65,13 @@ class DirectCarrier:
         del master
         if status is not None and status != SSH_FAILED:
             return None
-        if not began and (error := self._launcher.explain_direct(self._destination, text)) is not None:
+        error = self._launcher.explain_direct(self._destination, text)
+        if not began:
             return error
-        if status is None or began:
+        # ssh is silent where the command was killed by a signal, and says so where its connection broke.
+        if status is None or error is not None or _BROKEN.search(text):
             return MasterLost(
-                "The connection to the host was lost while the session was open.",
+                "The connection to the host was lost while the command ran.",
                 "Call again; look first whether the command had an effect.",
-                sent=began,
             )
         return None

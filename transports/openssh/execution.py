@@ -72,6 +72,7 @@ class Execution:
         self._quiet: asyncio.TimerHandle | None = None
         self._last_data = 0.0
         self.stderr_head = b""
+        self._stderr_tail = b""
 
     # --- what we do ---------------------------------------------------------------------------------------------------
 
@@ -133,6 +134,10 @@ class Execution:
         pieces = [decoder.noise for decoder in self._decoders.values()] or [self.stderr_head]
         return b"\n".join(piece.strip() for piece in pieces if piece.strip()).decode("utf-8", "replace")
 
+    def last_words(self) -> str:
+        """The last bytes of stderr: where a spawned ssh says how its connection ended."""
+        return self._stderr_tail.decode("utf-8", "replace")
+
     # --- what we hear (SessionEvents) ---------------------------------------------------------------------------------
 
     def data_received(self, stream: StreamName, data: bytes) -> None:
@@ -171,8 +176,10 @@ class Execution:
 
     def _pass_on(self, stream: StreamName, data: bytes) -> None:
         self.heard = True
-        if stream == "stderr" and len(self.stderr_head) < _STDERR_KEPT:
-            self.stderr_head += data[: _STDERR_KEPT - len(self.stderr_head)]
+        if stream == "stderr":
+            if len(self.stderr_head) < _STDERR_KEPT:
+                self.stderr_head += data[: _STDERR_KEPT - len(self.stderr_head)]
+            self._stderr_tail = (self._stderr_tail + data[-_STDERR_KEPT:])[-_STDERR_KEPT:]
         self.sink(stream, data)
 
     def _stream_done(self, stream: StreamName) -> None:

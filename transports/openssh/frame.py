@@ -34,10 +34,11 @@ NOISE_MAX: Final = 2048
 EATEN_STATUS: Final = 125
 """Exit status of the child where the command did not arrive whole (then ``was_eaten`` of its stderr is true)."""
 
-# fd 3 keeps the parent's own notices ("Terminated") out of the command's stderr.
+# fd 3 keeps the parent's own notices ("Terminated") out of the command's stderr; the subshell, because dash redirects
+# before it forks and so would write its notice there all the same.
 _PARENT: Final = (
     "trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2;exec 3>&2 2>/dev/null;"
-    'sh -c "$1" 2>&3 3>&-;s=$?;echo $0:$s;echo $0:$s >&3;exit $s'
+    '(exec sh -c "$1" 2>&3 3>&-);s=$?;echo $0:$s;echo $0:$s >&3;exit $s'
 )
 _CHILD: Final = (
     "_k={nonce};echo $_k $PPID $$;echo $_k $PPID $$ >&2;IFS= read -r _c||_c=;"

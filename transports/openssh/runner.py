@@ -222,7 +222,7 @@ class Runner:
         else:
             error = await self.diagnose(running, began=execution.nonce is not None or execution.heard)
         if error is None:
-            return execution.status
+            return execution.status if execution.nonce is None else None
         if isinstance(error, MasterLost):
             running.lease.lost()
         raise error
@@ -230,7 +230,7 @@ class Runner:
     async def diagnose(self, running: Running, *, began: bool) -> TransportError | None:
         """The carrier's view of an end without a mark."""
         execution = running.execution
-        said = execution.said_before() if not began else ""
+        said = execution.last_words() if began else execution.said_before()
         return await self.carrier.diagnose(running.lease.handle, execution.status, said, began=began)
 
     async def _never_began(self, running: Running) -> TransportError:
