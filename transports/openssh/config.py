@@ -19,7 +19,7 @@ from typing import Final
 from transports.api import Auth, AuthMethod, Destination, TransportConfig
 from transports.openssh.argv import check_name, check_port, check_user
 from transports.openssh.binaries import Binaries
-from transports.openssh.options import REFUSED_OPTIONS, check_option
+from transports.openssh.options import REFUSED_OPTIONS, TWO_WORDS, check_option
 
 __all__ = ["REFUSED_OPTIONS", "Login", "base_lines", "check_option", "launch_lines", "render", "via_lines"]
 
@@ -103,7 +103,8 @@ def render(lines: Iterable[Line], includes: Sequence[str] = (), fallbacks: Itera
 
 
 def _verbatim(keyword: str) -> bool:
-    return keyword == "ProxyCommand"  # the rest of the line is a shell command; built by us alone, in ``via_lines``
+    """ProxyCommand's value is the rest of the line, built by ``via_lines``; two-word options were vetted."""
+    return keyword == "ProxyCommand" or keyword.lower() in TWO_WORDS
 
 
 def _include(path: str) -> str:

@@ -73,7 +73,10 @@ class Use:
         _try_lock(self._descriptor, shared=True)  # exclusive holders hold the turn too, and the caller has that
 
     def is_last(self) -> bool:
-        """Whether no other process uses the master. On True our share has become exclusive."""
+        """Whether no other process uses the master. On True our share has become exclusive.
+
+        On False it may be gone (flock(2): a failed conversion can lose the lock), so ask only in order to drop it.
+        """
         return self._descriptor is not None and _try_lock(self._descriptor, shared=False)
 
     def drop(self) -> None:

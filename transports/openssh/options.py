@@ -21,6 +21,9 @@ ALLOWED_OPTIONS: Final = frozenset(
     }
 )  # fmt: skip
 
+TWO_WORDS: Final = frozenset({"ipqos", "rekeylimit"})
+"""Keywords that take two values with a blank between them, and so must not be quoted."""
+
 _STRICT = "host keys are always checked strictly, by ssh's own files or SSH_KNOWN_HOSTS"
 _FORWARD = "nothing is forwarded over these connections"
 _RUNS = "it runs a program on this machine; where it is really wanted, put it into your ssh_config"
@@ -69,7 +72,7 @@ def check_option(keyword: str, value: str) -> None:
         raise ValueError(
             f"ssh_options.{keyword[:40]!r} is not a keyword that may be set here; your own ssh_config may set any"
         )
-    if not _VALUE.fullmatch(value) or value != value.strip():
+    if not _VALUE.fullmatch(value) or value != value.strip() or (" " in value and known not in TWO_WORDS):
         raise ValueError(f"ssh_options.{keyword} has a value that is not plain words: {value[:60]!r}")
     if value.startswith("-") and known not in {"ciphers", "macs", "kexalgorithms"} | _ALGORITHM_LISTS:
         raise ValueError(f"ssh_options.{keyword} has a value that begins with '-'")
