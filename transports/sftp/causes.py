@@ -78,7 +78,7 @@ async def look_again(
         if error.kind is FileErrorKind.FAILURE:
             kind = await _cause(look, operation, path, source)
         elif error.kind is FileErrorKind.NOT_FOUND:
-            kind = await _not_found(look, operation, path)
+            kind = await _not_found(look, operation, path, source)
         else:
             return error
     except TransportError:
@@ -86,12 +86,14 @@ async def look_again(
     return error if kind is None else file_error(kind, operation.value, path)
 
 
-async def _not_found(look: Look, operation: Operation, path: str) -> FileErrorKind | None:
-    """ENOTDIR says NO_SUCH_FILE: of a listed file, or of a parent that is one."""
-    looked_at = path if operation is Operation.LIST else posixpath.dirname(path.rstrip("/"))
+async def _not_found(look: Look, operation: Operation, path: str, source: str | None) -> FileErrorKind | None:
+    """ENOTDIR says NO_SUCH_FILE: of a file that is listed or removed as a directory, or of a parent that is one."""
+    looked_at = path if operation in (Operation.LIST, Operation.RMDIR) else posixpath.dirname(path.rstrip("/"))
     found = await look.peek(looked_at, follow=True) if looked_at else None
     if found is not None and found.kind not in ("directory", "unknown"):
         return FileErrorKind.NOT_DIRECTORY
+    if operation is Operation.REPLACE and (target := await look.peek(path, follow=False)) is not None:
+        return await _by_type(look, operation, path, target, source)
     return None
 
 

@@ -110,7 +110,7 @@ class Engine:
         """
         future: asyncio.Future[m.Reply] = self._loop.create_future()
         request = build(self.new_id())
-        self.submit(request.request_id, _settler(future), encode(request))
+        self.submit(request.request_id, lambda event: self._settle(future, event), encode(request))
         self.last_used = self._loop.time()
         try:
             return await future
@@ -140,6 +140,17 @@ class Engine:
     def _discard(self, event: Event) -> None:
         if isinstance(event, m.Handle):
             self.send_close(event.handle)
+
+    def _settle(self, future: asyncio.Future[m.Reply], event: Event) -> None:
+        if isinstance(event, DataPart):
+            raise ProtocolError("The SFTP server sent DATA where none was asked for.")
+        if future.done():
+            # its task was cancelled and has not run since
+            self._discard(event)
+        elif isinstance(event, TransportError):
+            future.set_exception(event)
+        else:
+            future.set_result(event)
 
     def _flush(self) -> None:
         if self._outgoing:
@@ -249,20 +260,6 @@ class Engine:
         if self._closing is not None:
             with anyio.CancelScope(shield=True):
                 await asyncio.gather(self._closing, return_exceptions=True)
-
-
-def _settler(future: asyncio.Future[m.Reply]) -> Handler:
-    def settle(event: Event) -> None:
-        if future.done():
-            return
-        if isinstance(event, TransportError):
-            future.set_exception(event)
-        elif isinstance(event, DataPart):
-            raise ProtocolError("The SFTP server sent DATA where none was asked for.")
-        else:
-            future.set_result(event)
-
-    return settle
 
 
 def _ignore(_event: Event) -> None:

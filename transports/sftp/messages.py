@@ -1,4 +1,3 @@
-# ruff: noqa: D101 - a message is named and laid out by the draft
 """SFTP version 3 messages as values (draft-ietf-secsh-filexfer-02; OpenSSH's PROTOCOL section 4).
 
 Names of wire constants are those of OpenSSH's ``sftp.h``. Paths are ``str``, UTF-8 with ``surrogateescape``; file
