@@ -79,31 +79,15 @@ class Images:
     label: str | None = None
 
     @property
-    def _filters(self) -> tuple[Token, ...]:
+    def filters(self) -> tuple[Token, ...]:
         dangling = None if self.dangling is None else str(self.dangling).lower()
         return filters((("reference", self.reference), ("dangling", dangling), ("label", self.label)))
 
     def command(self) -> Command:
-        return command(*engine(self.docker), "images", AS_JSON, *self._filters)
-
-    def label_command(self) -> Command:
-        """Full id and labels of the same images, as JSON objects."""
-        docker = engine(self.docker)
-        return command(
-            "i=$(", *docker, "images -q --no-trunc", *self._filters, "| sort -u);",
-            '[ -z "$i" ] ||', *docker,
-            "image inspect --format '{\"Id\":{{json .Id}},\"Labels\":{{json .Config.Labels}}}' $i",
-        )  # fmt: skip
+        return command(*engine(self.docker), "images", AS_JSON, *self.filters)
 
     def parse(self, output: str) -> Parsed[tuple[results.Image, ...]]:
         return js.rows("images", output, self._row)
-
-    def parse_labels(self, output: str) -> dict[str, str]:
-        """Short id to labels."""
-        found: dict[str, str] = {}
-        for row in js.objects(output, Problems("labels")):
-            found[js.text(row, "Id").removeprefix("sha256:")[:SHORT_ID]] = js.joined(row.get("Labels") or "")
-        return found
 
     def _row(self, row: Row) -> results.Image | None:
         identity = js.text(row, "ID", "Id").removeprefix("sha256:")[:SHORT_ID]
@@ -122,6 +106,28 @@ class Images:
             Size=js.size(row.get("Size")),
             Labels=js.joined(row.get("Labels") or "") if self.labels else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLabels:
+    """Short id to labels (``k=v,k=v``) of the images that ``images`` lists."""
+
+    images: Images
+
+    def command(self) -> Command:
+        docker = engine(self.images.docker)
+        return command(
+            "i=$(", *docker, "images -q --no-trunc", *self.images.filters, "| sort -u);",
+            '[ -z "$i" ] ||', *docker,
+            "image inspect --format '{\"Id\":{{json .ID}},\"Labels\":{{json .Config.Labels}}}' $i",
+        )  # fmt: skip
+
+    def parse(self, output: str) -> Parsed[dict[str, str]]:
+        problems = Problems("labels")
+        found: dict[str, str] = {}
+        for row in js.objects(output, problems):
+            found[js.text(row, "Id").removeprefix("sha256:")[:SHORT_ID]] = js.joined(row.get("Labels") or "")
+        return Parsed(found, problems.all())
 
 
 def _podman_name(row: Row) -> tuple[str, str]:

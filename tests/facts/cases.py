@@ -41,6 +41,7 @@ FACTS: dict[str, Fact[Any]] = {
     "groups": users.Groups("root"),
     "containers": containers.Containers(DOCKER, everything=True, labels=True),
     "images": containers.Images(DOCKER, labels=True),
+    "image_labels": containers.ImageLabels(containers.Images(DOCKER)),
     "volumes": containers.Volumes(DOCKER),
     "stats": containers.Stats(DOCKER),
     "system_df": containers.SystemDf(DOCKER),
