@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.integration.mcp_server import mcp_server as mcp_server
+from tests.integration.mcp_server import mcp_server  # noqa: F401 - a fixture
 from tests.lab.accounts import Account, make_user, remove_user
 from tests.lab.agent import Agent, start_agent
 from tests.lab.sshd import Sshd, kill_all, start_sshd
