@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 _ALIAS: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,127}\Z")
-_ZONE: Final = re.compile(r"[0-9A-Fa-f:.]+%[A-Za-z0-9._-]+\Z")
+_ZONE: Final = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*%[A-Za-z0-9._-]+\Z")
 _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _DRIVE: Final = re.compile(r"/?[A-Za-z]:[\\/]")
 _HOST_FORBIDDEN: Final = frozenset("|&;<>()$`\\\"'*?[]{}!#~^,/@=")
-_USER_FORBIDDEN: Final = frozenset("|&;<>()$`\"'*?[]{}!#~^/:")
+_USER_FORBIDDEN: Final = frozenset("|&;<>()$`\"'*?[]{}!#~^/:,=%")
+_DOMAIN_USER: Final = re.compile(r"[^\\]+\\[A-Za-z0-9][^\\]*\Z")
 
 
 class BadValue(ValueError):
@@ -57,6 +58,11 @@ def has_control(text: str) -> bool:
 def host_key(name: str) -> str:
     """The form in which host names are compared: lower case, no trailing dot, no brackets, addresses normalised."""
     text = name.strip().strip("[]").rstrip(".").lower()
+    if not text.isascii():
+        try:
+            return text.encode("idna").decode("ascii")
+        except UnicodeError:
+            return text
     if ":" in text or text[:1].isdigit():
         import ipaddress
 
@@ -86,7 +92,7 @@ def hostname(text: str) -> str:
         raise BadValue("is empty", "Give a host name or an address.")
     if text.startswith("-"):
         raise BadValue("begins with '-', which ssh would take for an option", "Give a host name or an address.")
-    if has_control(text) or any(c.isspace() or c in _HOST_FORBIDDEN for c in text) or _bad_percent(text):
+    if not text.isprintable() or any(c.isspace() or c in _HOST_FORBIDDEN for c in text) or _bad_percent(text):
         raise BadValue(
             "holds whitespace, control characters or shell metacharacters", "Give a plain host name or address."
         )
@@ -103,8 +109,10 @@ def user(text: str) -> str:
         raise BadValue("is empty", "Give a login name.")
     if text.startswith("-"):
         raise BadValue("begins with '-', which ssh would take for an option", "Give a login name.")
-    if has_control(text) or text.endswith("\\") or any(c.isspace() or c in _USER_FORBIDDEN for c in text):
+    if not text.isprintable() or any(c.isspace() or c in _USER_FORBIDDEN for c in text):
         raise BadValue("holds whitespace, control characters or shell metacharacters", "Give a plain login name.")
+    if text.startswith("@") or ("\\" in text and not _DOMAIN_USER.match(text)):
+        raise BadValue("is not a login name", "Write it like deploy, DOMAIN\\deploy or deploy@domain.")
     return text
 
 
@@ -166,8 +174,8 @@ def remote_prefix(text: str, windows: bool | None, *, everything: bool) -> str:
     """An entry of path_allowlist or restricted_paths; ``*`` and ``/`` are for allowlists (``everything``)."""
     if text == "*" and everything:
         return text
-    if text == "/":
-        return text
+    if text.startswith("/") and not text.strip("/."):
+        return "/" if ".." not in text else remote_path(text, windows)
     return remote_path(text, windows)
 
 
