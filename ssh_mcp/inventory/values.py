@@ -15,6 +15,7 @@ _ZONE: Final = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*%[A-Za-z0-9._-]+\Z")
 _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]")
 _DRIVE: Final = re.compile(r"/?[A-Za-z]:[\\/]")
 _HOST_FORBIDDEN: Final = frozenset("|&;<>()$`\\\"'*?[]{}!#~^,/@=")
 _USER_FORBIDDEN: Final = frozenset("|&;<>()$`\"'*?[]{}!#~^/:,=%")
@@ -52,7 +53,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def has_control(text: str) -> bool:
     """C0, DEL, C1 and what no file name or argument can carry: surrogates that stand for no byte."""
-    return any(c < " " or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\udc7f" or "\udd00" <= c <= "\udfff" for c in text)
+    return _CONTROL.search(text) is not None
 
 
 def host_key(name: str) -> str:
