@@ -250,3 +250,4 @@ class OpenSSHConnection:
         self._drop_files()
         await self.pool.aclose()
         await asyncio.gather(*self._closing, return_exceptions=True)
+        await self.runner.carrier.aclose()

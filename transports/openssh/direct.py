@@ -11,7 +11,7 @@ from transports.api import Destination
 from transports.errors import MasterLost, TransportError
 from transports.openssh.process import SSH_FAILED
 from transports.openssh.session import Backend, Controlled, Session, SessionEvents
-from transports.openssh.spawned import open_spawned
+from transports.openssh.spawned import Spawner
 
 _BROKEN: Final = re.compile(
     r"^(Connection (to .* closed|closed by|reset by)|client_loop: |Timeout, server |.*Broken pipe|kex_|ssh_dispatch)",
@@ -49,6 +49,7 @@ class DirectCarrier:
     def __init__(self, launcher: DirectLauncher, destination: Destination) -> None:
         self._launcher = launcher
         self._destination = destination
+        self._spawner = Spawner("direct")
 
     async def open(self, master: Controlled, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
         del master
@@ -57,7 +58,7 @@ class DirectCarrier:
         argv, env = self._launcher.direct_argv(
             self._destination, subsystem=text if subsystem else None, command=None if subsystem else text
         )
-        return await open_spawned("direct", argv, events, env=env)
+        return await self._spawner.open(argv, events, env=env)
 
     async def diagnose(
         self, master: Controlled, status: int | None, text: str, *, began: bool
@@ -75,3 +76,6 @@ class DirectCarrier:
                 "Call again; look first whether the command had an effect.",
             )
         return None
+
+    async def aclose(self) -> None:
+        await self._spawner.aclose()

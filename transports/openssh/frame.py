@@ -173,11 +173,18 @@ def end_group_script(nonce: str, processes: Processes) -> str:
     machines, it may be a stranger's. Exit status 0: the group is gone; 3: it was not there.
     """
     group = processes.parent
+    # kill -0 also finds zombies, which a container's careless init leaves lying about: after a while, look closer.
     return f"""{_find_group(nonce, group)}
 kill -TERM -$g || exit 3
 i=0
+lives() {{
+  kill -0 -$g 2>/dev/null || return 1
+  [ $i -gt 2 ] && [ -r /proc/self/stat ] || return 0
+  cat /proc/[0-9]*/stat | sed 's/.*) //' | awk -v g=$g '$3 == g && $1 != "Z" {{ f = 1 }} END {{ exit !f }}'
+  [ $? != 1 ]
+}} 2>/dev/null
 while [ $i -lt {_TERM_POLLS} ]; do
-  kill -0 -$g 2>/dev/null || exit 0
+  lives || exit 0
   sleep 0.1 2>/dev/null || sleep 1
   i=$((i+1))
 done

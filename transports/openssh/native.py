@@ -296,3 +296,6 @@ class NativeCarrier:
     ) -> TransportError | None:
         del text
         return await lost_master(master, began=began) if status is None else None
+
+    async def aclose(self) -> None:
+        """Nothing runs on our side."""

@@ -13,7 +13,7 @@ from transports.errors import TransportError
 from transports.mux.client import NO_SLOT_TEXT, refusal
 from transports.openssh.native import lost_master
 from transports.openssh.session import Backend, Controlled, Session, SessionEvents
-from transports.openssh.spawned import open_spawned
+from transports.openssh.spawned import Spawner
 
 SSH_FAILED: Final = 255
 """Exit status of an ssh that failed by itself (ssh(1)); a remote command may use it too."""
@@ -29,11 +29,12 @@ class ProcessCarrier:
 
     def __init__(self, argv: Callable[[Controlled], MuxArgv]) -> None:
         self._argv = argv
+        self._spawner = Spawner("process")
 
     async def open(self, master: Controlled, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
         text = command.decode("utf-8", "surrogateescape")
         argv = self._argv(master)(text if subsystem else None, None if subsystem else text)
-        return await open_spawned("process", argv, events)
+        return await self._spawner.open(argv, events)
 
     async def diagnose(
         self, master: Controlled, status: int | None, text: str, *, began: bool
@@ -43,3 +44,6 @@ class ProcessCarrier:
         if status is None or status == SSH_FAILED:
             return await lost_master(master, began=began)
         return None
+
+    async def aclose(self) -> None:
+        await self._spawner.aclose()

@@ -93,3 +93,6 @@ class Carrier(Protocol):
 
         ``text`` is what was said on stderr (or in the command's place); ``began`` says that the command had begun.
         """
+
+    async def aclose(self) -> None:
+        """End and reap whatever was started on our side. Bounded."""

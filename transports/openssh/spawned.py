@@ -15,6 +15,7 @@ from transports.errors import LocalError
 from transports.openssh.session import WRITE_HIGH, Backend, Session, SessionEvents
 
 _STREAMS: Final[dict[int, StreamName]] = {1: "stdout", 2: "stderr"}
+_REAP_SECONDS: Final = 2.0
 _FDS: Final[dict[StreamName, int]] = {"stdout": 1, "stderr": 2}
 
 
@@ -23,6 +24,7 @@ class _Protocol(asyncio.SubprocessProtocol):
 
     def __init__(self, events: SessionEvents) -> None:
         self._events = events
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.SubprocessTransport | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -46,6 +48,8 @@ class _Protocol(asyncio.SubprocessProtocol):
     def process_exited(self) -> None:
         assert self._transport is not None
         code = self._transport.get_returncode()
+        if not self.gone.done():
+            self.gone.set_result(None)
         if not self.closed:
             # A negative code is a signal that ended the local ssh, and so says nothing of the remote command.
             self._events.session_exited(code if code is not None and code >= 0 else None)
@@ -61,7 +65,7 @@ class _Protocol(asyncio.SubprocessProtocol):
 
 
 class SpawnedSession(Session):
-    """A local ssh process that carries one session. See ``open_spawned``."""
+    """A local ssh process that carries one session. Made by ``Spawner``."""
 
     def __init__(self, backend: Backend, transport: asyncio.SubprocessTransport, protocol: _Protocol) -> None:
         self.backend = backend
@@ -108,18 +112,38 @@ class SpawnedSession(Session):
         self._transport.close()  # kills the local ssh where it still runs
 
 
-async def open_spawned(
-    backend: Backend, argv: Sequence[str], events: SessionEvents, *, env: Mapping[str, str] | None = None
-) -> SpawnedSession:
-    """Start ``argv`` (``env`` None: with our environment). Raises LocalError where it cannot be started."""
-    loop = asyncio.get_running_loop()
-    try:
-        # A session of its own, so that a Ctrl-C in our terminal does not reach it.
-        transport, protocol = await loop.subprocess_exec(
-            lambda: _Protocol(events), *argv, env=env, start_new_session=os.name == "posix"
-        )
-    except OSError as error:
-        raise LocalError(
-            f"ssh could not be started ({error.strerror}).", "Check the installation with `ssh-mcp doctor`.", sent=False
-        ) from error
-    return SpawnedSession(backend, transport, protocol)
+class Spawner:
+    """Starts ssh processes and sees them all ended."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._living: dict[SpawnedSession, asyncio.Future[None]] = {}
+
+    async def open(
+        self, argv: Sequence[str], events: SessionEvents, *, env: Mapping[str, str] | None = None
+    ) -> SpawnedSession:
+        """Start ``argv`` (``env`` None: with our environment). Raises LocalError where it cannot be started."""
+        loop = asyncio.get_running_loop()
+        try:
+            # A session of its own, so that a Ctrl-C in our terminal does not reach it.
+            transport, protocol = await loop.subprocess_exec(
+                lambda: _Protocol(events), *argv, env=env, start_new_session=os.name == "posix"
+            )
+        except OSError as error:
+            raise LocalError(
+                f"ssh could not be started ({error.strerror}).",
+                "Check the installation with `ssh-mcp doctor`.",
+                sent=False,
+            ) from error
+        session = SpawnedSession(self._backend, transport, protocol)
+        self._living[session] = protocol.gone
+        protocol.gone.add_done_callback(lambda _: self._living.pop(session, None))
+        return session
+
+    async def aclose(self) -> None:
+        """Kill what still runs and wait (bounded) until it is reaped."""
+        living = dict(self._living)
+        for session in living:
+            session.close()
+        if living:
+            await asyncio.wait(living.values(), timeout=_REAP_SECONDS)
