@@ -1,0 +1,76 @@
+"""The rows over many hosts: fan-out, bastion, memory."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+
+import psutil
+
+from tests.bench.lab import BenchLab
+from tests.bench.measure import Figure, Row, interleaved, sample, summary
+
+
+def parallel(argvs: list[list[str]]) -> None:
+    running = [
+        subprocess.Popen(a, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for a in argvs
+    ]
+    for process in running:
+        if process.wait() != 0:
+            raise RuntimeError("a bare ssh failed")
+
+
+def concurrent_on_one(lab: BenchLab, rounds: int) -> Iterator[Row]:
+    """Fifty commands at once on one host, against fifty `ssh -S` on a bare master."""
+    server = lab.server()
+    server.call("ssh_host_ping", host="h0")
+    jobs = [{"host": "h0", "command": "true"}] * 50
+    with lab.bare_master() as mux:
+        argvs = [lab.ssh("true", extra=mux)] * 50
+        ours, bare = interleaved(lambda: server.calls("ssh_exec_run", jobs), lambda: parallel(argvs), rounds=rounds)
+    yield Row("50 execs at once on one host", ours, "50 × ssh -S", bare, 1.0)
+    server.close()
+
+
+def fan_out(lab: BenchLab, rounds: int) -> Iterator[Row | Figure]:
+    """The same command on all hosts: cold, warm, and after a restart of the server; memory with all masters."""
+    hosts = [f"h{n}" for n in range(len(lab.sshds))]
+    bare = [lab.ssh("true", number=n) for n in range(len(hosts))]
+    cold, cold_bare = [], []
+    for _ in range(2):
+        server = lab.server()
+        cold.append(_timed(lambda s=server: s.call("ssh_broadcast", hosts=hosts, command="true")))  # type: ignore[misc]
+        server.close()
+        cold_bare.append(_timed(lambda: parallel(bare)))
+    yield Row(f"broadcast to {len(hosts)}, cold", summary(cold), f"{len(hosts)} × ssh at once", summary(cold_bare), 1.0)
+    server = lab.server()
+    idle = _memory(server.process.pid)
+    server.call("ssh_broadcast", hosts=hosts, command="true")
+    warm = sample(lambda: server.call("ssh_broadcast", hosts=hosts, command="true"), rounds=rounds)
+    masters = [lab.bare_master(n) for n in range(len(hosts))]
+    options = [m.__enter__() for m in masters]
+    multiplexed = [lab.ssh("true", number=n, extra=options[n]) for n in range(len(hosts))]
+    bare_warm = sample(lambda: parallel(multiplexed), rounds=rounds)
+    for master in masters:
+        master.__exit__(None, None, None)
+    yield Row(f"broadcast to {len(hosts)}, warm", warm, f"{len(hosts)} × ssh -S at once", bare_warm, 1.0)
+    yield Figure("memory of the server, idle", idle, "MiB")
+    yield Figure(f"memory of the server with {len(hosts)} masters", _memory(server.process.pid), "MiB")
+    second = lab.server()
+    second.call("ssh_shell_list")
+    adopted = _timed(lambda: second.call("ssh_broadcast", hosts=hosts, command="true"))
+    yield Row(f"broadcast to {len(hosts)}, a second server adopting", summary([adopted]), "warm", warm)
+    second.close()
+    server.close()
+
+
+def _timed(once: object) -> float:
+    began = time.perf_counter()
+    once()  # type: ignore[operator]
+    return (time.perf_counter() - began) * 1000
+
+
+def _memory(pid: int) -> float:
+    return float(psutil.Process(pid).memory_info().rss) / (1 << 20)

@@ -1,0 +1,184 @@
+"""The rows on one host and one connection: calls, lists, files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.bench.lab import BenchLab
+from tests.bench.measure import Row, interleaved, sample
+from tests.bench.rpc import RpcServer, empty_server
+
+GIB = 1 << 30
+
+
+def quiet(argv: list[str], stdin: bytes | None = None) -> None:
+    subprocess.run(argv, check=True, input=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def calls(lab: BenchLab, rounds: int) -> Iterator[Row]:
+    """Small calls against the empty MCP call and a bare `ssh -S` spawn, all interleaved."""
+    server, empty = lab.server(), empty_server(lab.env)
+    server.call("ssh_host_ping", host="h0")
+    (lab.files / "small").write_bytes(os.urandom(1000))
+    path = str(lab.files)
+    with lab.bare_master() as mux:
+        spawn = lab.ssh("true", extra=mux)
+
+        def nothing() -> object:
+            return empty.call("nothing")
+
+        each: dict[str, Callable[[], object]] = {
+            "exec `true`": lambda: server.call("ssh_exec_run", host="h0", command="true"),
+            "script of one line": lambda: server.call("ssh_exec_script", host="h0", script="true\n"),
+            "stat": lambda: server.call("ssh_sftp_stat", host="h0", path=path + "/small"),
+            "host_info": lambda: server.call("ssh_host_info", host="h0"),
+            "a call without a host": lambda: server.call("ssh_shell_list"),
+        }
+        samples = interleaved(nothing, lambda: quiet(spawn), *each.values(), rounds=rounds, warm_up=5)
+    floor, bare = samples[0], samples[1]
+    yield Row("empty MCP call (FastMCP alone)", floor)
+    wanted = {"exec `true`": 1.0}
+    for name, result in zip(each, samples[2:], strict=True):
+        if name in {"exec `true`", "script of one line", "host_info"}:
+            yield Row(name, result, "ssh -S … true", bare, wanted.get(name))
+        else:
+            yield Row(name, result, "empty MCP call", floor, 2.0 if name == "stat" else None)
+    empty.close()
+    server.close()
+
+
+def sessions(lab: BenchLab, rounds: int) -> Iterator[Row]:
+    """The three ways to a session without MCP around them."""
+    from tests.bench.backends import run_true
+
+    with lab.bare_master() as mux:
+        bare = sample(lambda: quiet(lab.ssh("true", extra=mux)), rounds=rounds, warm_up=3)
+    for backend in ("native", "process", "direct"):
+        yield Row(
+            f"session by {backend}, no MCP", run_true(lab, backend, rounds if backend != "direct" else 5),
+            "ssh -S … true", bare, 1.0 if backend == "native" else None,
+        )  # fmt: skip
+
+
+def listings(lab: BenchLab, rounds: int) -> Iterator[Row]:
+    """Directories of 1,000 and 10,000 entries, listed and searched."""
+    server, empty = lab.server(), empty_server(lab.env)
+    server.call("ssh_host_ping", host="h0")
+    for count in (1_000, 10_000):
+        directory = lab.files / f"d{count}"
+        directory.mkdir()
+        for number in range(count):
+            (directory / f"file-{number:05}.txt").touch()
+        batch = lab.root / "ls.batch"
+        batch.write_text(f"ls -ln {directory}\n")
+        with lab.bare_master() as mux:
+            reference = sftp_batch(lab, batch, mux)
+            ours, bare, floor = interleaved(
+                lambda path=str(directory), n=count: server.call("ssh_sftp_list", host="h0", path=path, limit=n),  # type: ignore[misc]
+                lambda argv=reference: quiet(argv),  # type: ignore[misc]
+                lambda: empty.call("nothing"),
+                rounds=max(5, rounds // 5),
+            )
+        yield Row(f"list of {count:,}", ours, "sftp -b ls -ln", bare, note=f"empty call {floor.median:.2f} ms")
+        found = sample(
+            lambda path=str(directory): server.call("ssh_find", host="h0", path=path, name_pattern="*7.txt"),  # type: ignore[misc]
+            rounds=max(5, rounds // 5),
+        )
+        yield Row(f"find in {count:,}", found)
+    empty.close()
+    server.close()
+
+
+def sftp_batch(lab: BenchLab, batch: Path, mux: list[str], number: int = 0) -> list[str]:
+    sshd = lab.sshds[number]
+    options = [*lab.ssh_options(number), *(["-o", f"ControlPath={mux[1]}"] if mux else [])]
+    return ["sftp", "-q", *options, "-P", str(sshd.port), "-b", str(batch), f"{sshd.user}@{sshd.address}"]
+
+
+def files(lab: BenchLab, rounds: int, size: int) -> Iterator[Row]:
+    """64 KiB and ``size`` bytes up and down, against `sftp -b` over a warm connection of its own; an edit."""
+    server = lab.server()
+    server.call("ssh_host_ping", host="h0")
+    remote = lab.files / "remote"
+    remote.mkdir(exist_ok=True)
+    for label, length, repeat in (("64 KiB", 65536, rounds), (f"{size >> 20:,} MiB", size, 3)):
+        local = lab.root / f"local-{length}"
+        blocks = [os.urandom(1 << 20)] * (length >> 20) if length >= 1 << 20 else [os.urandom(length)]
+        with local.open("wb") as out:
+            out.writelines(blocks)
+        there, back = remote / f"r{length}", lab.root / f"back-{length}"
+        limit = {"SSH_UPLOAD_MAX_FILE_BYTES": str(2 * GIB)}
+        mover = lab.server(**limit)
+        mover.call("ssh_host_ping", host="h0")
+        for way, ours, line in (
+            ("up", lambda m=mover, a=local, b=there: m.call("ssh_upload", host="h0", path=str(b), local_path=str(a)),
+             f"put {local} {there}\n"),
+            ("down", lambda m=mover, a=back, b=there: m.call("ssh_sftp_download", host="h0", path=str(b), local_path=str(a)),
+             f"get {there} {back}\n"),
+        ):  # fmt: skip
+            batch = lab.root / f"{way}.batch"
+            batch.write_text(line)
+            with lab.bare_master() as mux:
+                argv = sftp_batch(lab, batch, mux)
+                mine, theirs = interleaved(ours, lambda argv=argv: quiet(argv), rounds=repeat)  # type: ignore[misc]
+            yield Row(f"{label} {way} (local_path)", mine, "sftp -b, warm", theirs, 1.0)
+        mover.close()
+    text = lab.files / "edit.txt"
+    text.write_text("".join(f"line {n}\n" for n in range(1000)))
+    state = {"n": 0}
+
+    def edit() -> object:
+        state["n"] += 1
+        a, b = ("line 500", "LINE 500") if state["n"] % 2 else ("LINE 500", "line 500")
+        return server.call("ssh_edit", host="h0", path=str(text), old_string=a + "\n", new_string=b + "\n")
+
+    yield Row("edit of a 9 KiB file", sample(edit, rounds=rounds))
+    small = lab.files / "read.txt"
+    small.write_text("x" * 65536)
+    yield Row("read of 64 KiB as text", sample(
+        lambda: server.call("ssh_sftp_download", host="h0", path=str(small)), rounds=rounds))  # fmt: skip
+    server.close()
+
+
+def host_to_host(lab: BenchLab, size: int) -> Iterator[Row]:
+    """One file between two hosts, against `scp -3`."""
+    source, target, other = lab.files / "t-src", lab.files / "t-dst", lab.files / "t-scp"
+    with source.open("wb") as out:
+        out.writelines([os.urandom(1 << 20)] * (size >> 20))
+    server = lab.server()
+    for host in ("h0", "h1"):
+        server.call("ssh_host_ping", host=host)
+    a, b = lab.sshds[0], lab.sshds[1]
+    scp = ["scp", "-3", "-q", *lab.ssh_options(), f"scp://{a.user}@{a.address}:{a.port}/{source}",
+           f"scp://{b.user}@{b.address}:{b.port}/{other}"]  # fmt: skip
+
+    def ours() -> object:
+        return server.call(
+            "ssh_transfer", src_host="h0", src_path=str(source), dst_host="h1", dst_path=str(target), overwrite=True
+        )
+
+    mine, theirs = interleaved(ours, lambda: quiet(scp), rounds=3)
+    yield Row(f"{size >> 20:,} MiB host to host, hashes checked", mine, "scp -3 (cold)", theirs, 1.0)
+    server.close()
+
+
+def start_up(lab: BenchLab, rounds: int) -> Iterator[Row]:
+    """From spawn to the answer of tools/list, against an empty FastMCP server."""
+
+    def ours() -> None:
+        server = RpcServer([lab.python, "-m", "ssh_mcp"], lab.env)
+        server.request("tools/list")
+        server.process.kill()
+        server.close()
+
+    def empty() -> None:
+        server = empty_server(lab.env)
+        server.request("tools/list")
+        server.process.kill()
+        server.close()
+
+    mine, floor = interleaved(ours, empty, rounds=rounds)
+    yield Row("start to tools/list", mine, "an empty FastMCP server", floor, 1.2)
