@@ -30,7 +30,7 @@ def concurrent_on_one(lab: BenchLab, rounds: int) -> Iterator[Row]:
     with lab.bare_master() as mux:
         argvs = [lab.ssh("true", extra=mux)] * 50
         ours, bare = interleaved(lambda: server.calls("ssh_exec_run", jobs), lambda: parallel(argvs), rounds=rounds)
-    yield Row("50 execs at once on one host", ours, "50 × ssh -S", bare, 1.0)
+    yield Row("50 execs at once on one host", ours, "50 x ssh -S", bare, 1.0)
     server.close()
 
 
@@ -44,7 +44,7 @@ def fan_out(lab: BenchLab, rounds: int) -> Iterator[Row | Figure]:
         cold.append(_timed(lambda s=server: s.call("ssh_broadcast", hosts=hosts, command="true")))  # type: ignore[misc]
         server.close()
         cold_bare.append(_timed(lambda: parallel(bare)))
-    yield Row(f"broadcast to {len(hosts)}, cold", summary(cold), f"{len(hosts)} × ssh at once", summary(cold_bare), 1.0)
+    yield Row(f"broadcast to {len(hosts)}, cold", summary(cold), f"{len(hosts)} x ssh at once", summary(cold_bare), 1.0)
     server = lab.server()
     idle = _memory(server.process.pid)
     server.call("ssh_broadcast", hosts=hosts, command="true")
@@ -55,7 +55,7 @@ def fan_out(lab: BenchLab, rounds: int) -> Iterator[Row | Figure]:
     bare_warm = sample(lambda: parallel(multiplexed), rounds=rounds)
     for master in masters:
         master.__exit__(None, None, None)
-    yield Row(f"broadcast to {len(hosts)}, warm", warm, f"{len(hosts)} × ssh -S at once", bare_warm, 1.0)
+    yield Row(f"broadcast to {len(hosts)}, warm", warm, f"{len(hosts)} x ssh -S at once", bare_warm, 1.0)
     yield Figure("memory of the server, idle", idle, "MiB")
     yield Figure(f"memory of the server with {len(hosts)} masters", _memory(server.process.pid), "MiB")
     second = lab.server()

@@ -61,7 +61,7 @@ def bastion(*, quick: bool) -> Iterator[Row | Figure]:
         yield Row(
             f"{count} targets behind a bastion, cold",
             summary([ours]),
-            f"{count} × ssh -J at once",
+            f"{count} x ssh -J at once",
             summary([theirs]),
             1.0,
         )
@@ -135,7 +135,7 @@ def _remote_lab() -> Iterator[BenchLab]:
     server.config_file.write_text(config)
     server.stop()
     process = subprocess.Popen(
-        ["ip", "netns", "exec", NAMESPACE, "/usr/sbin/sshd", "-D", "-f", str(server.config_file), "-E", str(root / "l")],
+        ["ip", "netns", "exec", NAMESPACE, "/usr/sbin/sshd", "-D", "-f", str(server.config_file), "-E", f"{root}/l"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     remote = Sshd(**{**server.__dict__, "address": THERE, "process": process})

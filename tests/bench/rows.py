@@ -116,7 +116,8 @@ def files(lab: BenchLab, rounds: int, size: int) -> Iterator[Row]:
         for way, ours, line in (
             ("up", lambda m=mover, a=local, b=there: m.call("ssh_upload", host="h0", path=str(b), local_path=str(a)),
              f"put {local} {there}\n"),
-            ("down", lambda m=mover, a=back, b=there: m.call("ssh_sftp_download", host="h0", path=str(b), local_path=str(a)),
+            ("down", lambda m=mover, a=back, b=there: m.call(
+                "ssh_sftp_download", host="h0", path=str(b), local_path=str(a)),
              f"get {there} {back}\n"),
         ):  # fmt: skip
             batch = lab.root / f"{way}.batch"
