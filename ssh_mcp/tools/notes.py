@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
+from anyio import to_thread
 from pydantic import Field
 
 from ssh_mcp.inventory.notes import NotesWritten
@@ -17,7 +19,7 @@ from ssh_mcp.tools.spec import tool
 async def ssh_host_notes(host: RemoteHost) -> HostNotes:
     """Operator's and agent's notes on a host: read them before changing anything there."""
     notes = host.call.fleet.notes
-    agent = notes.read(host.alias)
+    agent = await to_thread.run_sync(notes.read, host.alias)
     return HostNotes(
         alias=host.alias,
         hostname=host.name,
@@ -33,7 +35,7 @@ async def ssh_host_notes_append(
     host: RemoteHost, entry: Annotated[str, Field(min_length=1, description="Markdown; never secrets")]
 ) -> HostNotesWritten:
     """Add a timestamped entry to the agent's notes on a host."""
-    return _written(host, host.call.fleet.notes.append(host.alias, entry), "Entry appended.")
+    return _written(host, await _in_thread(host.call.fleet.notes.append, host.alias, entry), "Entry appended.")
 
 
 @tool(group="host", tier=Tier.LOW_ACCESS, destructive=True, idempotent=True)
@@ -41,7 +43,12 @@ async def ssh_host_notes_set(
     host: RemoteHost, content: Annotated[str, Field(description="Markdown; never secrets")]
 ) -> HostNotesWritten:
     """Replace the agent's notes on a host; ssh_host_notes_append keeps what is there."""
-    return _written(host, host.call.fleet.notes.set(host.alias, content), "Notes replaced.")
+    return _written(host, await _in_thread(host.call.fleet.notes.set, host.alias, content), "Notes replaced.")
+
+
+async def _in_thread(change: Callable[[str, str], NotesWritten], alias: str, text: str) -> NotesWritten:
+    """Another process may hold the notes' lock for a while: other calls go on meanwhile, and a cancelled one leaves."""
+    return await to_thread.run_sync(change, alias, text, abandon_on_cancel=True)
 
 
 def _written(host: RemoteHost, written: NotesWritten, message: str) -> HostNotesWritten:
