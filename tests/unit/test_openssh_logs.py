@@ -141,7 +141,7 @@ def test_a_target_that_the_jump_host_cannot_reach_is_told_apart(said: str, words
     ],
 )
 def test_a_configuration_that_ssh_cannot_read_is_our_own_fault(line: str, words: str) -> None:
-    error = login_error(read(line), WEB)
+    error = login_error(read(line, configuration=True), WEB)
     assert isinstance(error, LocalError)
     assert words in str(error)
 

@@ -27,6 +27,9 @@ _KEY_IN_PROMPT_MAX: Final = 100
 """sshconnect2.c prints at most this many bytes of the key file's name."""
 
 
+KINDS: Final = ("passphrase", "password")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """``patterns`` are shell patterns of the prompts (already quoted where literal), ``command`` prints the secret."""
@@ -44,11 +47,12 @@ class Askpass:
     environment: tuple[tuple[str, str], ...]
 
     def outcome(self) -> str:
-        """One clause on what went wrong with the helper, empty where nothing did."""
+        """One clause on what the helper has to do with a login that failed; empty where nothing."""
         try:
             words = Path(self.directory, "outcome").read_text(encoding="ascii", errors="replace").split()
         except FileNotFoundError:
-            return ""
+            words = [f"again {kind}" for kind in KINDS if Path(self.directory, f"asked-{kind}").exists()]
+            words = words[-1].split() if words else []
         if words[:1] == ["refused"]:
             return "ssh asked for something that no configured command is for"
         if words[:1] == ["failed"]:

@@ -251,7 +251,7 @@ def via_lines(argv: Sequence[str]) -> str:
         if not word.isprintable():
             raise ValueError(f"{word[:60]!r} cannot stand in a ProxyCommand")
         words.append(shlex.quote(word if word == "[%h]:%p" else word.replace("%", "%%")))
-    return "exec " + " ".join(words)
+    return " ".join(words)  # ssh puts "exec" before it
 
 
 def prefer_aes(effective: str, binaries: Binaries) -> tuple[str, ...]:

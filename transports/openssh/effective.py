@@ -233,7 +233,7 @@ async def _run(argv: list[str]) -> subprocess.CompletedProcess[bytes]:
 def _unreadable(errors: str, destination: Destination) -> ConnectError | LocalError:
     nobody = Attempt(destination.name, destination.hostname or destination.name, destination.port or 22, "")
     lines = [line for line in errors.splitlines() if not line.startswith(("debug", "OpenSSH_", "Pseudo-terminal"))]
-    return login_error(read("\n".join(lines)), nobody)
+    return login_error(read("\n".join(lines), configuration=True), nobody)
 
 
 def _watched(errors: str, fragment: str, includes: tuple[str, ...]) -> list[str]:

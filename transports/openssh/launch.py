@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import Process
 
 _TEXT_MAX: Final = 256 * 1024
-_ENDING_SECONDS: Final = 2.0
+_ENDING_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.01
 
 _OURS: Final = ("SSH_", "ALLOW_", "MCP_")

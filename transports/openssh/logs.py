@@ -129,26 +129,29 @@ _PATTERNS: Final = tuple(
         ("server_text", r"Received disconnect from .* port \d+:\d+: (?P<v>.*)"),
         ("server_text", r"kex_exchange_identification: banner line \d+: (?P<v>.*\S)"),
         ("server_text", r"banner line \d+: (?P<v>.*\S)"),
-        ("configuration", r"(?P<v>Bad owner or permissions on .*)"),
-        ("configuration", r"(?P<v>.*: line \d+: .*)"),
-        ("configuration", r"(?P<v>command-line: line \d+: .*)"),
-        ("configuration", r"(?P<v>Can't open user config file .*)"),
         ("loop", r"(?:ssh: )?jumphost loop via"),
     )
 )  # fmt: skip
+_CONFIGURATION = re.compile(r"Bad owner or permissions on .*|Can't open .*|.*[: ]line \d+: .*")
 _NOISE = re.compile(r"@+$|@ .* @$|Transferred: |Bytes per second: |Warning: Permanently added")
 _DEBUG: Final = frozenset({"debug1", "debug2", "debug3"})
 
 
-def read(log: str, banner: str = "") -> LogReport:
-    """The facts of one log. ``banner`` is what ssh wrote to stderr while its log went elsewhere."""
+def read(log: str, banner: str = "", *, configuration: bool = False) -> LogReport:
+    """The facts of one log. ``banner`` is what ssh wrote to stderr while its log went elsewhere.
+
+    ``configuration``: the ssh only read its files (``-G``), so that "file: line 3: …" is its complaint about them and
+    not a shell's about a ProxyCommand.
+    """
     notes = _Notes()
     for line in log.splitlines():
         message = _PREFIX.sub("", line, count=1).strip()
         if not message:
             continue
         debug = line[:6] in _DEBUG
-        if not (debug and message.startswith("no such identity")):  # ssh's own default files, nobody asked for them
+        if configuration and (match := _CONFIGURATION.match(message)):
+            notes.one["configuration"] = clean(match[0])
+        elif not (debug and message.startswith("no such identity")):  # ssh's default files, nobody asked for them
             _note(notes, message)
         if not debug and not _NOISE.match(message):
             notes.errors.append(clean(message))

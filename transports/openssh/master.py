@@ -32,7 +32,7 @@ from transports.openssh.plan import Plan, Scene, make_plan
 from transports.openssh.single_flight import SingleFlight
 from transports.openssh.unmultiplexed import Unmultiplexed
 
-_ENDING_SECONDS: Final = 2.0
+_ENDING_SECONDS: Final = 1.0
 _RELEASE_SECONDS: Final = 8.0
 _SWEEP_MAX: Final = 64
 _STARTS_PER_CPU: Final = 2
@@ -246,7 +246,7 @@ class MasterLauncher:
         """The caller has the turn."""
         with anyio.move_on_after(_ENDING_SECONDS):
             await terminate(path)
-        if not await gone(pid, _ENDING_SECONDS / 2):
+        if not await gone(pid, _ENDING_SECONDS):
             await kill_master(pid, path)
         for suffix in ("", ".log", ".login", ".keep"):
             remove(path + suffix)
