@@ -21,7 +21,9 @@ MAX_TIMEOUT = 86_400
 
 MAX_SCRIPT_BYTES = 4 * 1024 * 1024
 
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"})
+_READS_STDIN = frozenset({"csh", "tcsh", "fish", "php", "tclsh"})
+"""Interpreters that read a program from stdin when they are given no file; the others are asked to by ``-``."""
 
 
 class Commands:
@@ -148,9 +150,8 @@ class Commands:
 def script_parts(body: str) -> tuple[str, bytes]:
     """What to run, and what to give it on stdin, for a script's text. Raises InvalidArgument.
 
-    A shell script is wrapped in one brace group, so that the shell has read all of it before the first command runs
-    and no command can eat the rest of the script from stdin. A ``#!`` line chooses the interpreter; one that is no
-    shell reads the script from stdin as ``-``.
+    A shell takes all of stdin before it evaluates it, so that no command of the script can eat the rest of it; they
+    all find stdin at its end. A ``#!`` line chooses the interpreter; one that is no shell reads the script from stdin.
     """
     data = body.encode("utf-8", "surrogateescape")
     if not body.strip():
@@ -161,12 +162,12 @@ def script_parts(body: str) -> tuple[str, bytes]:
         raise InvalidArgument(
             f"The script has {len(data)} bytes.", f"The limit is {MAX_SCRIPT_BYTES}: upload it instead."
         )
-    words = _shebang(body)
-    name = words[0].rsplit("/", 1)[-1] if words else "sh"
+    words = _shebang(body) or ["sh"]
+    name = words[0].rsplit("/", 1)[-1]
+    interpreter = " ".join(quote(w) for w in words)
     if name in _SHELLS:
-        shell = " ".join(quote(w) for w in words) if words else "sh"
-        return f"{shell} -s", b":;{\n" + data + b"\n} </dev/null\n"
-    return " ".join(quote(w) for w in words) + " -", data
+        return f"{interpreter} -c 'eval \"$(cat)\n\"'", data
+    return interpreter if name in _READS_STDIN else f"{interpreter} -", data
 
 
 def _shebang(body: str) -> list[str]:
