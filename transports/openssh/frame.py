@@ -40,9 +40,10 @@ _PARENT: Final = (
     "trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2;exec 3>&2 2>/dev/null;"
     '(exec sh -c "$1" 2>&3 3>&-);s=$?;echo $0:$s;echo $0:$s >&3;exit $s'
 )
+# A shell whose printf is no builtin (mksh, OpenBSD's ksh) takes escaped text of an argument's size only: 126 otherwise.
 _CHILD: Final = (
     "_k={nonce};echo $_k $PPID $$;echo $_k $PPID $$ >&2;IFS= read -r _c||_c=;"
-    'case $_c in $_k.*)_c=${{_c#*.}};;$_k%*)_c=$(printf %b "${{_c#*%}}.");_c=${{_c%.}};;'
+    'case $_c in $_k.*)_c=${{_c#*.}};;$_k%*)_c=$(printf %b "${{_c#*%}}.")||exit 126;_c=${{_c%.}};;'
     '*)echo $_k >&2;exit {eaten};esac;eval "unset _k _c;$_c"'
 )
 _PLAIN: Final = re.compile(rb"[\x20-\x7e\t]*")
@@ -132,7 +133,9 @@ class FrameDecoder:
     def _body(self, data: bytes) -> bytes:
         last = None
         if self._nonce in data and (last := self._last.search(data)) is not None:
-            self.status = int(last[1])
+            status = int(last[1])
+            # ksh93 says 256+n for a signal, yash 384+n; exit codes have eight bits.
+            self.status = status if status < 256 else 128 + (status & 127)
             return data[: last.start()]
         keep = len(data) - _mark_prefix(data, self._nonce)
         self._held = data[keep:]
