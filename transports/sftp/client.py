@@ -233,7 +233,8 @@ class SftpClient:
                 if isinstance(event, m.ExtendedReply):
                     self._limits = x.parse_limits(event.data)
             finally:
-                asked.set_result(None)
+                if not asked.done():
+                    asked.set_result(None)
 
         request_id = self.engine.new_id()
         self.engine.submit(request_id, settle, encode(m.Extended(request_id, Extension.LIMITS, b"")))

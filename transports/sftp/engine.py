@@ -188,7 +188,11 @@ class Engine:
                 handler = pending.pop(event.request_id, None)
             if handler is None:
                 raise ProtocolError("The SFTP server answered a request that was not asked, or answered one twice.")
-            handler(event)
+            try:
+                handler(event)
+            except ProtocolError as error:
+                handler(copy.copy(error))  # no longer among those who wait, and so told here
+                raise
 
     def _first_bytes(self, view: memoryview) -> None:
         """Before VERSION: see whether it is SFTP that speaks, or a login shell's rc file."""
