@@ -3,9 +3,9 @@
 ``Subsystem sftp /path/to/python /path/to/windows_sftp.py ROOT`` in a real sshd's configuration. ``ROOT/C`` is drive
 ``C:``, ``ROOT/D`` drive ``D:``, and so on; the account's home is ``/C:/Users/me``.
 
-What it does as Windows' server does: REALPATH answers ``/C:/…`` with the names as they are on disk, names compare
-What it does: case-blind, backslashes separate, ``/`` holds the drives; no owner or group (both 0, and ``-`` in long names), modes know
-only "read-only"; symbolic links need a privilege that the account lacks; names that Windows cannot hold are refused; a
+As on Windows: REALPATH answers ``/C:/…`` with the names as they are on disk, names compare case-blind, backslashes
+separate, ``/`` holds the drives; no owner or group (both 0, and ``-`` in long names), modes know only "read-only";
+symbolic links need a privilege that the account lacks; names that Windows cannot hold are refused; a
 file that is open cannot be removed, renamed or replaced (a sharing violation, EACCES); RENAME does not overwrite and
 posix-rename does; chown fails.
 """
