@@ -12,10 +12,10 @@ from typing import Self
 
 import pytest
 
-from tests.integration.conftest import SshdFactory, UserFactory
+from tests.integration.conftest import SshdFactory, UserFactory, masters_of
 from tests.lab.accounts import Account
 from tests.lab.agent import Agent
-from tests.lab.sshd import Sshd, client_key, fingerprint, keygen, sign
+from tests.lab.sshd import Sshd, client_key, fingerprint, keygen, sign, wait_until
 from transports.api import Auth, AuthMethod, Destination
 from transports.errors import AgentFingerprintNotFound, AuthenticationFailed
 from transports.openssh.agent import agent_keys
@@ -143,6 +143,7 @@ async def test_a_login_by_another_key_than_the_pinned_one_is_undone(
     with pytest.raises(AuthenticationFailed, match="did not accept the pinned key"):
         await launcher.ensure(sshd.destination(auth=auth))
     assert not [path for path in Path(control_dir).iterdir() if path.is_socket()]
+    wait_until(lambda: not masters_of(control_dir), "the end of the login by the other key")
 
 
 async def test_what_an_agent_holds_is_listed_and_an_empty_one_is_not_a_missing_one(ssh_agent: Agent) -> None:

@@ -194,4 +194,7 @@ async def test_without_masters_the_jump_is_made_by_nested_ssh(net: Net) -> None:
     argv, env = launcher.direct_argv(net.target(), subsystem=None, command="echo $SSH_CONNECTION")
     done = subprocess.run(argv, env=env, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.stdout.split()[3] == str(net.targets[0].port)
+    check = await launcher.verify_host_key(net.target())
+    assert (check.matches, check.live) == (True, net.targets[0].host_key_fingerprint)
     await launcher.release()
+    assert list(Path(net.config.control_dir or "").iterdir()) == []

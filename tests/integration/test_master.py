@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -98,6 +97,23 @@ async def test_a_master_comes_up_tells_its_login_and_carries_sessions(launcher: 
     assert sshd.logins() == 1
 
 
+async def test_the_log_of_a_master_does_not_grow_with_its_sessions(launcher: MasterLauncher, sshd: Sshd) -> None:
+    handle = await launcher.ensure(sshd.destination())
+    for _ in range(5):
+        assert session(launcher, handle, "exit 3").returncode == 3
+    assert Path(handle.control_path + ".log").read_text() == ""
+
+
+async def test_relative_settings_hold_whatever_the_directory(
+    sshd: Sshd, control_dir: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(sshd.directory)
+    config = sshd.transport_config(control_dir=control_dir, known_hosts_file="known_hosts")
+    launcher = MasterLauncher(config)
+    monkeypatch.chdir(tmp_path)
+    assert (await launcher.verify_host_key(sshd.destination())).matches
+
+
 async def test_the_banner_is_part_of_the_login(sshd_factory: SshdFactory, control_dir: str, tmp_path: Path) -> None:
     (tmp_path / "banner").write_text("No trespassing\n")
     server = sshd_factory(extra=[f"Banner {tmp_path}/banner"])
@@ -173,6 +189,9 @@ async def test_a_master_opened_by_hand_is_left_alone(sshd: Sshd, control_dir: st
     assert await alive_check(hand.control_path) == hand.pid
     assert await MasterLauncher(config).disconnect(sshd.destination()) == 1
     assert await alive_check(hand.control_path) is None
+    await server.ensure(sshd.destination())
+    await server.release()
+    assert masters_of(control_dir) == [], "the mark of the old master outlived it"
 
 
 async def test_two_processes_that_race_log_in_once(sshd: Sshd, control_dir: str) -> None:
@@ -409,7 +428,7 @@ async def test_the_operators_proxy_command_works_and_its_failure_is_told(
     )
     config_file.write_text(
         f"Host good bad\n HostKeyAlias {sshd.known_hosts_name}\nHost good\n ProxyCommand {relay}\n"
-        "Host bad\n ProxyCommand echo no such container >&2; exit 1\n"
+        "Host bad\n ProxyCommand sh -c 'echo no such container >&2; exit 1'\n"
     )
     config_file.chmod(0o600)
     launcher = MasterLauncher(sshd.transport_config(control_dir=control_dir, ssh_config_file=str(config_file)))
@@ -490,7 +509,3 @@ async def test_a_direct_session_logs_in_by_itself_and_its_failure_is_typed(sshd:
     await launcher.release()
     assert not place.exists()
     assert list(Path(control_dir).iterdir()) == []
-
-
-def test_ssh_is_where_the_tests_think_it_is() -> None:
-    need(shutil.which("ssh"), "no ssh client is installed")

@@ -27,6 +27,7 @@ from transports.openssh.single_flight import SingleFlight
 
 _SECONDS: Final = 20.0  # a Match exec of the operator's may ask a slow service
 _HOPS_MAX: Final = 8
+_PROCESSES_PER_CPU: Final = 2
 _READING = re.compile(r"debug1: Reading configuration data (.+?)\r?$", re.MULTILINE)
 _SYSTEM_FILE = re.compile(r"/etc/(?:open)?ssh/ssh_config$|[Pp]rogram[Dd]ata.ssh.ssh_config$")
 _NO_MATCH = re.compile(r"include (.+) matched no files", re.MULTILINE)
@@ -141,6 +142,7 @@ class Evaluator:
         self._cache: dict[Destination, Resolved] = {}
         self._flights: SingleFlight[Destination, Resolved] = SingleFlight()
         self._system_files: tuple[str, ...] | None = None
+        self._processes: anyio.CapacityLimiter | None = None
 
     async def resolve(self, destination: Destination, binaries: Binaries, directory: ControlDir) -> Resolved:
         """The effective settings of one host, its jump hosts left aside.
@@ -207,7 +209,10 @@ class Evaluator:
         with directory.scratch(text) as path:
             # "-v" for the names of the files read; LogLevel is not in the base lines, so it takes effect
             argv = ssh_argv(binaries.ssh, path, destination.name, extra=("-v", "-G"))
-            done = await _run(argv)
+            if self._processes is None:
+                self._processes = anyio.CapacityLimiter(_PROCESSES_PER_CPU * (os.cpu_count() or 1))
+            async with self._processes:
+                done = await _run(argv)
             if done.returncode != 0:
                 raise _unreadable(done.stderr.decode(errors="replace").replace(path, "(generated)"), destination)
         errors = done.stderr.decode(errors="replace")

@@ -9,6 +9,7 @@ from typing import Final
 
 from transports.api import HostKeyCheck, LoginInfo
 from transports.errors import AuthenticationFailed, ConnectError, LocalError
+from transports.mux.client import terminate
 from transports.openssh import askpass
 from transports.openssh.argv import ssh_argv, stdio_forward_argv
 from transports.openssh.config import Login, via_lines
@@ -25,18 +26,20 @@ _HELPER_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A live jump host: its name and its master's control socket."""
+    """The way through a jump host: by its master's control socket, or (``command``) by a ProxyCommand that logs in."""
 
     name: str
-    control_path: str
+    control_path: str = ""
+    command: str | None = None
 
     @property
     def log(self) -> str:
+        """The master's log; the reason why a channel to a target could not be opened is told nowhere else."""
         return self.control_path + ".log"
 
     def proxy(self, ssh: str) -> str:
-        """ProxyCommand that has the jump host's master open a channel to the target (NEW_STDIO_FWD): no login."""
-        return via_lines(stdio_forward_argv(ssh, self.control_path, self.name))
+        """The ProxyCommand. A master opens a channel to the target (NEW_STDIO_FWD): no login."""
+        return self.command or via_lines(stdio_forward_argv(ssh, self.control_path, self.name))
 
 
 def _on_the_way(login: Login, plan: Plan, way: Way | None) -> Login:
@@ -72,7 +75,9 @@ async def start_master(plan: Plan, control_path: str, way: Way | None, *, by_han
     report = read(outcome.log, outcome.said)
     if outcome.code == 0:
         truncate(log)
-        _refuse_other_key(plan, report)
+        if (error := _other_key(plan, report)) is not None:
+            await terminate(control_path)
+            raise error
         return report.login
     truncate(log)
     told = read_text(way.log, told_before) if way is not None else ""
@@ -92,12 +97,12 @@ async def _run(plan: Plan, login: Login, log: str, helper: askpass.Askpass | Non
         return await run_ssh(argv, log, env, seconds=seconds, terminal=login.interactive)
 
 
-def _refuse_other_key(plan: Plan, report: LogReport) -> None:
+def _other_key(plan: Plan, report: LogReport) -> AuthenticationFailed | None:
     """A pinned key means this key: ssh_config may name further IdentityFiles, which nothing can switch off."""
     pinned = plan.destination.auth.identity_fingerprint
     if pinned is None or report.accepted_key in {None, pinned}:
-        return
-    raise AuthenticationFailed(
+        return None
+    return AuthenticationFailed(
         f"{plan.destination.name} did not accept the pinned key {pinned} but another one, {report.accepted_key}.",
         "Add the pinned key to the account's authorized_keys, or take IdentityFile for this host out of ssh_config.",
         sent=False,

@@ -12,7 +12,7 @@ import json
 import os
 import socket
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import anyio
@@ -74,6 +74,7 @@ class MasterLauncher:
     """All masters of one server process."""
 
     def __init__(self, config: TransportConfig) -> None:
+        config = _absolute(config)
         self._config = config
         self._evaluator = Evaluator(config)
         self._warm: dict[tuple[Destination, int], _Warm] = {}
@@ -117,10 +118,14 @@ class MasterLauncher:
                     ended += 1
         return ended
 
+    @property
+    def _masterless(self) -> bool:
+        return self._config.backend == "direct" or os.name != "posix"
+
     async def _scene(self) -> Scene:
         binaries = await probe()
         self._ssh = binaries.ssh
-        if self._config.backend == "direct" or os.name != "posix":
+        if self._masterless:
             return Scene(self._config, binaries, self._direct.directory(), self._evaluator)
         directory = open_control_dir(self._config.control_dir)
         if not self._swept:
@@ -147,6 +152,7 @@ class MasterLauncher:
         async with turn(path + ".lock"):
             handle = await self._adopt(path, plan, hops)
             if handle is None:
+                remove(path + ".keep")  # of a master that a person opened and that has ended since
                 try:
                     handle = await self._start(path, plan, hops, way, by_hand)
                 except TransportError:
@@ -288,8 +294,13 @@ class MasterLauncher:
     async def verify_host_key(self, destination: Destination) -> HostKeyCheck:
         """Ask the live host for its key without logging in to it (its jump hosts are logged in to)."""
         try:
-            plan = await make_plan(await self._scene(), destination)
-            way = await self._way(plan.hop, None) if plan.hop is not None else None
+            scene = await self._scene()
+            plan = await make_plan(scene, destination)
+            way: Way | None = None
+            if plan.hop is not None and self._masterless:
+                way = Way(plan.hop.name, command=await self._direct.through(scene, plan.hop))
+            elif plan.hop is not None:
+                way = await self._way(plan.hop, None)
             return await look_at_host_key(plan, way)
         except TransportError as error:
             return HostKeyCheck(None, None, matches=False, error=f"{error.public_name}: {error}")
@@ -318,6 +329,21 @@ class MasterLauncher:
 
 
 # --- small things -----------------------------------------------------------------------------------------------------
+
+
+def _absolute(config: TransportConfig) -> TransportConfig:
+    """Files as ssh will find them whatever its directory is; ``~`` by HOME."""
+    return replace(
+        config,
+        ssh_config_file=_full(config.ssh_config_file),
+        known_hosts_file=_full(config.known_hosts_file),
+        default_key=_full(config.default_key),
+        control_dir=os.path.expanduser(config.control_dir) if config.control_dir else None,  # noqa: PTH111
+    )
+
+
+def _full(path: str | None) -> str | None:
+    return None if path is None else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
 
 
 def _handle(path: str, pid: int, login: LoginInfo, plan: Plan, hops: Iterable[Plan], *, adopted: bool) -> MasterHandle:

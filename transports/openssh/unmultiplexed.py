@@ -24,10 +24,14 @@ from transports.openssh.single_flight import SingleFlight
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What ``argv`` needs: a fragment on disk, the helper's variables, and the plan for error texts."""
+    """What ``argv`` needs: a fragment on disk, the helper's variables, and the plan for error texts.
+
+    ``through`` is a ProxyCommand that logs in to this host and opens a channel from there.
+    """
 
     plan: Plan
     fragment: str
+    through: str
     environment: tuple[tuple[str, str], ...]
 
 
@@ -74,7 +78,12 @@ class Unmultiplexed:
         if answers:
             made = askpass.make(tuple(answers), scene.binaries, scene.directory.path, once=False)
             variables = made.environment
-        return Prepared(plan, path, variables)
+        return Prepared(plan, path, proxy or "", variables)
+
+    async def through(self, scene: Scene, hop: Destination) -> str:
+        """The ProxyCommand by which targets behind ``hop`` are reached."""
+        await self.prepare(scene, hop)
+        return self._ready(hop).through
 
     def argv(
         self, destination: Destination, *, subsystem: str | None, command: str | None
