@@ -182,12 +182,13 @@ async def test_the_last_one_out_ends_the_master_and_leaves_nothing(sshd: Sshd, c
 
 async def test_a_master_opened_by_hand_is_left_alone(sshd: Sshd, control_dir: str) -> None:
     config = sshd.transport_config(control_dir=control_dir)
-    hand = await MasterLauncher(config).connect(sshd.destination(), persist=60)
-    server = MasterLauncher(config)
+    terminal, server = MasterLauncher(config), MasterLauncher(config)
+    hand = await terminal.connect(sshd.destination(), persist=60)
+    await terminal.release()
     assert (await server.ensure(sshd.destination())).pid == hand.pid
     await server.release()
     assert await alive_check(hand.control_path) == hand.pid
-    assert await MasterLauncher(config).disconnect(sshd.destination()) == 1
+    assert await terminal.disconnect(sshd.destination()) == 1
     assert await alive_check(hand.control_path) is None
     await server.ensure(sshd.destination())
     await server.release()

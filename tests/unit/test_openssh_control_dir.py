@@ -19,7 +19,7 @@ from tests.lab import need
 from transports.errors import ConnectError, LocalError
 from transports.openssh import control_dir, locks
 from transports.openssh.control_dir import SOCKET_MAX, ControlDir, open_control_dir
-from transports.openssh.master import is_dead, sweep
+from transports.openssh.records import is_dead, sweep
 from transports.openssh.single_flight import SingleFlight
 
 pytestmark = pytest.mark.anyio

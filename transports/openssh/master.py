@@ -7,12 +7,9 @@ last user that lets go ends it, and one that nobody lets go of properly (kill -9
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import socket
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
@@ -22,19 +19,19 @@ from transports.errors import ConnectError, LocalError, TransportError
 from transports.mux.client import alive_check, terminate
 from transports.openssh import argv
 from transports.openssh.binaries import probe
-from transports.openssh.control_dir import ID_LENGTH, ControlDir, open_control_dir, remove
+from transports.openssh.control_dir import ID_LENGTH, open_control_dir, remove
 from transports.openssh.effective import Evaluator, Resolved
 from transports.openssh.failures import with_hop
-from transports.openssh.launch import gone, kill_master, kill_strays, lives, read_text
-from transports.openssh.locks import Use, try_exclusive, turn
+from transports.openssh.launch import gone, kill_master, kill_strays, lives
+from transports.openssh.locks import Use, turn
 from transports.openssh.login import Way, look_at_host_key, start_master
 from transports.openssh.plan import Plan, Scene, make_plan
+from transports.openssh.records import is_dead, read_login, recorded_pid, sweep, write_login
 from transports.openssh.single_flight import SingleFlight
 from transports.openssh.unmultiplexed import Unmultiplexed
 
 _ENDING_SECONDS: Final = 1.0
 _RELEASE_SECONDS: Final = 8.0
-_SWEEP_MAX: Final = 64
 _STARTS_PER_CPU: Final = 2
 
 
@@ -184,11 +181,11 @@ class MasterLauncher:
         if pid is None:
             await self._clear(path)
             return None
-        return _handle(path, pid, _read_login(path, pid), plan, hops, adopted=True)
+        return _handle(path, pid, read_login(path, pid), plan, hops, adopted=True)
 
     async def _clear(self, path: str) -> None:
         """Remove a stale socket; a master that accepts connections but never answers is ended first."""
-        if not is_dead(path) and (pid := _recorded_pid(path)) is not None:
+        if not is_dead(path) and (pid := recorded_pid(path)) is not None:
             await kill_master(pid, path)
         remove(path)
 
@@ -218,7 +215,7 @@ class MasterLauncher:
                 "Try again; if it stays so, run `ssh-mcp doctor`.",
                 sent=False,
             )
-        _write_login(plan.scene.directory, path, pid, login)
+        write_login(plan.scene.directory, path, pid, login)
         return _handle(path, pid, login, plan, hops, adopted=False)
 
     # --- letting go -------------------------------------------------------------------------------------------------
@@ -349,62 +346,3 @@ def _full(path: str | None) -> str | None:
 def _handle(path: str, pid: int, login: LoginInfo, plan: Plan, hops: Iterable[Plan], *, adopted: bool) -> MasterHandle:
     names = tuple(hop.destination.name for hop in hops)
     return MasterHandle(path, pid, login, adopted, plan.destination, names)
-
-
-def _write_login(directory: ControlDir, path: str, pid: int, login: LoginInfo) -> None:
-    directory.write(f"{path[-ID_LENGTH:]}.login", json.dumps({"pid": pid, **asdict(login)}))
-
-
-def _recorded(path: str) -> dict[str, object]:
-    try:
-        found = json.loads(read_text(path + ".login"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _recorded_pid(path: str) -> int | None:
-    pid = _recorded(path).get("pid")
-    return pid if isinstance(pid, int) else None
-
-
-def _read_login(path: str, pid: int) -> LoginInfo:
-    """What the process that logged in wrote down, where it was this master."""
-    found = _recorded(path)
-    if found.get("pid") != pid:
-        return LoginInfo()
-    values = {name: found.get(name) for name in LoginInfo.__slots__}
-    return LoginInfo(**{name: value for name, value in values.items() if isinstance(value, str)})
-
-
-def is_dead(path: str) -> bool:
-    """Whether nobody listens at a socket any more. A busy or wedged master is not dead."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe_socket:
-        probe_socket.setblocking(False)
-        try:
-            probe_socket.connect(path)
-        except (ConnectionRefusedError, FileNotFoundError):
-            return True
-        except OSError:
-            return False
-    return False
-
-
-def sweep(directory: ControlDir, used: Iterable[str]) -> int:
-    """Remove what ended masters left behind, at most 64 of them a time; answers how many. Nothing is waited for."""
-    removed = 0
-    for identity in directory.sockets(_SWEEP_MAX):
-        path = directory.socket(identity)
-        if path in used or not is_dead(path):
-            continue
-        with contextlib.suppress(OSError):
-            descriptor = try_exclusive(path + ".lock")
-            if descriptor is None:
-                continue
-            try:
-                if is_dead(path):
-                    directory.forget(identity)
-                    removed += 1
-            finally:
-                os.close(descriptor)
-    return removed
