@@ -18,7 +18,9 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Final, Literal
+from urllib.parse import unquote, urlsplit
 
 SERVER_NAME: Final = "ssh-mcp"
 Launcher = Literal["uvx", "script"]
@@ -310,14 +312,20 @@ def _hints(known: _Client, start: _Start, env: Mapping[str, str], executable: st
             )
     elif not socket:
         hints.append(f"Start {known.title} where ssh-add -l works, or set identity_agent in hosts.toml.")
+    if start.args == (SERVER_NAME,):
+        hints.append(
+            "uvx takes whatever the package index has under the name ssh-mcp: make sure that it is this program, or name "
+            "a directory, a wheel or a git+https address with --from."
+        )
     hints.append("Hosts are read from hosts.toml; ssh-mcp doctor tells what is missing.")
     return tuple(hints)
 
 
-def show(client: str, *, uvx: bool) -> int:
+def show(client: str, *, uvx: bool, source: str | None = None) -> int:
     """``ssh-mcp client``: the text on stdout, so that it can be piped, and what to do with it on stderr."""
     executable = shutil.which("uvx") if uvx else shutil.which("ssh-mcp") or _this_script()
-    found = snippet(client, launcher="uvx" if uvx else "script", env=os.environ, executable=executable)
+    origin = (source or installed_from()) if uvx else SERVER_NAME
+    found = snippet(client, launcher="uvx" if uvx else "script", env=os.environ, executable=executable, source=origin)
     system: System = {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")  # type: ignore[assignment]
     print(f"{found.title}: {found.paths[system]}", file=sys.stderr)
     sys.stderr.flush()
@@ -325,6 +333,24 @@ def show(client: str, *, uvx: bool) -> int:
     for line in (*found.how, *found.hints):
         print(f"- {line}", file=sys.stderr)
     return 0
+
+
+def installed_from() -> str:
+    """What uvx has to install to get this very program: the place it was installed from (PEP 610), else its name.
+
+    The bare name means whatever the package index has under it, which may be somebody else's program.
+    """
+    try:
+        origin = json.loads(metadata.distribution(SERVER_NAME).read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError, OSError):
+        return SERVER_NAME
+    url = origin.get("url") if isinstance(origin, dict) else None
+    if not isinstance(url, str) or not url:
+        return SERVER_NAME
+    vcs = origin.get("vcs_info")
+    if isinstance(vcs, dict):
+        return f"{vcs.get('vcs', 'git')}+{url}@{vcs.get('commit_id', 'HEAD')}"
+    return unquote(urlsplit(url).path) if url.startswith("file:///") and os.sep == "/" else url
 
 
 def _this_script() -> str | None:

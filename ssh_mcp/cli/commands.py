@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 from cyclopts.exceptions import CycloptsError
 from rich.console import Console
 
@@ -16,12 +18,22 @@ from transports.errors import TransportError
 
 HELP = """SSH for language models through the OpenSSH you already have, under your policy.
 
-Without a command it serves MCP on stdin and stdout; that is what a client's configuration calls. Settings come from the
-environment and `.env`, hosts from `hosts.toml`: see `ssh-mcp init` and `ssh-mcp doctor`.
+Without a command it serves MCP on stdin and stdout: that is what a client's configuration calls. Settings come from the
+environment and `.env`, hosts from `hosts.toml`.
+"""
+EPILOGUE = """New here? `ssh-mcp demo` shows it. Then `ssh-mcp init`, `ssh-mcp doctor`, `ssh-mcp client NAME`.
+
+Exit status: 0 well, 1 something failed or would, 2 a setting or hosts.toml forbids the start, 64 wrong command line,
+130 interrupted.
 """
 
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
 EXIT_USAGE = 64
 """Exit status for a command line that cannot be understood (sysexits.h EX_USAGE)."""
+EXIT_BUG = 70
+"""Exit status where something failed that nobody thought of (sysexits.h EX_SOFTWARE)."""
+EXIT_INTERRUPTED = 130
 
 
 def _version() -> str:
@@ -30,23 +42,32 @@ def _version() -> str:
     return metadata.version("ssh-mcp")
 
 
-app = App(name="ssh-mcp", help=HELP, help_format="markdown", version=_version, version_flags=["--version"])
-audit_app = App(name="audit", help="The audit file (SSH_AUDIT_FILE).")
+FIRST = Group("First steps", sort_key=1)
+SERVER = Group("Server", sort_key=2)
+CONNECTIONS = Group("Connections", sort_key=3)
+
+app = App(
+    name="ssh-mcp",
+    help=HELP,
+    help_epilogue=EPILOGUE,
+    help_format="markdown",
+    version=_version,
+    version_flags=["--version"],
+    usage="Usage: ssh-mcp [COMMAND]",
+    group_commands=Group("Options", sort_key=9),
+    suppress_keyboard_interrupt=False,
+)
+audit_app = App(
+    name="audit", help="Look at the audit file.", help_epilogue="", usage="Usage: ssh-mcp audit COMMAND", group=SERVER,
+    group_commands="Commands",
+)
 app.command(audit_app)
 
 Host = Annotated[str, Parameter(help="An alias of hosts.toml, or a name of SSH_HOSTS_ALLOWLIST.")]
 ClientName = Literal["claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "kilo-code", "continue", "zed"]
 
 
-@app.command
-def serve() -> int:
-    """Serve MCP (stdio, or HTTP as MCP_TRANSPORT says). The same as no command at all."""
-    from ssh_mcp.serve import serve as run_server
-
-    return run_server()
-
-
-@app.command
+@app.command(group=FIRST, sort_key=1, help_epilogue="")
 def demo() -> int:
     """Show the main tools on a throwaway sshd on loopback; nothing is left behind."""
     from ssh_mcp.cli.demo import demo as run_demo
@@ -54,30 +75,65 @@ def demo() -> int:
     return run_demo()
 
 
-@app.command
+@app.command(group=FIRST, sort_key=2, help_epilogue="")
 def init(
     *,
     config: Annotated[Path | None, Parameter(help="The ssh_config to read; ~/.ssh/config by default.")] = None,
-    output: Annotated[Path, Parameter(help="The file to write.")] = Path("hosts.toml"),
-    all_hosts: Annotated[bool, Parameter(name="--all", negative="", help="Take every host without asking.")] = False,
+    output: Annotated[
+        Path | None, Parameter(help="The file to write; hosts.toml in your configuration directory by default.")
+    ] = None,
+    all_hosts: Annotated[
+        bool, Parameter(name="--all", negative="", show_default=False, help="Take every host without asking.")
+    ] = False,
 ) -> int:
-    """Write a hosts.toml from the hosts of your ~/.ssh/config, asking which ones."""
+    """Write hosts.toml from the hosts of your ~/.ssh/config, asking which ones."""
     from ssh_mcp.cli.init import write_inventory
 
     return write_inventory(config, output, take_all=all_hosts)
 
 
-@app.command
+@app.command(group=FIRST, sort_key=3, help_epilogue="")
 def doctor(
-    host: Annotated[str | None, Parameter(help="Look at one host only, and closer; else at all of them.")] = None, /
+    host: Annotated[str | None, Parameter(help="Look at this host only; else at all of them.")] = None, /
 ) -> int:
-    """Say what would fail and how to mend it: ssh, agent, environment, known hosts, logins, SFTP, sudo, audit."""
+    """Say what would fail, and how to mend it.
+
+    Looks at OpenSSH, the environment, the agent, permissions, sockets, the audit and the allowlists, and at each host:
+    its key, login, SFTP, shell, sessions and sudo. It changes nothing. Exit status 1 where something would fail.
+    """
     from ssh_mcp.cli.doctor import examine
 
     return examine(host)
 
 
-@app.command
+@app.command(group=FIRST, sort_key=4, help_epilogue="")
+def client(
+    name: ClientName,
+    /,
+    *,
+    uvx: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Launch with uvx instead of the installed script.")
+    ] = False,
+    source: Annotated[
+        str | None,
+        Parameter(name="--from", help="What uvx installs from: a directory, a wheel, or git+https://... (implies --uvx)."),
+    ] = None,
+) -> int:
+    """Print the configuration snippet for an MCP client, and say where it goes."""
+    from ssh_mcp.cli.clients import show
+
+    return show(name, uvx=uvx or source is not None, source=source)
+
+
+@app.command(group=SERVER, sort_key=1, help_epilogue="")
+def serve() -> int:
+    """Serve MCP (stdio, or HTTP as MCP_TRANSPORT says). The same as no command at all."""
+    from ssh_mcp.serve import serve as run_server
+
+    return run_server()
+
+
+@app.command(group=CONNECTIONS, sort_key=1, help_epilogue="")
 def connect(
     host: Host,
     /,
@@ -87,10 +143,10 @@ def connect(
     """Log in by hand (an OTP, a touch, a passphrase) and leave the connection for the server to use."""
     from ssh_mcp.cli.connection import connect as open_by_hand
 
-    return open_by_hand(host, hours * 3600)
+    return open_by_hand(host, hours)
 
 
-@app.command
+@app.command(group=CONNECTIONS, sort_key=2, help_epilogue="")
 def disconnect(host: Host, /) -> int:
     """Close a host's connections, also those opened with `connect`."""
     from ssh_mcp.cli.connection import disconnect as close_by_hand
@@ -98,28 +154,15 @@ def disconnect(host: Host, /) -> int:
     return close_by_hand(host)
 
 
-@app.command
+@app.command(group=CONNECTIONS, sort_key=3, help_epilogue="")
 def agent() -> int:
-    """List the agent's keys with the fingerprints that `identity_fingerprint` takes."""
+    """List the agents' keys with the fingerprints that `identity_fingerprint` takes."""
     from ssh_mcp.cli.connection import show_agent
 
     return show_agent()
 
 
-@app.command
-def client(
-    name: ClientName,
-    /,
-    *,
-    uvx: Annotated[bool, Parameter(negative="", help="Launch with uvx instead of the installed script.")] = False,
-) -> int:
-    """Print the configuration snippet for an MCP client, and where it goes."""
-    from ssh_mcp.cli.clients import show
-
-    return show(name, uvx=uvx)
-
-
-@audit_app.command
+@audit_app.command(help_epilogue="")
 def verify(
     file: Annotated[Path, Parameter(help="The audit file; with rotated ones, oldest first.")],
     /,
@@ -136,26 +179,47 @@ def verify(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line. Answers the exit status; errors are one line on stderr, never a traceback."""
-    errors = Console(stderr=True, highlight=False, markup=False)
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    try:
+        return _run(arguments, errors)
+    except (KeyboardInterrupt, EOFError):
+        errors.print("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not try to flush to it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except OSError as error:
+        errors.print(f"ssh-mcp: {error.strerror or type(error).__name__}: {error.filename or ''}".rstrip(": "))
+        return EXIT_FAILED
+    except Exception as error:
+        logging.getLogger("ssh_mcp").debug("unexpected", exc_info=True)
+        errors.print(
+            f"ssh-mcp: unexpected {type(error).__name__}: {error}. This is a bug: please report it with the command line."
+        )
+        return EXIT_BUG
+
+
+def _run(arguments: Sequence[str], errors: Console) -> int:
     try:
         result = app(
-            arguments, exit_on_error=False, print_error=True, error_console=errors, result_action="return_value"
+            [_printable(word) for word in arguments],
+            exit_on_error=False,
+            print_error=True,
+            error_console=errors,
+            result_action="return_value",
         )
     except CycloptsError:
         return EXIT_USAGE
     except ConfigError as error:
         errors.print(f"ssh-mcp: {error}")
-        return 2
+        return EXIT_CONFIG
     except (Refusal, TransportError) as error:
         errors.print(f"ssh-mcp: {public_text(error)}")
-        return 1
-    except (KeyboardInterrupt, EOFError):
-        errors.print("interrupted")
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    except OSError as error:
-        errors.print(f"ssh-mcp: {error.strerror or type(error).__name__}: {error.filename or ''}".rstrip(": "))
-        return 1
+        return EXIT_FAILED
     return result if isinstance(result, int) else 0
+
+
+def _printable(word: str) -> str:
+    """An argument that is not UTF-8 reaches us with lone surrogates, which no terminal takes back."""
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ssh_mcp.cli.clients import CLIENTS, SERVER_NAME, client_name, show, snippet
+from ssh_mcp.cli.clients import CLIENTS, SERVER_NAME, client_name, installed_from, show, snippet
 
 SOCKET = "/run/user/1000/keyring/ssh"
 ENV = {
@@ -152,14 +152,55 @@ def test_an_unknown_client_is_answered_with_the_known_ones() -> None:
         snippet("emacs", launcher="uvx", env={})
 
 
-@pytest.mark.parametrize("uvx", [True, False])
+@pytest.mark.parametrize(
+    ("uvx", "source", "command"),
+    [
+        (False, None, ["/opt/bin/ssh-mcp"]),
+        (True, None, ["/opt/bin/uvx", "--from", "/srv/my clone", "ssh-mcp"]),
+        (True, "ssh_mcp-1.0-py3-none-any.whl", ["/opt/bin/uvx", "--from", "ssh_mcp-1.0-py3-none-any.whl", "ssh-mcp"]),
+        (True, "ssh-mcp", ["/opt/bin/uvx", "ssh-mcp"]),
+    ],
+)
 def test_the_command_prints_the_text_alone_on_stdout(
-    uvx: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    uvx: bool,
+    source: str | None,
+    command: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: f"/opt/bin/{name}")
-    assert show("claude-desktop", uvx=uvx) == 0
+    monkeypatch.setattr("ssh_mcp.cli.clients.installed_from", lambda: "/srv/my clone")
+    assert show("claude-desktop", uvx=uvx, source=source) == 0
     out, err = capsys.readouterr()
     words, _ = started("claude-desktop", entry("claude-desktop", out))
-    assert words == (["/opt/bin/uvx", "ssh-mcp"] if uvx else ["/opt/bin/ssh-mcp"])
+    assert words == command
     assert "claude_desktop_config.json" in err
     assert "- Quit Claude Desktop" in err
+    assert ("whatever the package index has" in err) is (source == "ssh-mcp")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "source"),
+    [
+        (None, "ssh-mcp"),
+        ("{}", "ssh-mcp"),
+        ("not json", "ssh-mcp"),
+        ("[]", "ssh-mcp"),
+        ('{"url": "file:///srv/my%20clone", "dir_info": {"editable": true}}', "/srv/my clone"),
+        ('{"url": "https://example.org/ssh_mcp.whl", "archive_info": {}}', "https://example.org/ssh_mcp.whl"),
+        (
+            '{"url": "https://example.org/ssh-mcp.git", "vcs_info": {"vcs": "git", "commit_id": "abc123"}}',
+            "git+https://example.org/ssh-mcp.git@abc123",
+        ),
+    ],
+)
+def test_uvx_is_told_where_this_very_program_came_from(
+    recorded: str | None, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Installed:
+        def read_text(self, name: str) -> str | None:
+            assert name == "direct_url.json"
+            return recorded
+
+    monkeypatch.setattr("importlib.metadata.distribution", lambda _name: Installed())
+    assert installed_from() == source
