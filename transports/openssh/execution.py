@@ -46,7 +46,8 @@ class Execution:
 
     ``nonce`` None means a command without our frame. ``begun`` is done with the remote process ids (None: it ended
     without ever having begun), ``complete`` when all output of the command itself has been passed to ``sink``, ``over``
-    when the session has nothing more to say at all. A background child keeps ``over`` back, never ``complete``.
+    when the session is closed on the host too and has nothing more to say. A background child keeps ``over`` back,
+    never ``complete``.
     """
 
     def __init__(self, nonce: str | None, sink: OutputSink) -> None:
@@ -57,12 +58,13 @@ class Execution:
         self.command_sent = False
         self.heard = False
         """Whether the command itself has said anything."""
-        self.on_exit: Callable[[], None] | None = None
+        self.on_gone: Callable[[], None] | None = None
         self.on_stream_done: Callable[[StreamName], None] | None = None
         self.begun: asyncio.Future[Processes | None] = self._loop.create_future()
         self.complete: asyncio.Future[None] = self._loop.create_future()
         self.over: asyncio.Future[None] = self._loop.create_future()
         self.exited = False
+        self.gone = False
         self._exit_status: int | None = None
         self._decoders: dict[StreamName, FrameDecoder] = {}
         if nonce is not None:
@@ -165,13 +167,16 @@ class Execution:
     def session_exited(self, status: int | None) -> None:
         self.exited = True
         self._exit_status = status
-        if self.on_exit is not None:
-            self.on_exit()
         if len(self._done) == 2:
             self._finish()
         else:
             self._last_data = self._loop.time()
             self._wait_for_quiet()
+
+    def session_gone(self) -> None:
+        self.gone = True
+        if self.on_gone is not None:
+            self.on_gone()
         self._check_over()
 
     def _pass_on(self, stream: StreamName, data: bytes) -> None:
@@ -211,5 +216,5 @@ class Execution:
             self.complete.set_result(None)
 
     def _check_over(self) -> None:
-        if self.exited and len(self._ended) == 2 and not self.over.done():
+        if self.gone and len(self._ended) == 2 and not self.over.done():
             self.over.set_result(None)

@@ -183,7 +183,13 @@ class NativeSession(Session):
         self._exited = False
         self._closed = False
         mux.on_exit = self._exit
-        mux.ended.add_done_callback(lambda _: self._exit())
+        mux.ended.add_done_callback(lambda _: self._gone())
+
+    def _gone(self) -> None:
+        # The master closes the control connection when the channel is closed on both sides; sshd counts it until then.
+        self._exit()
+        if not self._closed:
+            self.events.session_gone()
 
     def _exit(self) -> None:
         if not self._exited and not self._closed:

@@ -152,8 +152,7 @@ class Pool(Generic[H]):
         if self._masterless:
             self._failures = 0
             self._error = None
-        if lease.master.generation == lease.generation:
-            lease.master.opened += 1
+        self._slots.was_opened(lease.master, lease.generation)
 
     def release(self, lease: Lease[H]) -> None:
         """See ``Lease.release``."""

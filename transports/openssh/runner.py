@@ -88,16 +88,19 @@ class Runner:
     ) -> tuple[T, Lease[Controlled]]:
         """What ``begin`` makes on a lease. A refusal for want of slots waits; a master found dead is replaced once."""
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + REFUSAL_SECONDS
         lease = lease or await self.pool.acquire()
         replaced = False
+        refused_since: float | None = None
         while True:
             try:
                 made = await begin(lease)
             except NoSlot:
-                # Nothing was ever opened on this master, by nobody: it is not about how many.
-                never = lease.master.opened == 0 and lease.master.used <= 1 and not _adopted(lease.handle)
-                if never or loop.time() > give_up:
+                alone = lease.master.used <= 1
+                # Nothing was ever opened on this master, by nobody: then it is not about how many.
+                never = alone and lease.master.opened == 0 and not _adopted(lease.handle)
+                now = loop.time()
+                refused_since = (refused_since or now) if alone else None
+                if never or (refused_since is not None and now - refused_since > REFUSAL_SECONDS):
                     lease.release()
                     raise
                 lease = await lease.after_refusal()
@@ -132,9 +135,8 @@ class Runner:
             except BaseException:
                 execution.close()
                 raise
-        # Its slot is free on the host when the session's first process has ended, whoever still holds the pipes.
-        execution.on_exit = lease.release
-        if execution.exited:
+        execution.on_gone = lease.release
+        if execution.gone:
             lease.release()
         return running
 

@@ -30,6 +30,9 @@ class SessionEvents(Protocol):
     def session_exited(self, status: int | None) -> None:
         """Once: the remote exit status, or None where the session ended without one. Output may still follow."""
 
+    def session_gone(self) -> None:
+        """Once, behind ``session_exited``: the session is closed on the host too, and its slot there is free."""
+
 
 class Controlled(Protocol):
     """What a session needs to know of its master."""

@@ -16,8 +16,10 @@ ASSUMED_LIMIT: Final = 10
 """sshd's default MaxSessions."""
 PATIENCE: Final = 0.2
 """Seconds that a call waits for a slot before a further login is made for it: about what that login takes."""
-BLOCKED_SECONDS: Final = 0.5
-"""Pause for a master that refuses although we hold nothing on it: somebody else's sessions fill it."""
+BLOCKED_SECONDS: Final = 0.005
+BLOCKED_SECONDS_MAX: Final = 0.5
+"""Pause for a master that refuses although we hold nothing on it, doubled each time: sshd has not quite closed our last
+session yet (it does so behind a batch of packets), or somebody else's sessions fill it."""
 RAISE_AFTER: Final = 5.0
 RAISE_AFTER_MAX: Final = 300.0
 """Seconds until a learned limit is tried one higher: refusals and endings cross on the wire, so it may be too low."""
@@ -41,6 +43,7 @@ class Master:
     used: int = 0
     opened: int = 0
     blocked_until: float = 0.0
+    blocked_for: float = BLOCKED_SECONDS
 
     def __repr__(self) -> str:
         return f"{self.index}:{self.used}" if self.phase is Phase.UP else f"{self.index}:{self.phase.value}"
@@ -86,6 +89,7 @@ class Slots:
     _next_ticket: int = 0
     _raise_at: float = 0.0
     _raise_after: float = RAISE_AFTER
+    _raised: bool = False
 
     def __post_init__(self) -> None:
         self.masters = [Master(i) for i in range(self.max_masters + int(self.spare))]
@@ -113,6 +117,12 @@ class Slots:
         if waiter in self.waiters:
             self.waiters.remove(waiter)
 
+    def was_opened(self, master: Master, generation: int) -> None:
+        """A session was opened."""
+        if master.generation == generation:
+            master.opened += 1
+            master.blocked_for = BLOCKED_SECONDS
+
     def released(self, master: Master, generation: int) -> None:
         """A session ended (or was never opened)."""
         if master.generation == generation and master.used > 0:
@@ -124,11 +134,14 @@ class Slots:
             return
         others = master.used - 1
         if others < 1:
-            master.blocked_until = now + BLOCKED_SECONDS
+            master.blocked_until = now + master.blocked_for
+            master.blocked_for = min(master.blocked_for * 2, BLOCKED_SECONDS_MAX)
             return
         self.limit = min(self.limit, others)
+        if self._raised:  # one more was one too many: be slower to try again
+            self._raised = False
+            self._raise_after = min(self._raise_after * 2, RAISE_AFTER_MAX)
         self._raise_at = now + self._raise_after
-        self._raise_after = min(self._raise_after * 2, RAISE_AFTER_MAX)
 
     def lost(self, master: Master, generation: int) -> None:
         """The master is gone, with all its sessions."""
@@ -137,6 +150,7 @@ class Slots:
             master.generation += 1
             master.used = master.opened = 0
             master.blocked_until = 0.0
+            master.blocked_for = BLOCKED_SECONDS
 
     # --- the decision -------------------------------------------------------------------------------------------------
 
@@ -175,6 +189,7 @@ class Slots:
         full = all(m.phase is not Phase.UP or used[m.index] >= self.ordinary for m in self.masters[: self.max_masters])
         if self.waiters and full and self.limit < self.highest and now >= self._raise_at:
             self.limit += 1
+            self._raised = True
             self._raise_at = now + self._raise_after
 
     def _starts(self, unserved: list[Waiter], now: float) -> tuple[list[Master], float | None]:

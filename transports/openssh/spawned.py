@@ -53,6 +53,7 @@ class _Protocol(asyncio.SubprocessProtocol):
         if not self.closed:
             # A negative code is a signal that ended the local ssh, and so says nothing of the remote command.
             self._events.session_exited(code if code is not None and code >= 0 else None)
+            self._events.session_gone()
 
     def pause_writing(self) -> None:
         self._writable.clear()

@@ -67,6 +67,9 @@ class SubsystemChannel:
         self._status = status
         self._ended_session()
 
+    def session_gone(self) -> None:
+        """The slot is given back by ``close``, which whoever speaks over the channel calls at its end."""
+
     def _ended_session(self) -> None:
         if not self._exited.done():
             self._exited.set_result(None)
