@@ -170,7 +170,7 @@ def image(text: str) -> str:
 
 def image_pattern(text: str) -> str:
     """An image reference that may hold ``*``, ``?`` and sets."""
-    return _matched(_IMAGE_PATTERN, text, "image reference", "It looks like nginx or nginx:1.*", 512)
+    return _matched(_IMAGE_PATTERN, text, "image reference", "It looks like nginx or nginx:1.*.", 512)
 
 
 def label(text: str) -> str:

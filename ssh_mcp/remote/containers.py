@@ -94,6 +94,15 @@ def _completed(stdout: bytes, stderr: bytes, exit_code: int | None, *, timed_out
     )
 
 
+async def look(host: RemoteHost, question: Command) -> ExecResult:
+    """A question whose answer stays text."""
+    try:
+        done = await host.commands.run(prepared(question))
+    finally:
+        host.call.note_command(question.masked())
+    return outcome(host, done)
+
+
 async def change(host: RemoteHost, action: Command, *, timeout: float | None = None) -> ExecResult:
     """One change. A non-zero exit is data."""
     return outcome(host, await act(host, action, timeout=timeout))

@@ -17,6 +17,7 @@ FAMILIES: tuple[str, ...] = (
     "shell",
     "sudo",
     "docker",
+    "compose",
     "systemd",
     "packages",
 )

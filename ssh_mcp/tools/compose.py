@@ -1,0 +1,138 @@
+"""Group docker: compose projects. The verbs differ in name, tier and words only: one table."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ssh_mcp.policy import arguments
+from ssh_mcp.policy.tiers import Tier
+from ssh_mcp.remote import compose, containers
+from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.results.docker import ServiceList
+from ssh_mcp.results.exec import ExecResult
+from ssh_mcp.tools.docker import LongTimeout, MaxBytes, Tail
+from ssh_mcp.tools.spec import ToolFunction, tool
+
+File = Annotated[str, Field(description="Path of the compose file")]
+Legacy = Annotated[bool, Field(description="Use docker-compose instead of the plugin")]
+
+_WINDOWS = "Containers are reached on POSIX hosts only."
+
+
+@tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
+async def ssh_docker_compose_ps(
+    host: RemoteHost,
+    compose_file: File,
+    *,
+    include_labels: bool = False,
+    compose_v1: Legacy = False,
+    service: str | None = None,
+    status: Literal["paused", "restarting", "removing", "running", "dead", "created", "exited"] | None = None,
+) -> ServiceList:
+    """List the services of a compose project with state and ports."""
+    return await compose.services(
+        host,
+        compose_file,
+        legacy=compose_v1,
+        labels=include_labels,
+        service=None if service is None else arguments.service(service),
+        status=status,
+    )
+
+
+@tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
+async def ssh_docker_compose_logs(
+    host: RemoteHost,
+    compose_file: File,
+    *,
+    tail: Tail = 50,
+    service: str | None = None,
+    max_bytes: MaxBytes = 65_536,
+    compose_v1: Legacy = False,
+) -> ExecResult:
+    """Read the newest output of a project's services, all or one."""
+    only = None if service is None else arguments.service(service)
+    return await compose.logs(host, compose_file, legacy=compose_v1, tail=tail, service=only, limit=max_bytes)
+
+
+_EXISTING = {
+    "start": "Start a project's stopped services as they are.",
+    "stop": "Stop a project's services and keep their containers.",
+    "restart": "Restart a project's services without making them anew.",
+}
+"""Verbs that only touch containers that are there."""
+
+
+def _existing(verb: str, description: str) -> ToolFunction:
+    async def run(host: RemoteHost, compose_file: File, compose_v1: Legacy = False) -> ExecResult:
+        return await compose.change(
+            host, compose_file, (verb,), legacy=compose_v1, creates=False, timeout=containers.long_timeout(host, None)
+        )
+
+    run.__name__ = run.__qualname__ = f"ssh_docker_compose_{verb}"
+    run.__doc__ = description
+    return tool(group="docker", tier=Tier.LOW_ACCESS, windows_instead=_WINDOWS, destructive=False, idempotent=True)(run)
+
+
+for _verb, _description in _EXISTING.items():
+    _existing(_verb, _description)
+
+
+@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+async def ssh_docker_compose_up(
+    host: RemoteHost,
+    compose_file: File,
+    *,
+    detached: bool = True,
+    build: bool = False,
+    timeout: LongTimeout = None,
+    compose_v1: Legacy = False,
+) -> ExecResult:
+    """Create and start a project's services, making anew what changed."""
+    words = ("up", *(("--detach",) if detached else ()), *(("--build",) if build else ()))
+    return await compose.change(
+        host,
+        compose_file,
+        words,
+        legacy=compose_v1,
+        creates=True,
+        timeout=containers.long_timeout(host, timeout),
+    )
+
+
+@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+async def ssh_docker_compose_down(
+    host: RemoteHost,
+    compose_file: File,
+    *,
+    volumes: bool = False,
+    timeout: LongTimeout = None,
+    compose_v1: Legacy = False,
+) -> ExecResult:
+    """Stop and remove a project's containers and networks, and its volumes if asked."""
+    words = ("down", *(("--volumes",) if volumes else ()))
+    return await compose.change(
+        host,
+        compose_file,
+        words,
+        legacy=compose_v1,
+        creates=False,
+        timeout=containers.long_timeout(host, timeout),
+    )
+
+
+@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+async def ssh_docker_compose_pull(
+    host: RemoteHost, compose_file: File, timeout: LongTimeout = None, compose_v1: Legacy = False
+) -> ExecResult:
+    """Pull the images of a project."""
+    return await compose.change(
+        host,
+        compose_file,
+        ("pull",),
+        legacy=compose_v1,
+        creates=False,
+        timeout=containers.long_timeout(host, timeout),
+    )

@@ -1,0 +1,273 @@
+"""Group docker: containers, images, volumes. Compose has a module of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ssh_mcp.facts import containers as facts
+from ssh_mcp.facts.events import Events
+from ssh_mcp.policy import arguments
+from ssh_mcp.policy.tiers import Tier
+from ssh_mcp.remote import containers, docker_run
+from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.results.docker import (
+    ContainerList,
+    DiskCategoryList,
+    EventList,
+    ImageList,
+    Inspection,
+    StatsList,
+    VolumeList,
+)
+from ssh_mcp.results.exec import ExecResult
+from ssh_mcp.tokens import arg
+from ssh_mcp.tools.spec import ToolFunction, tool
+
+Timeout = Annotated[int | None, Field(description="Seconds")]
+LongTimeout = Annotated[int | None, Field(description="Seconds; default 600")]
+Container = Annotated[str, Field(description="Name or id")]
+Tail = Annotated[int, Field(ge=1, le=10_000, description="Lines from the end, 1-10000")]
+MaxBytes = Annotated[int, Field(ge=1024, le=10 * 1024 * 1024, description="1 KiB-10 MiB a stream")]
+
+_WINDOWS = "Containers are reached on POSIX hosts only."
+
+
+@tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
+async def ssh_docker_ps(
+    host: RemoteHost,
+    *,
+    all_: Annotated[bool, Field(description="Stopped ones too")] = False,
+    include_labels: bool = False,
+    name: Annotated[str | None, Field(description="Part of the name")] = None,
+    status: Literal["created", "running", "paused", "restarting", "exited", "dead"] | None = None,
+    label: Annotated[str | None, Field(description="key or key=value")] = None,
+    ancestor: Annotated[str | None, Field(description="Image")] = None,
+) -> ContainerList:
+    """List containers with state, image and ports."""
+    question = facts.Containers(
+        containers.words(host),
+        everything=all_,
+        labels=include_labels,
+        pairs=(
+            ("name", None if name is None else arguments.container(name)),
+            ("status", status),
+            ("label", None if label is None else arguments.label(label)),
+            ("ancestor", None if ancestor is None else arguments.image(ancestor)),
+        ),
+    )
+    return await containers.rows(host, question, ContainerList, "containers")
+
+
+@tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
+async def ssh_docker_images(
+    host: RemoteHost,
+    *,
+    include_labels: bool = False,
+    reference: Annotated[str | None, Field(description="Such as nginx or nginx:1.*")] = None,
+    dangling: bool | None = None,
+    label: Annotated[str | None, Field(description="key or key=value")] = None,
+) -> ImageList:
+    """List images with tag, id, age and size."""
+    question = facts.Images(
+        containers.words(host),
+        labels=include_labels,
+        reference=None if reference is None else arguments.image_pattern(reference),
+        dangling=dangling,
+        label=None if label is None else arguments.label(label),
+    )
+    return await containers.images(host, question)
+
+
+@tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
+async def ssh_docker_volumes(
+    host: RemoteHost, name: Annotated[str | None, Field(description="Part of the name")] = None
+) -> VolumeList:
+    """List volumes, by name if asked."""
+    question = facts.Volumes(containers.words(host), None if name is None else arguments.container(name))
+    return await containers.rows(host, question, VolumeList, "volumes")
+
+
+@tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
+async def ssh_docker_stats(host: RemoteHost) -> StatsList:
+    """Show CPU, memory, network and block use of the running containers, once."""
+    return await containers.rows(host, facts.Stats(containers.words(host)), StatsList, "containers")
+
+
+@tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
+async def ssh_docker_system_df(host: RemoteHost) -> DiskCategoryList:
+    """Show the disk space of images, containers, volumes and build cache, and what could be freed."""
+    return await containers.rows(host, facts.SystemDf(containers.words(host)), DiskCategoryList, "categories")
+
+
+@tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
+async def ssh_docker_events(
+    host: RemoteHost,
+    since: Annotated[str, Field(description="Duration before now (10m, 1h30m), RFC 3339 time or seconds")] = "1h",
+    until: str = "now",
+    filters: Annotated[list[str] | None, Field(max_length=20, description="Such as type=container")] = None,
+) -> EventList:
+    """List the engine's events of a past time span, oldest first."""
+    question = Events(
+        containers.words(host),
+        arguments.engine_time(since),
+        arguments.engine_time(until),
+        tuple(arguments.event_filter(f) for f in filters or ()),
+    )
+    return await containers.rows(host, question, EventList, "events")
+
+
+@tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
+async def ssh_docker_inspect(
+    host: RemoteHost, target: str, kind: Literal["container", "image", "network", "volume"] = "container"
+) -> Inspection:
+    """Show the full configuration of a container, image, network or volume. Secrets in it are masked."""
+    name = arguments.image(target) if kind == "image" else arguments.container(target)
+    return await containers.rows(host, facts.Inspect(containers.words(host), kind, name), Inspection, "objects")
+
+
+@tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
+async def ssh_docker_logs(
+    host: RemoteHost,
+    container: Container,
+    *,
+    tail: Tail = 50,
+    since: Annotated[str | None, Field(description="Such as 10m or an RFC 3339 time")] = None,
+    timestamps: bool = False,
+    max_bytes: MaxBytes = 65_536,
+) -> ExecResult:
+    """Read the newest output of a container."""
+    question = containers.docker(
+        host,
+        f"logs --tail {tail}",
+        *(("--timestamps",) if timestamps else ()),
+        *(("--since", arg(arguments.engine_time(since))) if since is not None else ()),
+        arg(arguments.container(container)),
+    )
+    return await containers.read_end(host, question, max_bytes)
+
+
+@tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
+async def ssh_docker_top(
+    host: RemoteHost,
+    container: Container,
+    ps_options: Annotated[str | None, Field(description="Such as aux or '-eo pid,comm'")] = None,
+) -> ExecResult:
+    """List the processes inside a running container."""
+    options = [arg(word) for word in arguments.ps_options(ps_options)] if ps_options else []
+    return await containers.look(host, containers.docker(host, "top", arg(arguments.container(container)), options))
+
+
+# --- changes --------------------------------------------------------------------------------------------------------
+
+_LIFECYCLE = {
+    "start": "Start a stopped container.",
+    "stop": "Stop a running container, first politely, then by force.",
+    "restart": "Restart a container.",
+}
+
+
+def _lifecycle(verb: str, description: str) -> ToolFunction:
+    async def run(host: RemoteHost, container: Container) -> ExecResult:
+        return await containers.change(host, containers.docker(host, verb, arg(arguments.container(container))))
+
+    run.__name__ = run.__qualname__ = f"ssh_docker_{verb}"
+    run.__doc__ = description
+    return tool(group="docker", tier=Tier.LOW_ACCESS, windows_instead=_WINDOWS, destructive=False, idempotent=True)(run)
+
+
+for _verb, _description in _LIFECYCLE.items():
+    _lifecycle(_verb, _description)
+
+
+@tool(group="docker", tier=Tier.LOW_ACCESS, windows_instead=_WINDOWS, destructive=True)
+async def ssh_docker_cp(
+    host: RemoteHost,
+    container: Container,
+    *,
+    container_path: str,
+    host_path: str,
+    direction: Literal["from_container", "to_container"],
+    timeout: Timeout = None,
+) -> ExecResult:
+    """Copy a file between a container and its host."""
+    return await docker_run.copy(
+        host,
+        arguments.container(container),
+        arguments.container_path(container_path),
+        host_path,
+        out=direction == "from_container",
+        timeout=timeout,
+    )
+
+
+@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+async def ssh_docker_exec(
+    host: RemoteHost,
+    container: Container,
+    command: str,
+    timeout: Timeout = None,
+    interactive: Annotated[bool, Field(description="Keep stdin open (it is empty)")] = False,
+) -> ExecResult:
+    """Run a command inside a running container, by its sh. Judged like ssh_exec_run's."""
+    return await docker_run.execute(
+        host, arguments.container(container), command, interactive=interactive, timeout=timeout
+    )
+
+
+@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+async def ssh_docker_run(
+    host: RemoteHost,
+    image: str,
+    args: Annotated[
+        list[str] | None, Field(max_length=200, description="docker run options, such as -p, 8080:80, -e, A=b")
+    ] = None,
+    name: str | None = None,
+    *,
+    command: Annotated[list[str] | None, Field(max_length=200, description="Program and arguments")] = None,
+    remove: bool = True,
+    detached: bool = False,
+    timeout: LongTimeout = None,
+) -> ExecResult:
+    """Create and run a container from an image, with a limited set of options."""
+    wanted = docker_run.Run(
+        image=arguments.image(image),
+        options=tuple(args or ()),
+        name=None if name is None else arguments.container(name),
+        command=tuple(command or ()),
+        remove=remove,
+        detached=detached,
+    )
+    return await docker_run.run(host, wanted, timeout)
+
+
+@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+async def ssh_docker_pull(host: RemoteHost, image: str, timeout: LongTimeout = None) -> ExecResult:
+    """Pull an image from its registry to the host."""
+    action = containers.docker(host, "pull --quiet", arg(arguments.image(image)))
+    return await containers.change(host, action, timeout=containers.long_timeout(host, timeout))
+
+
+@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+async def ssh_docker_rm(host: RemoteHost, container: Container, force: bool = False) -> ExecResult:
+    """Remove a container; its volumes stay."""
+    flags = ("--force",) if force else ()
+    return await containers.change(host, containers.docker(host, "rm", *flags, arg(arguments.container(container))))
+
+
+@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+async def ssh_docker_rmi(host: RemoteHost, image: str, force: bool = False) -> ExecResult:
+    """Remove one image that nothing uses."""
+    flags = ("--force",) if force else ()
+    return await containers.change(host, containers.docker(host, "rmi", *flags, arg(arguments.image(image))))
+
+
+@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+async def ssh_docker_prune(
+    host: RemoteHost,
+    scope: Literal["container", "image", "volume", "network", "system"] = "container",
+    all_: Annotated[bool, Field(description="Every unused one: scopes image, volume, system")] = False,
+) -> ExecResult:
+    """Remove unused containers, images, volumes or networks, or all of these. System leaves volumes alone."""
+    return await docker_run.prune(host, scope, everything=all_)
