@@ -149,7 +149,7 @@ async def test_wrong_arguments_are_refused_without_their_values(app: App, regist
         raise AssertionError(number)
 
     for arguments in ({"number": SECRET}, {"number": 1, "other": SECRET}, {}):
-        with pytest.raises(ToolFailed, match="^InvalidArgument: ") as caught:
+        with pytest.raises(ToolFailed, match=r"^InvalidArgument: ") as caught:
             await app.runner.run(entry_for(REGISTRY["number_tool"]), arguments)
         assert SECRET not in str(caught.value)
 
@@ -173,7 +173,7 @@ async def test_without_a_writable_audit_only_read_tools_run(app: App, registered
         leftover.unlink()
     file.mkdir()
     await app.runner.run(entry_for(REGISTRY["reading"]), {})
-    with pytest.raises(ToolFailed, match="^AuditUnavailable: "):
+    with pytest.raises(ToolFailed, match=r"^AuditUnavailable: "):
         await app.runner.run(entry_for(REGISTRY["rooting"]), {})
     assert reached == [1]
 
@@ -186,7 +186,7 @@ async def test_an_unforeseen_failure_tells_the_client_no_detail(
         """Probe."""
         raise KeyError(SECRET)
 
-    with caplog.at_level(logging.ERROR), pytest.raises(ToolFailed, match="^RemoteError: broken_tool failed") as caught:
+    with caplog.at_level(logging.ERROR), pytest.raises(ToolFailed, match=r"^RemoteError: broken_tool failed") as caught:
         await app.runner.run(entry_for(REGISTRY["broken_tool"]), {})
     assert SECRET not in str(caught.value)
     assert audit_lines(app)[0]["error"] == "KeyError"
