@@ -1,0 +1,231 @@
+"""The cheatsheet: commands that are just one dedicated tool's job, and commands that name a file which holds secrets.
+
+Both answers name the tool and its arguments, so that a model's next call is the right one (BEHAVIOUR section 8).
+Composite commands, appends, /dev/null and pipes that transform are left alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ssh_mcp.errors import CommandIsCheatsheetMatch, RedactBypassBlocked
+from ssh_mcp.shell import values
+from ssh_mcp.shell.parse import ShellSyntaxError, parse
+from ssh_mcp.shell.recipes import FILES, SYSTEM, Recipe, Value, write
+from ssh_mcp.shell.recipes_docker import compose, docker
+from ssh_mcp.shell.redacted import Finder
+from ssh_mcp.shell.tree import Redirect, Sequence, Simple, Word
+
+REDACT_PATH = "redact-path"
+"""Pattern id of a command that names a redact-listed path."""
+
+_SUDO_FLAGS = frozenset({"-n", "-S", "-E", "-H", "--non-interactive", "--stdin", "--"})
+_MAKERS = {
+    **FILES,
+    **SYSTEM,
+    "docker": docker,
+    "podman": docker,
+    "docker-compose": compose,
+    "podman-compose": compose,
+}
+_SHELLS = frozenset({"sh", "bash", "dash", "ash"})
+_LONG = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where the command would run. ``matches`` says whether an exact path is redact-listed, ``globs`` are the list."""
+
+    globs: tuple[str, ...] = ()
+    matches: Callable[[str], bool] = lambda _path: False
+    default_dir: str | None = None
+    sudo: bool = False
+    host: str = ""
+    patterns: bool = True
+
+
+def check(command: str, context: Context) -> None:
+    """Raises CommandIsCheatsheetMatch; for a redact-listed path RedactBypassBlocked where the patterns are off."""
+    if context.globs:
+        path = Finder(context.globs, context.matches, context.default_dir).find(command)
+        if path is not None:
+            raise _redact_listed(path, command, context)
+    if context.patterns:
+        found = match(command, sudo=context.sudo)
+        if found is not None:
+            call = render(found, context.host)
+            raise CommandIsCheatsheetMatch(
+                f"This command is just the job of {found.tool}.", f"Call {call} instead.", pattern_id=found.pattern_id
+            )
+
+
+def _redact_listed(path: str, command: str, context: Context) -> CommandIsCheatsheetMatch | RedactBypassBlocked:
+    first = _first_program(command)
+    tool = "ssh_sudo_read_redacted" if context.sudo or first in ("sudo", "doas") else "ssh_read_redacted"
+    what = f"The command names {_shown(path)}, which is on the list of files that hold secrets."
+    remedy = f"Call {render(Recipe(REDACT_PATH, tool, (('path', path[:_LONG]),)), context.host)} instead."
+    if context.patterns:
+        return CommandIsCheatsheetMatch(what, remedy, pattern_id=REDACT_PATH)
+    return RedactBypassBlocked(what, remedy)
+
+
+def _shown(path: str) -> str:
+    return json.dumps(path[:_LONG])
+
+
+def render(found: Recipe, host: str) -> str:
+    """``ssh_sftp_download(host="web01", path="/etc/hosts", last_lines=20)``."""
+    params = ", ".join(f"{k}={_value(v)}" for k, v in found.params)
+    return f"{found.tool}(host={json.dumps(host) if host else '…'}{', ' if params else ''}{params})"
+
+
+def _value(value: Value) -> str:
+    if value is None:
+        return "…"
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+# --- matching -------------------------------------------------------------------------------------------------------
+
+
+def match(command: str, *, sudo: bool = False, depth: int = 0) -> Recipe | None:
+    """The recipe whose job ``command`` is, wholly and nothing else."""
+    try:
+        body = parse(command).body
+    except ShellSyntaxError:
+        return None
+    simple = _single(body)
+    if simple is None:
+        return None
+    return _of(simple, sudo=sudo, depth=depth) if isinstance(simple, Simple) else _piped(*simple, sudo=sudo)
+
+
+def _single(body: Sequence) -> Simple | tuple[Simple, Simple] | None:
+    """The one simple command, or two joined by a pipe, that the text consists of."""
+    if len(body.items) != 1 or body.items[0].background or len(body.items[0].pipelines) != 1:
+        return None
+    pipeline = body.items[0].pipelines[0]
+    commands = [c for c in pipeline.commands if isinstance(c, Simple) and not c.assignments]
+    if pipeline.negated or len(commands) != len(pipeline.commands) or len(commands) > 2:
+        return None
+    return commands[0] if len(commands) == 1 else (commands[0], commands[1])
+
+
+def _words(words: tuple[Word, ...]) -> list[str] | None:
+    """Their exact values; a leading ``~/`` stands for itself. None where a word depends on anything."""
+    out = []
+    for word in words:
+        value = word.static
+        if value is None and word.bare and word.bare.startswith("~/") and not set(word.bare) & set("*?[{"):
+            value = word.bare
+        if value is None:
+            return None
+        out.append(value)
+    return out
+
+
+def _of(command: Simple, *, sudo: bool, depth: int) -> Recipe | None:
+    words = _words(command.words)
+    if words is None or not words:
+        return None
+    words, elevated = _without_sudo(words)
+    sudo = sudo or elevated
+    if not words:
+        return None
+    program = words[0].rpartition("/")[2]
+    if program in _SHELLS and len(words) == 3 and words[1] in ("-c", "-lc") and depth < 2:
+        return match(words[2], sudo=sudo, depth=depth + 1)
+    if program == "tee":
+        return _fit(_tee(words, command.redirects), sudo=sudo)
+    written = _written(command.redirects)
+    if written is not None:
+        return _fit(_writing(program, words, written, command.redirects), sudo=sudo)
+    if not _quiet(command.redirects):
+        return None
+    maker = _MAKERS.get(program)
+    return _fit(maker(words[1:]), sudo=sudo) if maker else None
+
+
+def _fit(found: Recipe | None, *, sudo: bool) -> Recipe | None:
+    if found is None or not sudo or found.sudo_tool == "":
+        return found
+    if found.sudo_tool is None:
+        return None
+    return Recipe(found.pattern_id, found.sudo_tool, found.params, "")
+
+
+def _without_sudo(words: list[str]) -> tuple[list[str], bool]:
+    if words[0] not in ("sudo", "/usr/bin/sudo", "doas"):
+        return words, False
+    rest = words[1:]
+    while rest and rest[0] in _SUDO_FLAGS:
+        rest.pop(0)
+    if rest[:2] in (["-u", "root"], ["--user", "root"]) or rest[:1] in (["-uroot"], ["--user=root"]):
+        rest = rest[1 if "root" in rest[0] else 2 :]
+    return ([] if rest and rest[0].startswith("-") else rest), True
+
+
+def _quiet(redirects: tuple[Redirect, ...]) -> bool:
+    """Whether nothing but the error stream is redirected."""
+    return all(r.fd == "2" and r.op in (">", ">>", ">&") for r in redirects)
+
+
+def _written(redirects: tuple[Redirect, ...]) -> str | None:
+    """The one file that stdout replaces."""
+    outputs = [r for r in redirects if r.op in (">", ">|") and r.fd in ("", "1")]
+    others = [r for r in redirects if r not in outputs and r.op not in ("<<", "<<-", "<<<") and r.fd != "2"]
+    if len(outputs) != 1 or others:
+        return None
+    path = (_words((outputs[0].target,)) or [""])[0]
+    return path if path and not path.startswith("/dev/") else None
+
+
+def _writing(program: str, words: list[str], path: str, redirects: tuple[Redirect, ...]) -> Recipe | None:
+    fed = any(r.op in ("<<", "<<-", "<<<") for r in redirects)
+    if program == "cat" and len(words) == 1 and fed:
+        return write("write-heredoc", path)
+    if program in ("echo", "printf") and not fed:
+        return write("write-echo", path)
+    return None
+
+
+def _tee(words: list[str], redirects: tuple[Redirect, ...]) -> Recipe | None:
+    """``tee file <<EOF``."""
+    rest = tuple(r for r in redirects if r.op not in ("<<", "<<-", "<<<"))
+    if len(rest) == len(redirects) or not _tee_output(rest) or len(words) != 2 or words[1].startswith(("-", "/dev/")):
+        return None
+    return write("write-tee", words[1])
+
+
+def _piped(first: Simple, second: Simple, *, sudo: bool) -> Recipe | None:
+    """``echo text | tee file`` and ``cat <<EOF | sudo tee file``."""
+    source, target = _words(first.words), _words(second.words)
+    if not source or not target or not _tee_output(second.redirects):
+        return None
+    fed = source == ["cat"] and any(r.op in ("<<", "<<-", "<<<") for r in first.redirects)
+    if not fed and (source[0] not in ("echo", "printf") or first.redirects):
+        return None
+    target, elevated = _without_sudo(target)
+    if len(target) == 2 and target[0].rpartition("/")[2] == "tee" and not target[1].startswith(("-", "/dev/")):
+        return _fit(write("write-tee", target[1]), sudo=sudo or elevated)
+    return None
+
+
+def _tee_output(redirects: tuple[Redirect, ...]) -> bool:
+    return all(r.op in (">", ">&") and (r.fd == "2" or r.target.static == "/dev/null") for r in redirects)
+
+
+def _first_program(command: str) -> str:
+    return next(iter(command.split(maxsplit=1)), "").rpartition("/")[2]
+
+
+def programs(command: str) -> tuple[str, ...]:
+    """Program names as far as they can be read, for a policy that allows everything."""
+    try:
+        body = parse(command).body
+    except ShellSyntaxError:
+        return ()
+    found = [c.words[0].static for c in values.commands(body) if isinstance(c, Simple) and c.words]
+    return tuple(f for f in reversed(found) if f)

@@ -1,0 +1,48 @@
+"""Which shell and environment variables a judged command must not set: they decide which program really runs.
+
+The list follows bash(1) "Shell Variables", ld.so(8) and the manuals of the programs that start others at the word of
+their environment (pagers, editors, remote shells, start-up files, option variables).
+"""
+
+from __future__ import annotations
+
+import re
+
+from ssh_mcp.shell.tree import names
+
+_EXACT = names(
+    """
+    PATH IFS ENV HOME PWD OLDPWD CDPATH FPATH SHELL SHELLOPTS PS0 PS1 PS2 PS3 PS4 PROMPT_COMMAND TIMEFORMAT
+    POSIXLY_CORRECT RANDOM SECONDS LINENO SRANDOM EPOCHSECONDS EPOCHREALTIME DIRSTACK FUNCNAME FUNCNEST GROUPS
+    UID EUID PPID OPTIND OPTERR EXECIGNORE GLOBIGNORE FIGNORE INPUTRC HISTFILE HISTCMD HISTCONTROL MAIL MAILPATH
+    MAILCHECK TMOUT COPROC MAPFILE VISUAL BROWSER EDITOR PAGER SUDO SSH_ASKPASS TERMINFO TERMINFO_DIRS TERMCAP
+    TAPE EXINIT NETRC WGETRC SCREENRC CLASSPATH GOPATH GOFLAGS GOROOT NODE_PATH PKG_CONFIG_PATH LIBPATH
+    SHLIB_PATH INFOPATH GCONV_PATH LOCPATH NLSPATH KUBECONFIG RIPGREP_CONFIG_PATH CC CXX LD AR AS
+    GCC_EXEC_PREFIX COMPILER_PATH LUA_INIT LUA_PATH LUA_CPATH HOSTALIASES RES_OPTIONS FCEDIT HUSHLOGIN LOGNAME
+    USER DISPLAY XAUTHORITY GTK_MODULES QT_PLUGIN_PATH RSYNC_RSH CVS_RSH TMPPREFIX NULLCMD READNULLCMD ZDOTDIR
+    ARGV0 KSH_VERSION ERRNO
+    """
+)
+_PREFIXES = tuple(
+    names(
+        """
+    LD_ DYLD_ BASH GLIBC_ MALLOC_ GIT_ LESS MANPA MANOPT MAN_ SYSTEMD_ SUDO_ SSH_ DOCKER_ COMPOSE_ BUILDKIT_
+    PYTHON PERL RUBY NODE_ JAVA_ _JAVA JDK_ MAVEN_ GRADLE_ GEM_ BUNDLE_ NPM_ npm_ CARGO_ RUSTC RUSTF RUSTD XDG_
+    RSYNC_ TAR_ GREP_ AWK GAWK APT_ DPKG_ DEB_ OPENSSL_ CURL_ SCREEN TMUX VIM PROMPT COMP_ READLINE_ DBUS_ PHP_
+    HIST MAKEF MAKE_ R_ FZF_ LUA_ TCL
+    """
+    )
+)
+_PATTERN = re.compile(r".*(?:PAGER|EDITOR|ASKPASS|_SHELL|_COMMAND|_OPTIONS|_OPTS|_OPT|_SSH|_RSH|_HOME|_PRELOAD)\Z")
+_PAGERS = frozenset({"PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER"})
+_HARMLESS = frozenset({"PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONDONTWRITEBYTECODE", "SYSTEMD_COLORS"})
+
+
+def protected(name: str, value: str | None = None) -> bool:
+    """Whether setting ``name`` could change which program runs, now or inside of an allowed program.
+
+    ``value`` is the exact new value where it is known: switching a pager off is harmless.
+    """
+    if name in _HARMLESS or (name in _PAGERS and value in ("", "cat")):
+        return False
+    return name in _EXACT or name.startswith(_PREFIXES) or _PATTERN.match(name) is not None

@@ -1,0 +1,217 @@
+"""Walks a parsed command and finds every program that it could start; the allowlist decides about each.
+
+The walk knows where in the text it is: which variables were certainly bound before (``bound``), which functions were
+certainly defined. Everything that cannot be decided from the text alone ends in ``Denied``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ssh_mcp.shell import builtins, programs, values, wrappers
+from ssh_mcp.shell.environment import protected
+from ssh_mcp.shell.options import Denied
+from ssh_mcp.shell.parse import BASH_ONLY, RESERVED, ShellSyntaxError, parse
+from ssh_mcp.shell.tree import (
+    Arithmetic,
+    Case,
+    Command,
+    For,
+    Function,
+    Group,
+    If,
+    Loop,
+    Param,
+    Redirect,
+    Sequence,
+    Simple,
+    Substitution,
+    Word,
+)
+from ssh_mcp.shell.values import Arg, Variables
+
+MAX_TEXTS = 4
+"""How deep texts may hold further texts: sh -c 'sh -c …'."""
+
+_PROGRAM = re.compile(r"[A-Za-z0-9_./+:@,\[\]-]+\Z")
+_HARMLESS_TARGETS = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
+_FD = re.compile(r"\d\Z|-\Z")
+_REMEDY_WRITE = "use ssh_upload, ssh_edit or ssh_deploy to write files"
+
+
+class Judge:
+    """One text. ``allows`` answers for one program name; ``found`` collects the programs as they are written."""
+
+    def __init__(self, text: str, allows: Callable[[str], bool], found: list[str], level: int = 0) -> None:
+        self.text = text
+        self.allows = allows
+        self.found = found
+        self.level = level
+        self.variables = Variables()
+        self.functions: set[str] = set()
+
+    def run_script(self, *, binds: bool = True) -> None:
+        """Parse and judge the whole text. Raises Denied. ``binds`` False: it must not set variables."""
+        try:
+            body = parse(self.text).body
+        except ShellSyntaxError as error:
+            raise Denied(error.reason, error.part) from None
+        self.variables = values.collect(body)
+        if not binds and self.variables.bindings:
+            raise Denied("a trap must not set variables", self.text)
+        self.sequence(body, frozenset(), top=True)
+
+    # --- structure --------------------------------------------------------------------------------------------------
+
+    def sequence(self, body: Sequence, bound: frozenset[str], *, top: bool = False) -> None:
+        for item in body.items:
+            for pipeline in item.pipelines:
+                for command in pipeline.commands:
+                    self.command(command, bound)
+            first = item.pipelines[0]
+            if item.background or first.negated or len(first.commands) != 1:
+                continue
+            match first.commands[0]:  # what certainly happened before the next item
+                case Simple(assignments, (), (), _):
+                    bound |= {a.name for a in assignments}
+                case Function(name, _, _) if top:
+                    self.functions.add(name)
+                case _:
+                    pass
+
+    def command(self, command: Command, bound: frozenset[str]) -> None:
+        self.expansions(command, bound)
+        for redirect in values.redirects(command):
+            self.redirect(redirect)
+        match command:
+            case Simple():
+                self.simple(command, bound)
+            case Group(_, body, _):
+                self.sequence(body, bound)
+            case If(conditions, branches, _):
+                for part in (*conditions, *branches):
+                    self.sequence(part, bound)
+            case Loop(condition, body, _):
+                self.sequence(condition, bound)
+                self.sequence(body, bound)
+            case For(name, _, body, _):
+                self.variable(name, None)
+                self.sequence(body, bound | {name})
+            case Case(_, arms, _):
+                for _, body in arms:
+                    self.sequence(body, bound)
+            case Function():
+                self.function(command)
+
+    def function(self, function: Function) -> None:
+        """A function may carry no name that means something else where its definition did not happen."""
+        name = function.name
+        known = name in builtins.FREE or name in RESERVED or name in BASH_ONLY or name in wrappers.REFUSED
+        if known or self.allows(name) or wrappers.is_wrapper(name) or protected(name):
+            raise Denied("a function must not carry the name of a program", name)
+        self.command(function.body, frozenset())
+
+    def expansions(self, command: Command, bound: frozenset[str]) -> None:
+        for part in values.own_parts(command):
+            match part:
+                case Substitution(_, body, _):
+                    self.sequence(body, bound)
+                case Arithmetic(names, _):
+                    for name in names:
+                        if not self.variables.numeric(name, bound):
+                            raise Denied(
+                                "arithmetic runs what its variable holds; assign it a plain number first", f"$(({name}"
+                            )
+                case Param(name, _, op, _) if op in ("=", ":="):
+                    self.variable(name, None)
+                case _:
+                    pass
+
+    def redirect(self, redirect: Redirect) -> None:
+        target = redirect.target.static
+        excerpt = self.excerpt(redirect.target)
+        if redirect.op in ("<<", "<<-", "<<<"):
+            return
+        if redirect.op in (">&", "<&") and target is not None and _FD.match(target):
+            return
+        if redirect.op == "<":
+            if target is not None and target.startswith(("/dev/tcp/", "/dev/udp/")):
+                raise Denied("bash opens a network connection for this name", excerpt)
+            return
+        if redirect.op == "<&" or target not in _HARMLESS_TARGETS:
+            raise Denied("the command redirects into a file", f"{redirect.op}{excerpt}", _REMEDY_WRITE)
+
+    def variable(self, name: str, value: str | None) -> None:
+        if protected(name, value):
+            raise Denied(f"setting {name} can change which program runs", f"{name}=")
+
+    def excerpt(self, word: Word) -> str:
+        return self.text[word.start : word.end]
+
+    # --- programs ---------------------------------------------------------------------------------------------------
+
+    def simple(self, command: Simple, bound: frozenset[str]) -> None:
+        for assignment in command.assignments:
+            self.variable(assignment.name, assignment.value.static)
+        if not command.words:
+            return
+        args = [self.variables.arg(w, bound, self.excerpt(w)) for w in command.words]
+        name = args[0].value
+        if name is not None and name in self.functions:
+            return
+        if name in builtins.FREE:
+            self.builtin(name, args[1:], bound)
+            return
+        self.program(args)
+
+    def builtin(self, name: str, args: list[Arg], bound: frozenset[str]) -> None:
+        if name == "trap":
+            self.trap(args)
+            return
+        builtins.check(name, args, builtins.Scope(self.variables, bound, frozenset(self.functions)))
+
+    def trap(self, args: list[Arg]) -> None:
+        if args and args[0].value == "--":
+            args = args[1:]
+        if not args or args[0].value in ("", "-", "-p", "-l"):
+            return
+        self.run_text(args[0], "trap", binds=False)
+
+    def program(self, args: list[Arg]) -> None:
+        """A program by its name or absolute path, with its arguments where they matter."""
+        name = args[0].value
+        if not name:
+            raise Denied("the name of a program must stand in the text and not be an expansion", args[0].excerpt)
+        base = name.rpartition("/")[2]
+        if "/" in name and not name.startswith("/"):
+            raise Denied("a program may be named by its name or absolute path only", name)
+        if not _PROGRAM.match(name) or base in ("", ".."):
+            raise Denied("this is not the name of a program", name)
+        if base in wrappers.REFUSED or name in RESERVED or name in BASH_ONLY - {"time"}:
+            raise Denied(f"what `{base}` does cannot be decided from the text", name)
+        if not self.allows(name):
+            raise Denied(f"`{name}` is not on the command allowlist", name)
+        self.found.append(name)
+        if wrappers.is_wrapper(base):
+            wrappers.unwrap(base, args[1:], self)
+        else:
+            programs.check(base, args[1:], self)
+
+    # --- what wrappers call -----------------------------------------------------------------------------------------
+
+    def run(self, args: list[Arg]) -> None:
+        """A command that a wrapper starts: functions are not seen there, and builtins are programs like others."""
+        if args[0].value in builtins.STATEFUL:
+            raise Denied("this builtin must stand for itself", args[0].excerpt)
+        if args[0].value in builtins.TESTS and self.allows(args[0].value or ""):
+            builtins.check(args[0].value or "", args[1:], builtins.Scope(self.variables, frozenset(), frozenset()))
+        self.program(args)
+
+    def run_text(self, arg: Arg, starter: str, *, binds: bool = True) -> None:
+        """A text that a shell reads."""
+        if arg.value is None:
+            raise Denied(f"the commands that `{starter}` runs hold an expansion", arg.excerpt)
+        if self.level >= MAX_TEXTS:
+            raise Denied("shells are nested too deep", arg.excerpt)
+        Judge(arg.value, self.allows, self.found, self.level + 1).run_script(binds=binds)

@@ -1,0 +1,178 @@
+"""Reading the options of a program whose later arguments matter: getopt(3) rules, strict.
+
+A strict reading ends in ``Denied`` wherever the real program might read on differently: an unknown option, an
+abbreviated long option, an expansion where an option could stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ssh_mcp.shell.values import Arg
+
+
+class Denied(Exception):
+    """The command must not run. ``what`` is a clause about ``part``, without capital and full stop."""
+
+    def __init__(self, what: str, part: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.part = part
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a program accepts before its operands. Long names come without dashes, space separated.
+
+    ``flags``/``valued``/``attached``: short letters without value, with value, with an optional attached value. Only
+    what is the same in every version of the program may stand here: a flag taken for a valued option (or the other
+    way round) would shift what is judged.
+    """
+
+    flags: str = ""
+    valued: str = ""
+    attached: str = ""
+    long: str = ""
+    long_valued: str = ""
+    long_attached: str = ""
+
+
+def leading(name: str, args: Sequence[Arg], spec: Options) -> tuple[list[tuple[str, Arg | None]], list[Arg]]:
+    """The options before the first operand, and what follows them.
+
+    Raises Denied for an option outside of ``spec`` or an argument that might be one.
+    """
+    found: list[tuple[str, Arg | None]] = []
+    rest = list(args)
+    while rest and is_option(name, rest[0]):
+        if rest[0].value == "--":
+            rest.pop(0)
+            break
+        found.extend(take(name, rest, spec))
+    return found, rest
+
+
+def is_option(name: str, word: Arg) -> bool:
+    """Whether ``word`` is an option (``--`` included). Raises Denied where that is not known."""
+    if word.value is None and not word.anchored:
+        raise Denied(f"it cannot be decided whether this is an option of `{name}`", word.excerpt)
+    return word.value is not None and word.value.startswith("-") and word.value != "-"
+
+
+def take(name: str, rest: list[Arg], spec: Options) -> list[tuple[str, Arg | None]]:
+    """Remove one option word, and its value, from the front of ``rest``."""
+    word = rest.pop(0)
+    if (word.value or "").startswith("--"):
+        return [_long(name, word, rest, spec)]
+    return _short(name, word, rest, spec)
+
+
+def _long(name: str, word: Arg, rest: list[Arg], spec: Options) -> tuple[str, Arg | None]:
+    option, equals, value = (word.value or "")[2:].partition("=")
+    if option in spec.long_valued.split():
+        if equals:
+            return f"--{option}", Arg(value, value, excerpt=word.excerpt)
+        return f"--{option}", _value(name, word, rest)
+    if option in spec.long_attached.split():
+        return f"--{option}", Arg(value, value, excerpt=word.excerpt) if equals else None
+    if option in spec.long.split() and not equals:
+        return f"--{option}", None
+    raise Denied(f"the option is not among those of `{name}` that can be judged", word.excerpt)
+
+
+def _short(name: str, word: Arg, rest: list[Arg], spec: Options) -> list[tuple[str, Arg | None]]:
+    found: list[tuple[str, Arg | None]] = []
+    letters = (word.value or "")[1:]
+    for index, letter in enumerate(letters):
+        tail = letters[index + 1 :]
+        if letter in spec.valued:
+            value = Arg(tail, tail, excerpt=word.excerpt) if tail else _value(name, word, rest)
+            return [*found, (f"-{letter}", value)]
+        if letter in spec.attached:
+            return [*found, (f"-{letter}", Arg(tail, tail, excerpt=word.excerpt))]
+        if letter not in spec.flags:
+            raise Denied(f"the option is not among those of `{name}` that can be judged", word.excerpt)
+        found.append((f"-{letter}", None))
+    return found
+
+
+def _value(name: str, word: Arg, rest: list[Arg]) -> Arg:
+    if not rest:
+        raise Denied(f"an option of `{name}` lacks its value", word.excerpt)
+    value = rest.pop(0)
+    if value.multi:
+        raise Denied(f"the value of an option of `{name}` may become several arguments", value.excerpt)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """Options that start programs or write files, of a program that is harmless without them.
+
+    ``short`` letters and ``long`` names are refused wherever options may stand, abbreviations included; ``valued``
+    are the short letters that take a value in every version, ``long_valued`` such long names: what follows them is
+    no option.
+    """
+
+    short: str = ""
+    long: str = ""
+    valued: str = ""
+    long_valued: str = ""
+
+
+def scan(name: str, args: Sequence[Arg], spec: Forbidden) -> list[Arg]:
+    """The operands of a program that permutes its arguments (GNU). Raises Denied for what ``spec`` forbids."""
+    operands: list[Arg] = []
+    rest = list(args)
+    while rest:
+        word = rest.pop(0)
+        if word.value is None:
+            if not word.anchored:
+                raise Denied(
+                    f"an expansion could become an option of `{name}`; put `--` or a path before it", word.excerpt
+                )
+            operands.append(word)
+        elif word.value == "--":
+            return operands + rest
+        elif word.value.startswith("-") and word.value != "-":
+            _refuse(name, word, spec)
+            _skip_value(word.value, rest, spec)
+        else:
+            operands.append(word)
+    return operands
+
+
+def _refuse(name: str, word: Arg, spec: Forbidden) -> None:
+    text = word.value or ""
+    bad = False
+    if text.startswith("--"):
+        option = text[2:].partition("=")[0]
+        bad = any(known.startswith(option) for known in spec.long.split())
+    else:
+        for letter in text[1:]:
+            if letter in spec.short:
+                bad = True
+                break
+            if letter in spec.valued:
+                break
+    if bad:
+        raise Denied(f"the option makes `{name}` start a program or write a file", word.excerpt)
+
+
+def _skip_value(text: str, rest: list[Arg], spec: Forbidden) -> None:
+    """The separate value of a short option is no option itself; one that looks like an option is judged as both."""
+    if text.startswith("--"):
+        if text[2:] in spec.long_valued.split() and rest and not rest[0].multi and not _dashed(rest[0]):
+            rest.pop(0)
+        return
+    for index, letter in enumerate(text[1:], start=1):
+        if letter in spec.valued:
+            if index == len(text) - 1 and rest and not rest[0].multi and not _dashed(rest[0]):
+                rest.pop(0)
+            return
+
+
+def _dashed(arg: Arg) -> bool:
+    return (arg.value or arg.head).startswith("-")
