@@ -290,6 +290,12 @@ def start_sshd(
     return server
 
 
+def _empty_home() -> Path:
+    home = lab_dir() / "home"
+    home.mkdir(mode=0o755, exist_ok=True)
+    return home
+
+
 def _config_lines(
     host_key: Path,
     keys_file: Path,
@@ -331,7 +337,10 @@ def _config_lines(
         lines.append(f"Subsystem sftp {subsystem}")
     if _sshd_knows("PerSourcePenalties no"):
         lines.append("PerSourcePenalties no")
-    return lines
+    # bash reads ~/.bashrc under sshd: what this machine's own account does there is not ours to run, nor to wait for.
+    # The accounts that tests make keep their homes. Last, because a Match block ends only with the file.
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    return [*lines, f"Match User {me}", f"SetEnv HOME={_empty_home()}"]
 
 
 def _listens(process: subprocess.Popen[bytes], log: Path) -> bool:
