@@ -8,24 +8,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from fastmcp import FastMCP
+from typing import TYPE_CHECKING, Any
 
 from ssh_mcp.audit.hooks import HookRegistry, Hooks, load_hooks
 from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.inventory.notes import Notes
 from ssh_mcp.inventory.resolve import load_inventory
-from ssh_mcp.policy.tiers import GROUPS, open_tiers, overview, visible
+from ssh_mcp.policy.tiers import GROUPS, open_tiers, overview
 from ssh_mcp.remote.fleet import Fleet, ServerFacts
 from ssh_mcp.remote.shells import Shells
+from ssh_mcp.server import Server
 from ssh_mcp.settings import Settings, load_settings
 from ssh_mcp.surface import decorate
-from ssh_mcp.tools.catalogue import Entry, read
+from ssh_mcp.tools.catalogue import Entry, exists, read
 from ssh_mcp.tools.registered import RegisteredTool
 from ssh_mcp.tools.runner import Runner
 
 if TYPE_CHECKING:
+    from fastmcp import FastMCP
+
     from transports.api import Transport
 
 NAME = "ssh-mcp"
@@ -44,7 +45,7 @@ class App:
     """A server, put together and not yet running."""
 
     settings: Settings
-    server: FastMCP[None]
+    server: Server
     fleet: Fleet
     audit: Audit
     hooks: Hooks
@@ -53,9 +54,8 @@ class App:
 
 def openssh(settings: Settings) -> Transport:
     """The transport of the product: the system's own OpenSSH."""
-    from transports.openssh.transport import OpenSSHTransport
-
     from ssh_mcp.inventory.destination import transport_config
+    from transports.openssh.transport import OpenSSHTransport
 
     return OpenSSHTransport(transport_config(settings))
 
@@ -92,13 +92,6 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     return App(settings, server, fleet, audit, hooks, runner)
 
 
-def exists(entry: Entry, settings: Settings) -> bool:
-    """Whether a tool exists for this server's callers: its tier is open and its group enabled."""
-    if entry.name in {"ssh_shell_open", "ssh_shell_exec"} and not settings.allow_persistent_sessions:
-        return False
-    return visible(entry.tier, entry.group, settings)
-
-
 def _facts(entries: tuple[Entry, ...], settings: Settings) -> ServerFacts:
     groups = {e.group for e in entries}
     return ServerFacts(
@@ -115,9 +108,9 @@ def version() -> str:
     return metadata.version("ssh-mcp")
 
 
-def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> FastMCP[None]:
+def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> Server:
     @asynccontextmanager
-    async def lifespan(_server: FastMCP[None]) -> AsyncIterator[None]:
+    async def lifespan(_server: FastMCP[Any]) -> AsyncIterator[None]:
         async with hooks.running():
             try:
                 yield None
@@ -125,7 +118,7 @@ def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> FastMCP[None]:
                 await fleet.aclose()
                 audit.close()
 
-    return FastMCP(
+    return Server(
         NAME,
         instructions=INSTRUCTIONS,
         version=version(),
@@ -135,7 +128,7 @@ def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> FastMCP[None]:
     )
 
 
-def create_server() -> FastMCP[None]:
+def create_server() -> Server:
     """Entry point of fastmcp.json: the server as the environment configures it. Raises ConfigError."""
     settings, warnings = load_settings()
     return build(settings, warnings).server

@@ -314,8 +314,8 @@ def _hints(known: _Client, start: _Start, env: Mapping[str, str], executable: st
         hints.append(f"Start {known.title} where ssh-add -l works, or set identity_agent in hosts.toml.")
     if start.args == (SERVER_NAME,):
         hints.append(
-            "uvx takes whatever the package index has under the name ssh-mcp: make sure that it is this program, or name "
-            "a directory, a wheel or a git+https address with --from."
+            "uvx takes whatever the package index has under the name ssh-mcp: make sure that it is this program, or "
+            "name a directory, a wheel or a git+https address with --from."
         )
     hints.append("Hosts are read from hosts.toml; ssh-mcp doctor tells what is missing.")
     return tuple(hints)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -58,7 +58,11 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 audit_app = App(
-    name="audit", help="Look at the audit file.", help_epilogue="", usage="Usage: ssh-mcp audit COMMAND", group=SERVER,
+    name="audit",
+    help="Look at the audit file.",
+    help_epilogue="",
+    usage="Usage: ssh-mcp audit COMMAND",
+    group=SERVER,
     group_commands="Commands",
 )
 app.command(audit_app)
@@ -116,7 +120,9 @@ def client(
     ] = False,
     source: Annotated[
         str | None,
-        Parameter(name="--from", help="What uvx installs from: a directory, a wheel, or git+https://... (implies --uvx)."),
+        Parameter(
+            name="--from", help="What uvx installs from: a directory, a wheel, or git+https://... (implies --uvx)."
+        ),
     ] = None,
 ) -> int:
     """Print the configuration snippet for an MCP client, and say where it goes."""
@@ -192,11 +198,8 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         errors.print(f"ssh-mcp: {error.strerror or type(error).__name__}: {error.filename or ''}".rstrip(": "))
         return EXIT_FAILED
-    except Exception as error:
-        logging.getLogger("ssh_mcp").debug("unexpected", exc_info=True)
-        errors.print(
-            f"ssh-mcp: unexpected {type(error).__name__}: {error}. This is a bug: please report it with the command line."
-        )
+    except Exception as error:  # noqa: BLE001 - no traceback, ever
+        errors.print(f"ssh-mcp: unexpected {type(error).__name__} {_place(error)}. This is a bug: please report it.")
         return EXIT_BUG
 
 
@@ -218,6 +221,12 @@ def _run(arguments: Sequence[str], errors: Console) -> int:
         errors.print(f"ssh-mcp: {public_text(error)}")
         return EXIT_FAILED
     return result if isinstance(result, int) else 0
+
+
+def _place(error: Exception) -> str:
+    """Where it happened: the last line of ours. The error's text stays out, since it may hold anything."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    return f"at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "outside of it"
 
 
 def _printable(word: str) -> str:

@@ -42,7 +42,9 @@ SHOWN = 8
 def demo() -> int:
     """Run it. Answers the exit status; nothing is left behind, also after Ctrl-C."""
     console = Console(highlight=False, width=min(Console().width, 120))
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        # As Ctrl-C: the event loop cancels what runs, and all blocks are left in order.
+        signal.signal(name, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with throwaway_sshd() as host:
             anyio.run(_show, console, host)
@@ -50,7 +52,7 @@ def demo() -> int:
         console.print(f"[red]{escape(str(error))}[/]")
         return 1
     except KeyboardInterrupt:
-        console.print("\ninterrupted; everything is cleaned up")
+        console.print("\nInterrupted. Everything the demo started is stopped and removed.")
         return 130
     console.print("\nEverything the demo started is stopped and removed.")
     return 0

@@ -1,19 +1,25 @@
-"""``ssh-mcp doctor [HOST]``: what would fail, and how to mend it."""
+"""``ssh-mcp doctor [HOST]``: what would fail, and how to mend it. Changes nothing, and closes what it opened."""
 
 from __future__ import annotations
 
 import anyio
 from rich.console import Console
 
-from ssh_mcp.app import App, build
+from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.cli import local_checks
-from ssh_mcp.cli.findings import Finding, fail, ok, show, warn
+from ssh_mcp.cli.findings import Finding, Report, fail, ok, warn
 from ssh_mcp.cli.host_checks import host_findings
 from ssh_mcp.errors import ConfigError, Refusal
+from ssh_mcp.inventory.destination import transport_config
+from ssh_mcp.inventory.model import HostPolicy
+from ssh_mcp.inventory.notes import Notes
 from ssh_mcp.inventory.resolve import Inventory, load_inventory
 from ssh_mcp.remote.call import Call
+from ssh_mcp.remote.fleet import Fleet, ServerFacts
+from ssh_mcp.remote.shells import Shells
 from ssh_mcp.settings import Settings, load_settings
 from transports.errors import TransportError
+from transports.openssh.transport import OpenSSHTransport
 
 AT_ONCE = 8
 """Hosts looked at in parallel."""
@@ -25,24 +31,24 @@ def examine(name: str | None) -> int:
 
 
 async def _examine(name: str | None) -> int:
-    console = Console(highlight=False)
+    report = Report(Console(highlight=False))
     binaries, findings = await local_checks.openssh()
-    failures = show(console, "OpenSSH", findings)
+    report.section("OpenSSH", findings)
     settings, inventory, findings = _configuration()
-    failures += show(console, "Configuration", findings)
-    failures += show(console, "Environment", local_checks.environment())
-    failures += show(console, "Agent", await local_checks.agent(binaries, inventory))
+    report.section("Configuration", findings)
+    policies = _chosen(inventory, name)
+    report.section("Environment", local_checks.environment(binaries, policies))
+    report.section("Agent", await local_checks.agent(binaries, policies))
     if settings is not None:
-        failures += show(console, "Permissions", local_checks.permissions(settings, inventory))
-        failures += show(console, "Audit", local_checks.audit(settings))
-    failures += show(console, "Sockets", local_checks.sockets())
+        report.section("Permissions", local_checks.permissions(settings, policies))
+        report.section("Audit", local_checks.audit(settings))
+    report.section("Sockets", local_checks.sockets())
     if settings is not None and inventory is not None and binaries is not None:
-        failures += show(console, "Allowlists", local_checks.allowances(settings, inventory))
-        if findings := await local_checks.password_command(settings):
-            failures += show(console, "Sudo", findings)
-        failures += await _hosts(console, settings, inventory, name)
-    console.print(f"\n{failures} things would fail." if failures else "\nNothing here would fail.")
-    return 1 if failures else 0
+        report.section("Allowlists", local_checks.allowances(settings, policies))
+        report.section("Sudo", await local_checks.password_command(settings))
+        await _hosts(report, settings, inventory, [name] if name else [policy.alias for policy in policies])
+    report.close()
+    return 1 if report.failures else 0
 
 
 def _configuration() -> tuple[Settings | None, Inventory | None, list[Finding]]:
@@ -50,42 +56,66 @@ def _configuration() -> tuple[Settings | None, Inventory | None, list[Finding]]:
         settings, warnings = load_settings()
     except ConfigError as error:
         return None, None, [fail(str(error), "Correct it: the server does not start with it.")]
+    findings = [warn(line, "") for line in warnings]
     try:
         inventory, more = load_inventory(settings)
     except ConfigError as error:
-        return settings, None, [fail(str(error), "Correct it: the server does not start with it.")]
-    findings = [warn(line, "") for line in [*warnings, *more]]
+        return settings, None, [*findings, fail(str(error), "Correct it: the server does not start with it.")]
+    findings += [warn(line, "") for line in more]
     count = len(inventory.listed())
     if count:
-        findings.append(ok(f"{count} hosts from {inventory.source}"))
+        findings.append(ok(f"{count} host{'s' if count != 1 else ''} from {inventory.source}"))
     else:
         findings.append(warn("no hosts", "Write hosts.toml (`ssh-mcp init`), or set SSH_HOSTS_ALLOWLIST."))
-    return settings, inventory, findings
+    return settings, inventory, [*findings, local_checks.catalogue(settings)]
 
 
-async def _hosts(console: Console, settings: Settings, inventory: Inventory, name: str | None) -> int:
-    aliases = [name] if name else [policy.alias for policy in inventory.listed()]
-    if not aliases:
-        return 0
-    app = build(settings)
+def _chosen(inventory: Inventory | None, name: str | None) -> list[HostPolicy]:
+    """The hosts to look at; the named one's refusal is told where the hosts are."""
+    if inventory is None:
+        return []
+    if name is None:
+        return list(inventory.listed())
+    try:
+        return [inventory.resolve(name)]
+    except Refusal:
+        return []
+
+
+async def _hosts(report: Report, settings: Settings, inventory: Inventory, aliases: list[str]) -> None:
+    fleet = _fleet(settings, inventory)
     reports: dict[str, list[Finding]] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
 
     async def look(alias: str) -> None:
         async with limiter:
-            reports[alias] = await _one(app, alias)
+            reports[alias] = await _one(fleet, alias)
 
     try:
         async with anyio.create_task_group() as tasks:
             for alias in aliases:
                 tasks.start_soon(look, alias)
     finally:
-        await app.fleet.aclose()
-    return sum(show(console, f"Host {alias}", reports[alias]) for alias in aliases)
+        await fleet.aclose()
+    for alias in aliases:
+        report.section(f"Host {alias}", reports[alias])
 
 
-async def _one(app: App, alias: str) -> list[Finding]:
-    call = Call(fleet=app.fleet, record=app.audit.begin("doctor", "read"))
+def _fleet(settings: Settings, inventory: Inventory) -> Fleet:
+    """What tools reach hosts through, without a server around it."""
+    return Fleet(
+        settings=settings,
+        facts=ServerFacts("ssh-mcp doctor", "", 0, (), ()),
+        inventory=inventory,
+        transport=OpenSSHTransport(transport_config(settings)),
+        notes=Notes(settings),
+        shells=Shells(),
+    )
+
+
+async def _one(fleet: Fleet, alias: str) -> list[Finding]:
+    # The record is never finished, so no audit line is written: nobody called a tool.
+    call = Call(fleet=fleet, record=Audit(None).begin("doctor", "read"))
     try:
         host = await call.host(alias)
         return await host_findings(host)

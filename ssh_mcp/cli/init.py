@@ -9,47 +9,63 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.prompt import Prompt
 
 MAX_INCLUDES = 16
 """How deep Include may nest, as in ssh."""
 
-_ALIAS = re.compile(r"[A-Za-z0-9._-]+")
+_ALIAS = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*")
 _SPLIT = re.compile(r"\s*=\s*|\s+")
 
 HEAD = """\
-# Written by `ssh-mcp init`. ssh itself still reads your ssh_config for user, port, key and jump hosts of these names.
-# Paths and commands are closed until you open them; see hosts.toml.example and docs/configuration.md.
+# Written by `ssh-mcp init`. Your ssh_config says the rest about these names: HostName, User, Port, keys, ProxyJump.
+# Paths and commands are closed until you open them, here for all hosts or below for one.
+# What else can be said: hosts.toml.example and docs/configuration.md. Check with: ssh-mcp doctor
 
 [defaults]
-# path_allowlist = ["/var/log", "/etc/nginx"]     # directories the file tools may touch; [] = none, ["*"] = all
-# command_allowlist = ["uptime", "df", "journalctl"]  # programs the exec tools may run
+# path_allowlist = ["/var/log", "/etc/nginx"]         # directories the file tools may touch
+# command_allowlist = ["uptime", "df", "journalctl"]  # programs that commands may use
 """
 
 
-def write_inventory(config: Path | None, output: Path, *, take_all: bool) -> int:
+def write_inventory(config: Path | None, output: Path | None, *, take_all: bool) -> int:
     """Ask which hosts to take and write the file. Never overwrites one. Answers the exit status."""
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     source = (config or Path.home() / ".ssh" / "config").expanduser()
-    if output.exists():
-        console.print(
-            f"{output} exists already and is left as it is. Move it away, or give another name with --output."
-        )
+    target = (output or _default_output()).expanduser()
+    if target.exists():
+        console.print(f"{target} exists already and is left as it is. Add to it, or name another file with --output.")
         return 1
-    if not source.is_file():
-        console.print(f"There is no {source}. Write hosts.toml by hand from hosts.toml.example.")
-        return 1
-    names = list(dict.fromkeys(host_names(source)))
-    if not names:
-        console.print(f"{source} names no single host (only patterns). Write hosts.toml from hosts.toml.example.")
-        return 1
+    names = _candidates(console, source)
     chosen = names if take_all else _ask(console, names)
     if not chosen:
-        console.print("No host was chosen; nothing was written.")
         return 1
-    output.write_text(render(chosen), encoding="utf-8")
-    console.print(f"{output}: {len(chosen)} hosts. Next: `ssh-mcp doctor` shows whether each can be logged in to.")
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with target.open("x", encoding="utf-8") as file:
+        file.write(render(chosen))
+    console.print(f"{target}: {len(chosen)} host{'s' if len(chosen) != 1 else ''}.")
+    if output is not None:
+        console.print(f"The server finds it as ./hosts.toml in its working directory, or by SSH_HOSTS_FILE={target}")
+    if config is not None:
+        console.print(f"ssh reads {source} only where SSH_CONFIG_FILE={source} is set for the server.")
+    console.print("Next: `ssh-mcp doctor` shows whether each can be logged in to.")
     return 0
+
+
+def _default_output() -> Path:
+    """Where the server looks whatever its working directory is: a client may start it anywhere."""
+    from platformdirs import user_config_path
+
+    return user_config_path("ssh-mcp", appauthor=False) / "hosts.toml"
+
+
+def _candidates(console: Console, source: Path) -> list[str]:
+    if not source.is_file():
+        console.print(f"There is no {source}. Write hosts.toml by hand, as hosts.toml.example shows.")
+        return []
+    names = list(dict.fromkeys(host_names(source)))
+    if not names:
+        console.print(f"{source} names no single host, only patterns. Write hosts.toml as hosts.toml.example shows.")
+    return names
 
 
 def host_names(file: Path, *, depth: int = 0) -> Iterator[str]:
@@ -57,18 +73,17 @@ def host_names(file: Path, *, depth: int = 0) -> Iterator[str]:
     if depth > MAX_INCLUDES or not file.is_file():
         return
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        keyword, _, rest = _keyword(line)
+        keyword, rest = _keyword(line)
         if keyword == "include":
             for pattern in _words(rest):
-                yield from _included(pattern, file, depth)
+                yield from _included(pattern, depth)
         elif keyword == "host":
-            words = _words(rest)
-            yield from (w for w in words if _ALIAS.fullmatch(w))
+            yield from (word for word in _words(rest) if _ALIAS.fullmatch(word))
 
 
-def _keyword(line: str) -> tuple[str, str, str]:
+def _keyword(line: str) -> tuple[str, str]:
     parts = _SPLIT.split(line.strip(), maxsplit=1)
-    return parts[0].lower(), " ", parts[1] if len(parts) > 1 else ""
+    return parts[0].lower(), parts[1] if len(parts) > 1 else ""
 
 
 def _words(text: str) -> list[str]:
@@ -78,37 +93,56 @@ def _words(text: str) -> list[str]:
         return []
 
 
-def _included(pattern: str, file: Path, depth: int) -> Iterator[str]:
+def _included(pattern: str, depth: int) -> Iterator[str]:
+    """Files of an Include; relative ones of a user's configuration are in ~/.ssh, wherever the including file is."""
     path = Path(pattern).expanduser()
-    base = Path("/") if path.is_absolute() else file.parent
-    relative = str(path.relative_to("/")) if path.is_absolute() else str(path)
+    base = Path(path.anchor) if path.is_absolute() else Path.home() / ".ssh"
+    relative = str(path.relative_to(path.anchor)) if path.is_absolute() else str(path)
     for found in sorted(base.glob(relative)):
         yield from host_names(found, depth=depth + 1)
 
 
 def _ask(console: Console, names: list[str]) -> list[str]:
+    if not names:
+        return []
     if not sys.stdin.isatty():
-        console.print("This is no terminal to ask on. Use --all to take every host.")
+        console.print("There is no terminal to ask on. Use --all to take every host.")
         return []
     for number, name in enumerate(names, 1):
         console.print(f"{number:4}  {name}")
-    answer = Prompt.ask("Which hosts? Numbers like 1,3-5, or all", default="all")
-    return choose(answer, names)
+    answer = console.input("Which hosts? Numbers like 1,3-5, names, or all: ").strip()
+    chosen, unknown = choose(answer, names)
+    for word in unknown:
+        console.print(f"{word} is neither a number nor a name of this list; nothing was written.")
+    if not answer:
+        console.print("No host was chosen; nothing was written.")
+    return [] if unknown else chosen
 
 
-def choose(answer: str, names: list[str]) -> list[str]:
-    """``1,3-5`` or ``all`` → the names; what is no number of the list is passed over."""
-    if answer.strip().lower() == "all":
-        return names
+def choose(answer: str, names: list[str]) -> tuple[list[str], list[str]]:
+    """``1,3-5``, names or ``all`` → the names in the list's order, and the words that mean nothing."""
+    words = answer.replace(",", " ").split()
+    if [word.lower() for word in words] == ["all"]:
+        return list(names), []
     picked: set[int] = set()
-    for part in answer.replace(" ", ",").split(","):
-        low, _, high = part.partition("-")
-        if low.isdigit() and (high.isdigit() or not high):
-            picked.update(range(int(low), int(high or low) + 1))
-    return [name for number, name in enumerate(names, 1) if number in picked]
+    unknown = []
+    for word in words:
+        numbers = range(names.index(word) + 1, names.index(word) + 2) if word in names else _range(word)
+        if numbers and numbers[0] >= 1 and numbers[-1] <= len(names):
+            picked.update(numbers)
+        else:
+            unknown.append(word)
+    return [name for number, name in enumerate(names, 1) if number in picked], unknown
+
+
+def _range(word: str) -> range:
+    """``3`` or ``3-5``; empty for anything else."""
+    low, _, high = word.partition("-")
+    if len(word) > 12 or not low.isdecimal() or not (high or low).isdecimal():
+        return range(0)
+    return range(int(low), int(high or low) + 1)
 
 
 def render(names: list[str]) -> str:
-    """The file's text: one table a host, ``hostname`` being the name that ssh_config knows."""
-    tables = [f'[hosts."{name}"]\nhostname = "{name}"\n' for name in names]
-    return HEAD + "\n" + "\n".join(tables)
+    """The file's text: one empty table a host. Without ``hostname`` ssh is asked for the name, so ssh_config counts."""
+    return HEAD + "".join(f'\n[hosts."{name}"]\n' for name in names)

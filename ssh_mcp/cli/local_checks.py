@@ -13,17 +13,25 @@ import anyio
 from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.cli.findings import Finding, fail, info, ok, warn
 from ssh_mcp.inventory.model import HostPolicy
-from ssh_mcp.inventory.resolve import Inventory
 from ssh_mcp.settings import Settings
+from transports.api import AuthMethod
 from transports.errors import AgentFingerprintNotFound, LocalError
-from transports.openssh.agent import agent_keys, agent_socket, pinned_key
+from transports.openssh.agent import AgentKey, agent_keys, agent_socket, pinned_key
 from transports.openssh.binaries import Binaries, probe
 from transports.openssh.control_dir import open_control_dir
 
-_LAUNCHER = (
-    "Programs started from a desktop often lack it: put SSH_AUTH_SOCK into the env block of the client's configuration "
-    "(`ssh-mcp client NAME` shows where), or set identity_agent in hosts.toml."
+LAUNCHER_PATH = ("/usr/bin", "/bin", "/usr/sbin", "/sbin")
+"""What macOS and most desktops give to a program started with a click."""
+
+PASSWORD_LIMIT = 20.0
+"""Seconds that SSH_SUDO_PASSWORD_CMD may take."""
+
+_ENV = (
+    "Put SSH_AUTH_SOCK into the env block of the client's configuration (`ssh-mcp client NAME` shows where), or set "
+    "identity_agent in hosts.toml."
 )
+_LAUNCHER = f"Programs started from a desktop often lack it. {_ENV}"
+_MAY_USE_AGENT = (AuthMethod.AUTO, AuthMethod.AGENT)
 
 
 async def openssh() -> tuple[Binaries | None, list[Finding]]:
@@ -35,7 +43,7 @@ async def openssh() -> tuple[Binaries | None, list[Finding]]:
     findings = [ok(f"{binaries.version_text} at {binaries.ssh}")]
     for name in ("sftp", "ssh-keygen", "ssh-add"):
         try:
-            binaries.path(name)  # type: ignore[arg-type]
+            binaries.path(name)
         except LocalError as error:
             findings.append(fail(error.what, error.remedy))
     for have, what in (
@@ -47,44 +55,57 @@ async def openssh() -> tuple[Binaries | None, list[Finding]]:
     return binaries, findings
 
 
-def environment() -> list[Finding]:
-    """What a desktop launcher leaves out."""
+def environment(binaries: Binaries | None, policies: list[HostPolicy]) -> list[Finding]:
+    """What a desktop launcher leaves out: found missing here, or here but not there."""
     findings = []
     directories = [d for d in os.environ.get("PATH", "").split(os.pathsep) if d]
-    if len(directories) < 3 or "/usr/bin" not in directories:
+    if os.name == "posix" and len(directories) <= len(LAUNCHER_PATH) and set(directories) <= set(LAUNCHER_PATH):
         findings.append(
             warn(
-                f"PATH is short: {os.pathsep.join(directories) or '(empty)'}",
-                "Desktop launchers strip it. Password commands and docker contexts may not be found; set PATH in the "
-                "client's env block.",
+                f"PATH is short, as a desktop launcher leaves it: {os.pathsep.join(directories) or '(empty)'}",
+                "Password commands and docker contexts may not be found; set PATH in the client's env block.",
+            )
+        )
+    elif os.name == "posix" and binaries and os.path.dirname(binaries.ssh) not in LAUNCHER_PATH:  # noqa: PTH120
+        findings.append(
+            warn(
+                f"ssh is at {binaries.ssh}, where the short PATH of a client started from the desktop does not lead",
+                "Set PATH in the client's env block, or another ssh (or none) is used there.",
             )
         )
     else:
         findings.append(ok(f"PATH has {len(directories)} directories"))
     if not os.environ.get("HOME"):
         findings.append(warn("HOME is not set", "ssh falls back to the password database; set HOME in the env block."))
+    from_here = [p.alias for p in policies if p.auth.identity_agent is None and p.auth.method in _MAY_USE_AGENT]
+    if from_here and os.environ.get("SSH_AUTH_SOCK"):
+        findings.append(
+            info("SSH_AUTH_SOCK is set in this terminal; a client started from the desktop may lack it", _ENV)
+        )
     return findings
 
 
-async def agent(binaries: Binaries | None, inventory: Inventory | None) -> list[Finding]:
+async def agent(binaries: Binaries | None, policies: list[HostPolicy]) -> list[Finding]:
     """Is there an agent, does it hold keys, and does it hold the pinned ones."""
-    if binaries is None:
+    if binaries is None or binaries.ssh_add is None:
         return []
     socket = os.environ.get("SSH_AUTH_SOCK")
     findings: list[Finding] = []
     if not socket:
         findings.append(warn("SSH_AUTH_SOCK is not set: keys in an agent cannot be used", _LAUNCHER))
     else:
-        keys = await agent_keys(binaries, socket)
-        if keys is None:
-            findings.append(fail(f"no agent answers at {socket}", "Start ssh-agent, or correct SSH_AUTH_SOCK."))
-        elif not keys:
-            findings.append(warn("the agent is empty", "Add a key: ssh-add ~/.ssh/id_ed25519"))
-        else:
-            findings.append(ok(f"the agent holds {len(keys)} keys: {', '.join(k.comment or k.kind for k in keys[:5])}"))
-    policies = inventory.hosts.values() if inventory else ()
+        findings.append(_held(socket, await agent_keys(binaries, socket)))
     findings.extend([await _pinned(binaries, p) for p in policies if p.auth.identity_fingerprint])
     return findings
+
+
+def _held(socket: str, keys: tuple[AgentKey, ...] | None) -> Finding:
+    if keys is None:
+        return fail(f"no agent answers at {socket}", "Start ssh-agent, or correct SSH_AUTH_SOCK.")
+    if not keys:
+        return warn("the agent is empty", "Add a key: ssh-add ~/.ssh/id_ed25519")
+    more = ", ..." if len(keys) > 5 else ""
+    return ok(f"the agent's keys: {', '.join(k.comment or k.kind for k in keys[:5])}{more}")
 
 
 async def _pinned(binaries: Binaries, policy: HostPolicy) -> Finding:
@@ -97,10 +118,12 @@ async def _pinned(binaries: Binaries, policy: HostPolicy) -> Finding:
     return ok(f"{policy.alias}: the pinned key is in the agent ({key.comment})")
 
 
-def permissions(settings: Settings, inventory: Inventory | None) -> list[Finding]:
+def permissions(settings: Settings, policies: list[HostPolicy]) -> list[Finding]:
     """Files that ssh refuses, or that others could change."""
+    if os.name != "posix":
+        return []
     paths = [Path.home() / ".ssh", Path.home() / ".ssh" / "config"]
-    keys = {p.auth.key for p in (inventory.hosts.values() if inventory else ()) if p.auth.key}
+    keys = {p.auth.key for p in policies if p.auth.key}
     if settings.ssh_default_key:
         keys.add(settings.ssh_default_key)
     findings = [f for path in paths if (f := _writable_by_others(path))]
@@ -125,7 +148,7 @@ def _key(path: Path) -> Iterator[Finding]:
     except OSError as error:
         yield fail(f"the key {path} cannot be read: {error.strerror}", "Correct key in hosts.toml or SSH_DEFAULT_KEY.")
         return
-    if status.st_mode & 0o077:
+    if status.st_uid == os.geteuid() and status.st_mode & 0o077:
         yield fail(f"the key {path} is open to others, so ssh will not use it", f"chmod 600 {path}")
 
 
@@ -156,10 +179,23 @@ def audit(settings: Settings) -> list[Finding]:
         sink.close()
 
 
-def allowances(settings: Settings, inventory: Inventory) -> list[Finding]:
-    """Lists that permit nothing (or everything)."""
+def catalogue(settings: Settings) -> Finding:
+    """How many tools a client will see."""
+    from ssh_mcp.policy.tiers import enabled_groups, open_tiers
+    from ssh_mcp.tools.catalogue import exists, read
+
+    entries = read()
+    visible = [entry for entry in entries if exists(entry, settings)]
+    if not visible:
+        return fail("no tool is open to clients", "Correct SSH_ENABLED_GROUPS, or leave it out for all groups.")
+    tiers, groups = open_tiers(settings), enabled_groups(settings)
+    return ok(f"{len(visible)} of {len(entries)} tools are open: tiers {', '.join(tiers)}; groups {', '.join(groups)}")
+
+
+def allowances(settings: Settings, policies: list[HostPolicy]) -> list[Finding]:
+    """Lists that permit nothing."""
     findings: list[Finding] = []
-    for policy in inventory.listed():
+    for policy in policies:
         if not policy.paths.allow:
             findings.append(
                 warn(f"{policy.alias}: path_allowlist is empty, so every file tool refuses", "Set path_allowlist.")
@@ -171,19 +207,20 @@ def allowances(settings: Settings, inventory: Inventory) -> list[Finding]:
                     "Set command_allowlist, or ALLOW_ANY_COMMAND=true for all.",
                 )
             )
-    return findings or [ok("every host's allowlists permit something")]
+    return findings or ([ok("every host's allowlists permit something")] if policies else [])
 
 
 async def password_command(settings: Settings) -> list[Finding]:
     """Whether SSH_SUDO_PASSWORD_CMD answers; its answer is not shown."""
     if not (settings.allow_sudo and settings.ssh_sudo_password_cmd):
         return []
-    done = await anyio.run_process(
-        ["/bin/sh", "-c", settings.ssh_sudo_password_cmd],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
+    try:
+        with anyio.fail_after(PASSWORD_LIMIT):
+            done = await anyio.run_process(
+                settings.ssh_sudo_password_cmd, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+            )
+    except TimeoutError:
+        return [fail(f"SSH_SUDO_PASSWORD_CMD did not end within {PASSWORD_LIMIT:g} s", "Run it by hand to see why.")]
     if done.returncode == 0 and done.stdout.strip():
         return [ok("SSH_SUDO_PASSWORD_CMD answers")]
     return [fail(f"SSH_SUDO_PASSWORD_CMD gives no password (exit {done.returncode})", "Run it by hand to see why.")]

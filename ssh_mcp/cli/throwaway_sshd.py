@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -16,6 +17,8 @@ from pathlib import Path
 
 START_LIMIT = 10.0
 """Seconds until sshd must listen."""
+STOP_LIMIT = 5.0
+"""Seconds until it must have ended before it is killed."""
 
 
 class NoSshd(Exception):
@@ -24,7 +27,7 @@ class NoSshd(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ThrowawayHost:
-    """Where it listens and what to log in with."""
+    """Where it listens and what to log in with. Everything lies below ``root``, which vanishes at the end."""
 
     port: int
     user: str
@@ -35,15 +38,16 @@ class ThrowawayHost:
 
 @contextlib.contextmanager
 def throwaway_sshd() -> Iterator[ThrowawayHost]:
-    """Start one; stop it and remove all its files at the end, whatever ended the block. Raises NoSshd."""
+    """Start one; stop it and all that runs below it and remove its files, whatever ended the block. Raises NoSshd."""
     program = shutil.which("sshd") or next(
         (p for p in ("/usr/sbin/sshd", "/usr/local/sbin/sshd") if Path(p).exists()), None
     )
     if program is None:
         raise NoSshd("There is no sshd on this machine. Install openssh-server (Debian: apt install openssh-server).")
-    root = Path(tempfile.mkdtemp(prefix="ssh-mcp-demo-"))
-    process: subprocess.Popen[bytes] | None = None
-    try:
+    with contextlib.ExitStack() as stack:
+        # Short, since control sockets go below it and a socket's path may have 90 bytes.
+        root = Path(tempfile.mkdtemp(prefix="ssh-mcp-demo-", dir="/tmp" if Path("/tmp").is_dir() else None))
+        stack.callback(shutil.rmtree, root, ignore_errors=True)
         host = _configure(root)
         process = subprocess.Popen(
             [program, "-D", "-f", str(root / "sshd_config"), "-E", str(root / "sshd.log")],
@@ -52,20 +56,52 @@ def throwaway_sshd() -> Iterator[ThrowawayHost]:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        stack.callback(_stop, process)
         _wait(process, host.port, root)
         yield host
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the listener and every connection with what runs in it. A second Ctrl-C must not cut this short."""
+    with _undisturbed():
+        below = _descendants(process.pid)
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_LIMIT)
+        process.kill()
+        process.wait()
+        for pid in below:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
     finally:
-        if process is not None:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(5)
-            process.kill()
-            process.wait()
-        shutil.rmtree(root, ignore_errors=True)
+        signal.signal(signal.SIGINT, before)
+
+
+def _descendants(pid: int) -> list[int]:
+    """Processes below ``pid``: one or two sshd a connection, and what runs in sessions."""
+    try:
+        listing = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True, timeout=STOP_LIMIT
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    parents = [tuple(map(int, line.split())) for line in listing.splitlines()]
+    found = [pid]
+    for known in found:  # grows while it is walked
+        found += [child for child, parent in parents if parent == known]
+    return found[1:]
 
 
 def _configure(root: Path) -> ThrowawayHost:
     if os.getuid() == 0:
+        # Where sshd separates its privileges; the system's service makes it, and nobody takes it away again.
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     for name in ("host_key", "client_key"):
         subprocess.run(

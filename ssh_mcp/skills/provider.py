@@ -80,10 +80,9 @@ def skill_provider(settings: Settings) -> SkillsProvider:
 def _offered(settings: Settings) -> Callable[[str], bool]:
     @cache
     def names() -> frozenset[str]:
-        from ssh_mcp.policy.tiers import visible
-        from ssh_mcp.tools.catalogue import read
+        from ssh_mcp.tools.catalogue import exists, read
 
-        return frozenset(entry.name for entry in read() if visible(entry.tier, entry.group, settings))
+        return frozenset(entry.name for entry in read() if exists(entry, settings))
 
     return lambda name: name in names()
 

@@ -10,9 +10,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ssh_mcp.policy.tiers import Group, Tier
+from ssh_mcp.policy.tiers import Group, Tier, visible
+
+if TYPE_CHECKING:
+    from ssh_mcp.settings import Settings
 
 FILE = "catalogue.json"
 
@@ -40,6 +43,13 @@ def read() -> tuple[Entry, ...]:
 def parse(text: str) -> tuple[Entry, ...]:
     """The entries of a catalogue's text."""
     return tuple(Entry(**{**row, "tier": Tier(row["tier"])}) for row in json.loads(text))
+
+
+def exists(entry: Entry, settings: Settings) -> bool:
+    """Whether a tool exists for a server's callers: its tier is open and its group enabled."""
+    if entry.name in {"ssh_shell_open", "ssh_shell_exec"} and not settings.allow_persistent_sessions:
+        return False
+    return visible(entry.tier, entry.group, settings)
 
 
 def generate() -> str:
