@@ -55,7 +55,7 @@ class OpenSSHConnection:
         self._used_at = 0.0
         self._closed = False
         self.pool: Pool[Controlled] = self._make_pool()
-        self.runner = Runner(self.pool, self._make_carrier(), self._take_ready)
+        self.runner = Runner(self.pool, self._make_carrier(), config.connect_timeout, self._take_ready)
         self._ready = ReadySession(self.runner) if backend == "native" else None
         self._files: SftpClient | None = None
         self._files_lock = anyio.Lock()

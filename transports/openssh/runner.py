@@ -53,13 +53,22 @@ class Running:
 
 
 class Runner:
-    """Runs commands on one host's sessions. ``ready`` may hand out a frame that was opened ahead."""
+    """Runs commands on one host's sessions.
+
+    ``ready`` may hand out a frame that was opened ahead; ``check_seconds`` is how long a frame may take to begin before
+    the master is asked whether it lives.
+    """
 
     def __init__(
-        self, pool: Pool[Controlled], carrier: Carrier, ready: Callable[[OutputSink], Running | None] = lambda _: None
+        self,
+        pool: Pool[Controlled],
+        carrier: Carrier,
+        check_seconds: float,
+        ready: Callable[[OutputSink], Running | None] = lambda _: None,
     ) -> None:
         self.pool = pool
         self.carrier = carrier
+        self._check_seconds = check_seconds
         self._ready = ready
 
     # --- opening ------------------------------------------------------------------------------------------------------
@@ -129,9 +138,7 @@ class Runner:
         running = Running(execution, lease)
         if nonce is not None and not self.carrier.confirms:
             try:
-                await until(execution.begun)
-                if execution.processes is None:
-                    raise await self._never_began(running)
+                await self._until_begun(running)
             except BaseException:
                 execution.close()
                 raise
@@ -139,6 +146,19 @@ class Runner:
         if execution.gone:
             lease.release()
         return running
+
+    async def _until_begun(self, running: Running) -> None:
+        """Wait for the first mark, however slow the login; a master that is dead or frozen is not waited for."""
+        execution = running.execution
+        while not execution.begun.done():
+            with anyio.move_on_after(self._check_seconds):
+                await until(execution.begun)
+            if not execution.begun.done():
+                error = await self.carrier.diagnose(running.lease.handle, None, "", began=False)
+                if error is not None:
+                    raise error
+        if execution.processes is None:
+            raise await self._never_began(running)
 
     # --- running ------------------------------------------------------------------------------------------------------
 
