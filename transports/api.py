@@ -205,6 +205,30 @@ class FileHandle(Protocol):
     ) -> int:
         """Write chunks one behind the other with about 2 MiB in flight; answers the number of bytes written."""
 
+    async def download(
+        self, fd: int, *, offset: int = 0, length: int | None = None, progress: Progress | None = None
+    ) -> int:
+        """Copy to the same offsets of a local descriptor, in bulk; the number of bytes. Raises OSError too.
+
+        After a failure the local file ends behind the last byte that is right.
+        """
+
+    async def upload(
+        self, fd: int, *, offset: int = 0, length: int | None = None, progress: Progress | None = None
+    ) -> int:
+        """Copy from the same offsets of a local descriptor, in bulk; the number of bytes. Raises OSError too."""
+
+    async def relay(
+        self,
+        target: FileHandle,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        progress: Progress | None = None,
+        on_block: Callable[[memoryview], None] | None = None,
+    ) -> int:
+        """Copy to another open remote file, perhaps of another host; ``on_block`` sees the bytes in order."""
+
     async def fsync(self) -> bool:
         """fsync@openssh.com; False where the server has no such extension."""
 

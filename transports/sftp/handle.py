@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING
 
-from transports.api import FileAttributes, Progress
+from transports.api import FileAttributes, FileHandle, Progress
 from transports.errors import FileError
 from transports.sftp import messages as m
+from transports.sftp import transfer
 from transports.sftp.causes import Operation
 from transports.sftp.extensions import Extension, one_handle
 from transports.sftp.pumps import ReadPump, Sink, WritePump
@@ -141,6 +142,29 @@ class SftpFile:
             return await pump.finish()
         except FileError as error:
             raise await self.explained(error, Operation.WRITE) from error
+
+    async def download(
+        self, fd: int, *, offset: int = 0, length: int | None = None, progress: Progress | None = None
+    ) -> int:
+        return await transfer.download(self, fd, offset=offset, length=length, progress=progress)
+
+    async def upload(
+        self, fd: int, *, offset: int = 0, length: int | None = None, progress: Progress | None = None
+    ) -> int:
+        return await transfer.upload(fd, self, offset=offset, length=length, progress=progress)
+
+    async def relay(
+        self,
+        target: FileHandle,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        progress: Progress | None = None,
+        on_block: transfer.OnBlock | None = None,
+    ) -> int:
+        if not isinstance(target, SftpFile):
+            raise TypeError("relay wants a file of an SFTP client")
+        return await transfer.relay(self, target, offset=offset, length=length, progress=progress, on_block=on_block)
 
     async def fsync(self) -> bool:
         if Extension.FSYNC not in self._client.extensions:

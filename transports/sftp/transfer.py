@@ -10,16 +10,18 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from transports.api import FileAttributes, Progress
 from transports.errors import FileError, TransportError
 from transports.sftp.causes import Operation
-from transports.sftp.handle import SftpFile
 from transports.sftp.localio import LocalReader, LocalWriter
 from transports.sftp.pumps import WINDOW, ReadPump, WritePump
+
+if TYPE_CHECKING:
+    from transports.sftp.handle import SftpFile
 
 _TRUNCATE_WITHIN: Final = 10.0
 """Seconds given to cutting the target short after a failure."""

@@ -1,0 +1,131 @@
+"""Results of the file tools. Paths are canonical; sizes are bytes; times are UTC in ISO 8601."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ssh_mcp.results.base import Ours, Raw, Result, Warned
+
+
+class SftpEntry(Result):
+    """One directory entry. ``mode`` is octal such as 0644; ``kind`` file, directory, symlink or other."""
+
+    name: str
+    kind: Ours
+    size: int
+    mode: Ours
+    mtime: Ours
+    symlink_target: str | None = None
+
+
+class SftpListing(Warned):
+    """One page of a directory, sorted by name."""
+
+    host: Ours
+    path: Ours
+    entries: list[SftpEntry] = Field(default_factory=list)
+    offset: int = 0
+    limit: int = 0
+    has_more: bool = False
+
+
+class SftpStat(Warned):
+    """One path; of a link the link itself, with where it leads."""
+
+    path: Ours
+    kind: Ours
+    size: int
+    mode: Ours
+    mtime: Ours
+    owner: str | None = None
+    group: str | None = None
+    symlink_target: str | None = None
+
+
+class Download(Warned):
+    """A file's bytes: ``content_text`` where they are UTF-8 text, else base64. ``next_offset``: where a part ends."""
+
+    host: Ours
+    path: Ours
+    size: int
+    content_base64: Ours = ""
+    truncated: bool = False
+    local_path_written: Ours | None = None
+    content_text: Raw | None = None
+    next_offset: int | None = None
+
+
+class RedactedRead(Warned):
+    """A file's text with markers for its secrets. The text is masked already: the guard leaves it alone."""
+
+    host: Ours
+    path: Ours
+    size_original: int
+    content: Raw
+    format_detected: Ours
+    redactions: list[dict[str, Ours | int | None]] = Field(default_factory=list)
+    truncated: bool = False
+
+
+class FileHash(Warned):
+    """A file's checksum, hexadecimal."""
+
+    host: Ours
+    path: Ours
+    algorithm: Ours
+    digest: Ours
+    size: int
+
+
+class FindResult(Warned):
+    """Matching paths, sorted. ``truncated``: there may be more than these."""
+
+    host: Ours
+    root: Ours
+    matches: list[str] = Field(default_factory=list)
+    truncated: bool = False
+
+
+class FileResult(Warned):
+    """What a change did. ``message`` says it in words."""
+
+    host: Ours
+    path: Ours
+    success: bool = True
+    bytes_written: int = 0
+    message: Ours | None = None
+    local_path_written: Ours | None = None
+
+
+class ContentResult(FileResult):
+    """A change of content: ``diff`` is a bounded unified diff of text."""
+
+    dry_run: bool = False
+    diff: str | None = None
+
+
+class DeployResult(ContentResult):
+    """``backup_path`` holds what was there before."""
+
+    backup_path: Ours | None = None
+
+
+class DeleteFolderResult(FileResult):
+    """``would_delete`` is the list of a dry run (paths below the directory come before it)."""
+
+    dry_run: bool = False
+    would_delete: list[str] = Field(default_factory=list)
+    deleted: int = 0
+
+
+class TransferResult(Warned):
+    """A file copied between two hosts; its size and SHA-256 were compared at the destination."""
+
+    src_host: Ours
+    src_path: Ours
+    dst_host: Ours
+    dst_path: Ours
+    size: int
+    duration_ms: int
+    throughput_mb_s: float
+    sha256: Ours = ""
