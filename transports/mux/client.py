@@ -12,7 +12,7 @@ from typing import Final
 
 import anyio
 
-from transports.errors import MasterLost, ProtocolError, SessionRefused
+from transports.errors import MasterLost, ProtocolError, SessionRefused, TransportError
 from transports.mux.codec import CLOSED, MuxClientCodec
 from transports.mux.messages import (
     Alive,
@@ -181,9 +181,10 @@ class MuxSession:
             if self.on_exit is not None:
                 self.on_exit()
 
-    def _finish(self, error: Exception) -> None:
+    def _finish(self, error: TransportError) -> None:
         self.close()
         if not self.opened.done():
+            error.sent = False  # without a channel nothing gets to the host
             self.opened.set_exception(error)
             self.opened.exception()  # whoever waits sees it; nobody need wait
 
