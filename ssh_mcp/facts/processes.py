@@ -29,13 +29,14 @@ class Process:
 class Processes:
     """POSIX ps with the shares that GNU, BSD and macOS add; BusyBox has no shares, so /proc gives them.
 
-    The first line is the asking shell's own pid: it and its children are no part of the answer.
+    The first line names the asking shell and its parent (the command frame): they and what they started are no part
+    of the answer.
     """
 
     def command(self) -> Command:
         return command(
             # procps cuts user names at eight characters unless told a width; BSD calls a width an unknown column
-            "echo self $$; u=user; ps -p $$ -o user:32= >/dev/null 2>&1 && u=user:32;"
+            "echo self $$ $PPID; u=user; ps -p $$ -o user:32= >/dev/null 2>&1 && u=user:32;"
             ' t=$(ps -A -o pid= -o ppid= -o "$u=" -o pcpu= -o pmem= -o args= 2>/dev/null'
             f" | cut -c 1-{MAX_LINE});"
             ' if [ -n "$t" ]; then printf \'%s\\n\' "$t";'
@@ -47,7 +48,7 @@ class Processes:
         problems = Problems("ps")
         table, mark, proc = output.partition(f"{PROC_MARK}\n")
         lines = table.splitlines()
-        own = _own_pid(lines)
+        own = _own_pids(lines)
         if mark:
             shares = _shares(proc)
             rows = [_bare(line, shares, problems) for line in lines if not line.startswith("self ")]
@@ -60,9 +61,10 @@ class Processes:
         return Parsed(tuple(kept), problems.all())
 
 
-def _own_pid(lines: list[str]) -> int | None:
+def _own_pids(lines: list[str]) -> set[int]:
     first = lines[0].split() if lines else []
-    return integer(first[1]) if len(first) == 2 and first[0] == "self" else None
+    pids = {integer(word) for word in first[1:]} if first[:1] == ["self"] else set()
+    return {pid for pid in pids if pid is not None and pid > 1}
 
 
 def _full(line: str, problems: Problems) -> Process | None:
@@ -122,12 +124,10 @@ def _shares(proc: str) -> dict[int, tuple[float, float]]:
     return found
 
 
-def _without_family(rows: list[Process], own: int | None) -> list[Process]:
+def _without_family(rows: list[Process], own: set[int]) -> list[Process]:
     """Without the asking shell and what it started: a ps that looks at itself always seems busy."""
-    if own is None:
-        return rows
-    family = {own}
-    grown = True
+    family = set(own)
+    grown = bool(own)
     while grown:
         more = {r.pid for r in rows if r.parent in family} - family
         family |= more

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,10 @@ from tests.labkit import apt_repo
 from tests.labkit.engine import Engine
 from tests.labkit.places import LabError, Places, run, write_script
 
-IMAGE = "lab/host"
+_RECIPE = hashlib.sha256(b"".join(Path(m.__file__ or "").read_bytes() for m in (apt_repo, sys.modules[__name__])))
+IMAGE = f"lab/host:{_RECIPE.hexdigest()[:12]}"
+"""Named by what it is made of: after a change of this file ``up`` builds it anew."""
+
 BASE = "lab/debian"
 NAME = "lab-systemd"
 """Container name, ssh name and canonical hostname in one."""
@@ -142,13 +147,13 @@ def _write_context(places: Places, public_key: str) -> Path:
     context = places.big / "host"
     shutil.rmtree(context, ignore_errors=True)
     files = context / "files"
-    units = files / "etc/systemd/system"
+    units = files / "usr/lib/systemd/system"
     units.mkdir(parents=True)
     for name, text in UNITS.items():
-        if name != "lab-masked.service":
-            (units / name).write_text(text)
-    (files / "usr/lib/systemd/system").mkdir(parents=True)
-    (files / "usr/lib/systemd/system/lab-masked.service").write_text(UNITS["lab-masked.service"])
+        (units / name).write_text(text)
+    drop_in = files / "etc/systemd/system/lab-ok.service.d"
+    drop_in.mkdir(parents=True)
+    (drop_in / "limits.conf").write_text("[Service]\nTasksMax=50\n")
     ssh = files / "etc/ssh"
     (ssh / "sshd_config.d").mkdir(parents=True)
     (ssh / "sshd_config.d/lab.conf").write_text(_SSHD_CONFIG)
@@ -189,7 +194,7 @@ def build_image(places: Places, engine: Engine) -> None:
 
 def boot(engine: Engine) -> None:
     """Start the container and wait until systemd says that it runs."""
-    if "true" not in _inspect(engine):
+    if _inspect(engine) != f"true {IMAGE}":
         run(*engine.command, "rm", "-f", NAME, check=False)
         engine.docker(
             "run", "-d", "--name", NAME, "--hostname", NAME, "--cap-add", "SYS_ADMIN",
@@ -215,7 +220,7 @@ def write_ssh_files(places: Places, engine: Engine) -> dict[str, Any]:
     known_hosts.write_text(f"{NAME} {kind} {blob}\n")
     proxy = " ".join(engine.command)
     config.write_text(
-        f"Host {NAME}\n  HostName {NAME}\n  IdentityFile {places.state_dir}/id_ed25519\n  IdentitiesOnly yes\n"
+        f"Host {NAME} sys\n  HostName {NAME}\n  IdentityFile {places.state_dir}/id_ed25519\n  IdentitiesOnly yes\n"
         f"  ProxyCommand {proxy} exec -i {NAME} /usr/sbin/sshd -i\n"
     )
     config.chmod(0o600)
@@ -233,7 +238,7 @@ def write_ssh_files(places: Places, engine: Engine) -> dict[str, Any]:
 
 
 def _inspect(engine: Engine) -> str:
-    return run(*engine.command, "inspect", "-f", "{{.State.Running}}", NAME, check=False)
+    return run(*engine.command, "inspect", "-f", "{{.State.Running}} {{.Config.Image}}", NAME, check=False).strip()
 
 
 def _system_state(engine: Engine) -> str:
