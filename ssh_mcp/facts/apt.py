@@ -192,14 +192,32 @@ class Holds:
 _QUIET = (
     "DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1 LC_ALL=C"
 )
-_APT_GET = "apt-get --assume-yes -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+# Without a pseudo terminal dpkg stays in the process group that a timeout ends.
+_APT_GET = (
+    "apt-get --assume-yes -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+)
 
 
 def apt_get(verb: str, packages: tuple[str, ...] = (), *, update_first: bool = False) -> Command:
     """An apt-get mutation. ``verb`` is ours; ``packages`` are the caller's."""
     names: list[Token] = [lit("--"), *(arg(p) for p in packages)] if packages else []
-    update = (lit("apt-get --quiet update &&"), lit(f"env {_QUIET}")) if update_first else (lit(f"env {_QUIET}"),)
-    return command(*update, _APT_GET, verb, *names, "</dev/null")
+    exact = [token for p in packages for token in _known(p)]
+    update = (
+        (lit("apt-get --quiet update || exit $?;"), lit(f"env {_QUIET}")) if update_first else (lit(f"env {_QUIET}"),)
+    )
+    first, rest = (update[:1], update[1:]) if update_first else ((), update)
+    return command(*first, *exact, *rest, _APT_GET, verb, *names, "</dev/null")
+
+
+def _known(package: str) -> tuple[Token, ...]:
+    """A check in front of names with a dot: apt-get(8) takes an unknown one for a regular expression."""
+    name = package.partition("=")[0]
+    if "." not in name:
+        return ()
+    return (
+        lit('[ -n "$(apt-cache policy --'), arg(name), lit(')" ] || { echo "E: Unable to locate package"'), arg(name),
+        lit(">&2; exit 100; };"),
+    )  # fmt: skip
 
 
 def apt_mark(action: str, packages: tuple[str, ...]) -> Command:

@@ -97,7 +97,7 @@ def test_a_held_lock_is_told_from_missing_rights() -> None:
 
 def test_mutations_of_packages_never_ask() -> None:
     text = apt.apt_get("install", ("nginx", "a b; reboot"), update_first=True).wire()
-    assert text.startswith("apt-get --quiet update && env DEBIAN_FRONTEND=noninteractive ")
+    assert text.startswith("apt-get --quiet update || exit $?; env DEBIAN_FRONTEND=noninteractive ")
     assert text.endswith("install -- nginx 'a b; reboot' </dev/null")
 
 
