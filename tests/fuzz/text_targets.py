@@ -1,0 +1,208 @@
+# ruff: noqa: E501 - samples are data
+"""What operators, hosts and models write: hosts.toml, facts, commands, compose files, secrets in every format."""
+
+from __future__ import annotations
+
+import random
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ssh_mcp.errors import ConfigError, InvalidArgument, Refusal
+from ssh_mcp.inventory import toml
+from ssh_mcp.inventory.merge import merge
+from ssh_mcp.inventory.model import CommandPolicy, RedactionPolicy
+from ssh_mcp.inventory.remarks import remarks
+from ssh_mcp.policy import commands
+from ssh_mcp.policy.compose_file import judge_compose
+from ssh_mcp.redaction import engine as redaction
+from ssh_mcp.redaction.model import Format
+from ssh_mcp.settings import load_settings
+from tests.facts.cases import FACTS, plain, read, stored
+from tests.fuzz.engine import Broken, Target
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DATA = ROOT / "tests" / "data"
+SETTINGS, _ = load_settings({"ALLOW_PASSWORD_AUTH": "true"}, Path("/nonexistent/.env"))
+
+# --- hosts.toml ---------------------------------------------------------------------------------------------------
+
+
+def _toml(text: str, _rng: random.Random) -> None:
+    try:
+        document = toml.parse("hosts.toml", text, {"HOME": "/home/op", "VAR": "x"})
+        hosts, outside = merge(document, SETTINGS)
+        remarks((*hosts.values(), *outside.values()), document, SETTINGS)
+    except ConfigError as error:
+        if "\n" in str(error) or any(not c.isprintable() for c in str(error)):
+            raise Broken(f"not one printable line: {error!s:.300}") from error
+
+
+def _tomls() -> list[str]:
+    cases = tomllib.loads((DATA / "inventory" / "refusals.toml").read_text())["case"]
+    return [(ROOT / "hosts.toml.example").read_text(), *(f"[hosts.web01]\n{case['body']}" for case in cases)]
+
+
+_TOML_TOKENS = [
+    "[hosts.a]\n", "[hosts.a.auth]\n", "[defaults]\n", "[hosts]\n", "[[hosts]]\n", "hosts = 1\n", "= nan\n", "= -1\n",
+    "port = 99999999999999999999\n", "= [[]]\n", "= {}\n", "= 1979-05-27\n", "= ''\n", "'''", "${HOME}", "${", "~",
+    "proxy_jump = 'a'\n", "proxy_jump = ['web01', 'a']\n", "path_allowlist = ['*', '/']\n", "= true\n", "= 1e400\n",
+    "notes = '\\u0000'\n", "hostname = '-oProxyCommand=x'\n", 'notes = """\n', "= 07:32:00\n", "\\x00", "= [1, 'a']\n",
+    "restricted_globs = ['[', '***', '{a']\n", "docker_cmd = \"'\"\n", "identity_fingerprint = 'SHA256:'\n",
+]  # fmt: skip
+
+# --- facts --------------------------------------------------------------------------------------------------------
+
+
+def _facts(text: str, rng: random.Random) -> None:
+    """A host may answer any question with any text."""
+    for name in rng.sample(sorted(FACTS), 6):
+        parsed = FACTS[name].parse(text)
+        plain(parsed.value)
+        if len(parsed.problems) > 12 or any(len(p) > 1400 for p in parsed.problems):
+            raise Broken(f"{name}: remarks without bound")
+
+
+_FACT_TOKENS = [
+    "{", "}", "[", "]", '{"a":', "null", "NaN", "1e999", "99999999999999999999999999", "-1", "%", "Ki", "\t", ":", "=",
+    "\n", "  ", "days", "inet6 ", "::1/128", "Mem:", "kB", '"Size":', "true", "'", '"', "\ufffd", "0x", "-0", "²", "٣",
+]  # fmt: skip
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+_COMMANDS = [
+    "cat /etc/passwd | grep root && echo done || true",
+    'for f in *.log; do gzip -9 "$f"; done',
+    "if [ -f /x ]; then . /x; elif test -d y; then ls y; else :; fi",
+    "find / -name '*.conf' -exec grep -l foo {} + 2>/dev/null",
+    "sudo -u deploy sh -c 'cd /srv && git pull'",
+    "cat <<'EOF' > /tmp/x\n$(id)\nEOF\n",
+    "awk '{ print $1 | \"sort\" }' f; sed -e 's/a/b/e' f",
+    'x=$(date +%s); y=`id`; echo ${x:-$y} $((x+1)) "${z##*/}"',
+    'f() { local a=1; ls "$@"; }; f -l; case $1 in a|b) id;; *) :;; esac',
+    "timeout 5 nice -n 3 env A=b xargs -0 -n1 echo < <(printf 'a\\0b')",
+    "docker exec -it web sh -c \"echo 'a b' | tee -a /x\" & wait $!",
+    "git -c core.pager=less log --format=%H -n1 -- path; tar czf - . | ssh h 'tar xz'",
+    "echo $'\\x41' {a,b}{1..3} ~root/.ssh [[ -n $a && $b == c* ]]",
+    "cat .env; tail -n 5 /home/u/.ssh/id_ed25519; grep KEY /srv/app/.env.local",
+]  # fmt: skip
+_SHELL_TOKENS = [
+    "$(", "${", "$((", "`", "'", '"', "$'", "\\", "\n", "<<EOF\n", "<<-'E'\n", "EOF\n", ";;", "esac", "case x in", "do",
+    "done", "if", "then", "fi", "{ ", " }", "( ", " )", "&&", "||", "|", "&", ";", "2>&1", ">|", "<(", "!", "[[", "]]",
+    "((", "))", "function f", "f() ", "eval ", "exec ", "sh -c ", "sudo ", "find . -exec ", "xargs ", "*", "?", "[a-",
+    "${a//b/c}", "${!x}", "#", "\r", "\u00a0", "coproc ", "time ", "select x in ", "until ", "awk '", "sed 's/", "{}", "+",
+    "/etc/../.env", ".e*v", "{.e,x}nv", "~/.ssh/id_rsa", "~+/", "$IFS", "git ", "-C ", "--", "-exec", "BEGIN{system(", ")",
+]  # fmt: skip
+_POLICIES = [
+    CommandPolicy(allow=("cat", "grep", "echo", "ls", "find", "sed", "awk", "sh", "sudo", "git", "xargs", "docker")),
+    CommandPolicy(allow_any=True),
+    CommandPolicy(),
+]
+_GLOBS = ("**/.env", "**/.env.*", "**/id_*", "**/.ssh/*")
+
+
+def _judge(text: str, rng: random.Random) -> None:
+    policy = rng.choice(_POLICIES)
+    try:
+        commands.judge(text, policy, redact_globs=_GLOBS, default_dir="/srv/app", sudo=rng.random() < 0.2, host="web")
+    except Refusal as refusal:
+        said = str(refusal)
+        if len(said) > 4000:
+            raise Broken(f"a refusal of {len(said)} characters") from None
+
+
+# --- compose ------------------------------------------------------------------------------------------------------
+
+_COMPOSE = [
+    "services:\n  web:\n    image: nginx\n    ports: ['80:80']\n    volumes:\n      - /srv/www:/usr/share/nginx/html:ro\n",
+    (
+        "services:\n  db:\n    image: postgres\n    environment: {POSTGRES_PASSWORD: x}\n    volumes: [data:/var/lib]\n"
+        "    deploy: {resources: {limits: {cpus: '0.5'}}}\nvolumes: {data: {}}\nnetworks: {default: {driver: bridge}}\n"
+    ),
+    "x-a: &a {restart: always}\nservices:\n  s:\n    <<: *a\n    build: {context: .}\n    env_file: [a.env]\n",
+]
+_COMPOSE_TOKENS = [
+    "privileged: true\n", "network_mode: host\n", "pid: host\n", "&a ", "*a", "<<: ", "- ", ": ", "{", "}", "[", "]", "|\n",
+    ">\n", "!!python/object:os.system x\n", "!!binary x", "? ", "---\n", "...\n", "%YAML 9\n", "~", "null", "1e999", ".nan",
+    "2001-99-99", "0o7", "0b2", "'", '"', "\t", "devices: [/dev/sda]\n", "extends: {file: /x}\n", "${VAR:-/}", "1:60:60",
+]  # fmt: skip
+
+
+def _compose(text: str, rng: random.Random) -> None:
+    try:
+        judge_compose(text, creates=rng.random() < 0.7, privileged=rng.random() < 0.2)
+    except InvalidArgument as refusal:
+        if len(str(refusal)) > 3000:
+            raise Broken(f"a refusal of {len(str(refusal))} characters") from None
+
+
+# --- redaction ----------------------------------------------------------------------------------------------------
+
+
+@cache
+def _rules() -> Any:
+    return [
+        redaction.rules_from(RedactionPolicy(salt="s" * 40)),
+        redaction.rules_from(RedactionPolicy(hint_chars=4)),
+        redaction.rules_from(RedactionPolicy(keys_add=("zebra",), entropy=False)),
+    ]
+
+
+def _redact(text: str, rng: random.Random) -> None:
+    rules = rng.choice(_rules())
+    kind = rng.choice([None, *Format])
+    once = redaction.redact_file(text, rules, format=kind)
+    again = redaction.redact_file(once.text, rules, format=kind or once.format)
+    if again.text != once.text:
+        raise Broken(f"{kind}: not idempotent: {_difference(once.text, again.text)}")
+    shown = redaction.redact_output(text, rules)
+    twice = redaction.redact_output(shown.text, rules)
+    if twice.text != shown.text:
+        raise Broken(f"output: not idempotent: {_difference(shown.text, twice.text)}")
+    if any(not re.fullmatch(r"[0-9a-f]{12}", r.hash) or r.line < 1 for r in once.redactions):
+        raise Broken(f"a malformed entry: {once.redactions!r:.300}")
+
+
+def _difference(one: str, two: str) -> str:
+    at = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+    return f"{one[max(0, at - 40) : at + 60]!r} became {two[max(0, at - 40) : at + 60]!r}"
+
+
+def _streamed(text: str, rng: random.Random) -> None:
+    """What comes in pieces hides what the whole hides: no secret of the whole comes through."""
+    rules = _rules()[0]
+    cuts = sorted(rng.randrange(len(text) + 1) for _ in range(rng.randrange(1, 9)))
+    stream = redaction.OutputStream(rules)
+    out = "".join(stream.feed(text[a:b]) for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)) + stream.close()
+    whole = redaction.OutputStream(rules)
+    expected = whole.feed(text) + whole.close()
+    if out != expected:
+        raise Broken(f"cut at {cuts}: {_difference(expected, out)}")
+
+
+def _secrets() -> list[str]:
+    files = [p for p in sorted((DATA / "redaction").rglob("*")) if p.is_file() and not p.name.endswith(".labels.json")]
+    return [p.read_bytes().decode("utf-8", "surrogateescape")[:6000] for p in files]
+
+
+_SECRET_TOKENS = [
+    "password: ", "PASSWORD=", "api_key = ", '"token": "', "secret: |\n  ", "- ", "{", "}", "[", "]", ",", "'", '"', "'''",
+    '"""', "\\", "\n", "\r\n", "\t", "-----BEGIN RSA PRIVATE KEY-----\n", "-----END RSA PRIVATE KEY-----\n", "&a ", "*a",
+    "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "AKIAIOSFODNN7EXAMPLE", "https://u:p4ssw0rd@h/", "Authorization: Bearer ",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "--password ", "-p", "<password>", "</password>", "# ", "; ", "//",
+    "<sha:0123456789ab len:7>", "<sha:0123456789ab len:7 hint:ab..yz>", "export ", "[section]\n", "a.b.c=", "\x00", "\ufeff",
+    "dGhpcyBpcyBhIHNlY3JldCB2YWx1ZQ==", "deadbeefdeadbeefdeadbeefdeadbeef", "name: DB_PASSWORD\nvalue: ", "machine h login u password ",
+]  # fmt: skip
+
+_OUTPUTS = [read(path)[:6000] for path in stored()]
+
+TARGETS: list[Target[Any]] = [
+    Target("hosts_toml", _tomls(), _toml, _TOML_TOKENS),
+    Target("facts", _OUTPUTS, _facts, _FACT_TOKENS, 2),
+    Target("shell_judge", _COMMANDS, _judge, _SHELL_TOKENS, 2),
+    Target("compose_file", _COMPOSE, _compose, _COMPOSE_TOKENS),
+    Target("redaction", _secrets(), _redact, _SECRET_TOKENS, 2),
+    Target("redaction_stream", _secrets(), _streamed, _SECRET_TOKENS),
+]
