@@ -139,7 +139,7 @@ async def test_a_session_costs_no_process_on_our_side(
 async def _settled(host: OpenSSHConnection, sessions: int) -> None:
     """Wait until that many sessions are open on the first master."""
     with anyio.fail_after(10):
-        while host.pool.slots.masters[0].used != sessions:
+        while host.pool.slots.masters[0].used != sessions or (host._ready is not None and host._ready._opening):
             await asyncio.sleep(0.005)
 
 
@@ -150,10 +150,13 @@ async def test_after_a_command_one_frame_waits_for_the_next_and_means_the_same(
     async with connected(server, control_dir) as host:
         assert (await host.run("exit 3")).exit_code == 3
         await _settled(host, 1)
-        waiting = {p.pid for p in running_on(server, "read -r _c")}
-        assert waiting
+        assert host._ready is not None
+        assert host._ready._waiting is not None
+        waiting = host._ready._waiting.execution
+        await waiting.begun
+        assert waiting.processes is not None
         done = await host.run("echo $$; cat; kill -TERM $$", stdin=b"in")
-        assert int(done.stdout.split()[0]) in waiting  # it was that one
+        assert int(done.stdout.split()[0]) == waiting.processes.child  # it was that one
         assert (done.exit_code, done.signal, done.stdout.split()[1:]) == (143, "TERM", [b"in"])
         await _settled(host, 1)
         done = await host.run("echo said; sleep 4733", timeout=0.5)
@@ -168,6 +171,9 @@ async def test_a_waiting_frame_that_died_is_no_loss(
     async with connected(server, control_dir) as host:
         await host.run("true")
         await _settled(host, 1)
+        assert host._ready is not None
+        assert host._ready._waiting is not None
+        await host._ready._waiting.execution.begun
         for process in running_on(server, "read -r _c"):
             process.kill()
         await _settled(host, 0)

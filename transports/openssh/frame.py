@@ -46,6 +46,8 @@ _CHILD: Final = (
     'case $_c in $_k.*)_c=${{_c#*.}};;$_k%*)_c=$(printf %b "${{_c#*%}}.")||exit 126;_c=${{_c%.}};;'
     '*)echo $_k >&2;exit {eaten};esac;eval "unset _k _c;$_c"'
 )
+_FIRST: Final = re.compile(rb" (\d{1,10}) (\d{1,10})\n")
+_LAST: Final = re.compile(rb":(\d{1,3})\n")
 _PLAIN: Final = re.compile(rb"[\x20-\x7e\t]*")
 _UNSAFE: Final = re.compile(rb"[^\x20-\x5b\x5d-\x7e]")
 _ESCAPED: Final = {i: f"\\0{i:03o}".encode() for i in range(1, 256) if not (0x20 <= i < 0x7F and i != 0x5C)}
@@ -98,12 +100,10 @@ class FrameDecoder:
     Bytes behind the last mark are dropped.
     """
 
-    __slots__ = ("_first", "_held", "_last", "_nonce", "noise", "processes", "status")
+    __slots__ = ("_held", "_nonce", "noise", "processes", "status")
 
     def __init__(self, nonce: str) -> None:
         self._nonce = nonce.encode()
-        self._first = re.compile(self._nonce + rb" (\d{1,10}) (\d{1,10})\n")
-        self._last = re.compile(self._nonce + rb":(\d{1,3})\n")
         self._held = b""
         self.processes: Processes | None = None
         self.status: int | None = None
@@ -116,11 +116,11 @@ class FrameDecoder:
         if self._held:
             data, self._held = self._held + data, b""
         if self.processes is None:
-            mark = self._first.search(data)
+            mark = _find(self._nonce, _FIRST, data)
             if mark is None:
                 self._keep_noise(data)
                 return b""
-            self.noise = (self.noise + data[: mark.start()])[-NOISE_MAX:]
+            self.noise = (self.noise + data[: mark.start() - len(self._nonce)])[-NOISE_MAX:]
             self.processes = Processes(int(mark[1]), int(mark[2]))
             data = data[mark.end() :]
         return self._body(data)
@@ -131,12 +131,12 @@ class FrameDecoder:
         self.noise = (self.noise + data[:-longest_mark])[-NOISE_MAX:]
 
     def _body(self, data: bytes) -> bytes:
-        last = None
-        if self._nonce in data and (last := self._last.search(data)) is not None:
+        last = _find(self._nonce, _LAST, data)
+        if last is not None:
             status = int(last[1])
             # ksh93 says 256+n for a signal, yash 384+n; exit codes have eight bits.
             self.status = status if status < 256 else 128 + (status & 127)
-            return data[: last.start()]
+            return data[: last.start() - len(self._nonce)]
         keep = len(data) - _mark_prefix(data, self._nonce)
         self._held = data[keep:]
         return data[:keep]
@@ -148,6 +148,16 @@ class FrameDecoder:
             return held
         self.noise = (self.noise + held)[-NOISE_MAX:]
         return b""
+
+
+def _find(nonce: bytes, rest: re.Pattern[bytes], data: bytes) -> re.Match[bytes] | None:
+    """The first place in ``data`` where the nonce is followed by ``rest``. Compiling it in costs 0.2 ms a call."""
+    at = data.find(nonce)
+    while at >= 0:
+        if (mark := rest.match(data, at + len(nonce))) is not None:
+            return mark
+        at = data.find(nonce, at + 1)
+    return None
 
 
 def _mark_prefix(data: bytes, nonce: bytes) -> int:

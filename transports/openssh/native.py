@@ -1,7 +1,7 @@
 """Sessions over the control socket: three pipes of ours, whose far ends the master gets. No process is started.
 
 The pipes' near ends are non-blocking and read by the event loop directly (``add_reader``, ``os.read``). Measured for
-``true`` against a loopback sshd: the anyio streams and a task a stream cost 0.35 ms a call, this 0.07 ms.
+two pipes with a byte each: a task a stream and anyio's ``wait_readable`` take 0.19 ms, these callbacks 0.045 ms.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ try:
 except ImportError:  # Windows, where nothing of this runs
     _F_SETPIPE_SZ = None
 
-_READ_BYTES: Final = 128 * 1024
+_READ_BYTES: Final = 256 * 1024
 _PIPE_BYTES: Final = 64 * 1024
 """What a pipe holds by default (pipe(7)): a read of that much says that there is more where it came from."""
-_BULK_PIPE_BYTES: Final = 1 << 20
+_BULK_PIPE_BYTES: Final = 256 * 1024
+"""What it then is enlarged to: for 400 MB 1,900 wake-ups and 0.25 s of our CPU instead of 6,200 and 0.31 s. More than
+this changed nothing; the rate is ssh's own."""
 
 
 def _grow(fd: int) -> None:
