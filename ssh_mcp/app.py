@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 NAME = "ssh-mcp"
 INSTRUCTIONS = (
-    "SSH access to the operator's hosts through OpenSSH, under the operator's policy. Start with ssh_host_list and "
-    "ssh_host_ping. Prefer the dedicated tools over shell commands; a refusal says what to use instead."
+    "SSH access to the operator's hosts through OpenSSH, under the operator's policy. `host` is an alias or hostname: "
+    "start with ssh_host_list and ssh_host_ping. Prefer the dedicated tools over shell commands; a refusal says what to "
+    "use instead. Output is masked where it holds secrets, and output_warnings says what else is odd about it. "
+    "skill://TOOL/SKILL.md explains each tool, skill://NAME/SKILL.md a job (read them when unsure)."
 )
 
 logger = logging.getLogger("ssh_mcp")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ def http_options(settings: Settings) -> dict[str, Any]:
         "host": settings.mcp_http_host,
         "port": settings.mcp_http_port,
         "host_origin_protection": True if loopback else "auto",
-        "uvicorn_config": {"lifespan": "on", "timeout_graceful_shutdown": 3, "access_log": False},
+        "path": "/sse" if settings.mcp_transport == "sse" else "/mcp",
+        # No log configuration of uvicorn's own: its lines go where ours go, to stderr.
+        "uvicorn_config": {"lifespan": "on", "timeout_graceful_shutdown": 3, "access_log": False, "log_config": None},
     }
     if settings.mcp_http_token_file:
         token = TokenFile(Path(settings.mcp_http_token_file).expanduser())
@@ -40,6 +43,18 @@ def http_options(settings: Settings) -> dict[str, Any]:
             "set. Set it to a file that holds a random token, or use 127.0.0.1."
         )
     return options
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, bound before anything else is set up. Raises ConfigError where that cannot be."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        raise ConfigError(
+            f"MCP_HTTP_HOST={host}, MCP_HTTP_PORT={port}: cannot listen there: {reason}. Use another address or port."
+        ) from None
 
 
 class TokenFile:
@@ -85,6 +100,9 @@ class BearerGate:
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # nothing here speaks it
+            return
         if scope["type"] == "http" and not self._authorised(scope):
             refusal = JSONResponse(
                 {"error": "unauthorized"}, status_code=401, headers={"WWW-Authenticate": 'Bearer realm="ssh-mcp"'}

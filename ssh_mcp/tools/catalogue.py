@@ -7,7 +7,7 @@ Building a hundred pydantic schemas takes longer than everything else at start, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,7 @@ def generate() -> str:
                 "idempotentHint": hints.idempotent,
                 "openWorldHint": hints.open_world,
             },
-            input_schema=compact(spec.arguments.model_json_schema(by_alias=True), output=False),
+            input_schema=_hosts_plain(compact(spec.arguments.model_json_schema(by_alias=True), output=False), spec.hosts),
             output_schema=compact(spec.result.model_json_schema(mode="serialization"), output=True),
             task=spec.task,
         )
@@ -79,8 +79,13 @@ def generate() -> str:
     return "[\n" + ",\n".join(rows) + "\n]\n"
 
 
+def _hosts_plain(schema: dict[str, Any], hosts: Iterable[str]) -> dict[str, Any]:
+    """What a host is, the server's instructions say once instead of a hundred schemas; the loader judges the name."""
+    return {**schema, "properties": {**schema["properties"], **{name: {"type": "string"} for name in hosts}}}
+
+
 def compact(schema: Mapping[str, Any], *, output: bool) -> dict[str, Any]:
-    """The same schema in fewer bytes: references inlined, titles gone, ``anyOf`` with null folded.
+    """The same schema in fewer bytes: references inlined, titles and null defaults gone, ``anyOf`` with null folded.
 
     Of output schemas only names and types remain: their fields are described in the skills.
     """
@@ -106,7 +111,7 @@ def _fold(node: Mapping[str, Any], definitions: Mapping[str, Any], output: bool)
             result[key] = _fold(value, definitions, output)
         elif key == "anyOf":
             result.update(_fold_any_of([_fold(option, definitions, output) for option in value]))
-        elif key not in dropped:
+        elif key not in dropped and not (key == "default" and value is None):
             result[key] = value
     return result
 

@@ -41,6 +41,10 @@ class RegisteredTool(Tool):
         made._runner = runner
         return made
 
+    def to_mcp_tool(self, **overrides: Any) -> mcp_types.Tool:
+        """As listed: without the title that FastMCP makes of the name and the tags it puts beside it, 8 kB in all."""
+        return super().to_mcp_tool(**overrides).model_copy(update={"title": None, "meta": None})
+
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         """Run through the runner. Raises ToolError with the client's sentence."""
         try:
