@@ -41,6 +41,19 @@ def parse_mode(mode: int | str) -> int:
     return value
 
 
+DEFAULT_MODE: Final = 0o644
+
+
+def parse_write_mode(mode: int | str) -> int | None:
+    """Like ``parse_mode``; None for the default (the integer 420): 0644 for a new file, an old one keeps its own.
+
+    Without that, replacing a file of mode 0600 would quietly open it to everybody.
+    """
+    if not isinstance(mode, str) and mode == DEFAULT_MODE:
+        return None
+    return parse_mode(mode)
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What is to be written: bytes, or a file of this machine (exactly one of the two)."""

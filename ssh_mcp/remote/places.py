@@ -1,0 +1,242 @@
+"""Paths in the SFTP view of a host: canonicalised there, judged here, and looked at again after opening.
+
+Every argument costs one round trip. What the host's restricted paths resolve to is asked along with the first of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
+
+from ssh_mcp.errors import InvalidArgument, PathChanged
+from ssh_mcp.inventory.values import shown
+from ssh_mcp.policy.paths import (
+    PathVerdict,
+    Purpose,
+    child,
+    decide,
+    decide_two,
+    normalise_argument,
+    split_parent,
+    with_resolved_restrictions,
+)
+from ssh_mcp.remote.together import settled, together
+from transports.api import FileAttributes, FileHandle, Files
+from transports.errors import FileError, FileErrorKind, MasterLost
+
+if TYPE_CHECKING:
+    from ssh_mcp.inventory.model import PathPolicy
+    from ssh_mcp.remote.host import RemoteHost
+
+T = TypeVar("T")
+_POLICIES: WeakKeyDictionary[Files, dict[PathPolicy, PathPolicy]] = WeakKeyDictionary()
+"""A channel's policies with restricted paths as the host resolves them: asked once a channel."""
+_LOOKS = 5
+"""How often a file that is being written is compared with what stands at its path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A directory entry itself: ``path`` is its name below a canonical directory, ``leads_to`` where it ends."""
+
+    path: str
+    leads_to: str
+    attributes: FileAttributes | None
+    """Its own (a link's are the link's); None: nothing there."""
+
+    @property
+    def is_link(self) -> bool:
+        return self.attributes is not None and self.attributes.kind == "symlink"
+
+
+class Places:
+    """The paths of one host within one call."""
+
+    def __init__(self, host: RemoteHost) -> None:
+        self._host = host
+
+    async def files(self) -> Files:
+        """The host's SFTP service."""
+        return await self._host.connection.files()
+
+    async def asking(self, question: Callable[[Files], Awaitable[T]]) -> T:
+        """A read-only question; asked once more where the link was lost."""
+        try:
+            return await question(await self.files())
+        except MasterLost:
+            return await question(await self.files())
+
+    # --- arguments ----------------------------------------------------------------------------------------------------
+
+    async def existing(self, path: str, purpose: Purpose) -> str:
+        """The canonical path of what exists (or of a missing name in an existing directory), judged."""
+        wanted = self._wanted(path)
+        try:
+            canonical, policy = await self.asking(lambda files: self._resolve(files, wanted))
+        except FileError as error:
+            if error.kind is FileErrorKind.NOT_FOUND:
+                await self.target(path, purpose)  # what lies outside is refused, whether it exists or not
+            raise
+        return self._judge(canonical, policy, purpose)
+
+    async def existing_file(self, path: str, purpose: Purpose) -> tuple[str, FileAttributes]:
+        """The same with a look at what is there, in one round trip; of that nothing is told unless policy allows it."""
+        wanted = self._wanted(path)
+
+        async def look(files: Files) -> FileAttributes:
+            return await files.stat(wanted)
+
+        canonical, found = await settled([self.existing(path, purpose), self.asking(look)])
+        for failure in (canonical, found):
+            if isinstance(failure, Exception):
+                raise failure
+        assert isinstance(canonical, str)
+        assert isinstance(found, FileAttributes)
+        return canonical, found
+
+    async def target(self, path: str, purpose: Purpose = Purpose.WRITE) -> str:
+        """The canonical path of what need not exist, nor its directories."""
+        canonical, policy = await self._ancestry(path)
+        return self._judge(canonical, policy, purpose)
+
+    async def entry(self, path: str, purpose: Purpose) -> Entry:
+        """The entry itself, where it stands and where it leads both judged. Two round trips."""
+        wanted = self._wanted(path)
+        try:
+            parent, name = split_parent(wanted)
+        except InvalidArgument:  # a root, or what ends in "..": it has no name of its own
+            canonical = await self.existing(path, purpose)
+            return Entry(canonical, canonical, await self.asking(partial(_own, canonical)))
+        leads_to, above = await settled([self._ancestry(path), self.asking(partial(self._resolve_here, parent))])
+        for failure in (above, leads_to):
+            if isinstance(failure, Exception):
+                raise failure
+        assert isinstance(above, tuple)
+        assert isinstance(leads_to, tuple)
+        here = self._judge(child(above[0], name), above[1], purpose)
+        if leads_to[0] != here:
+            decide(leads_to[0], leads_to[1], purpose=purpose)
+        return Entry(here, leads_to[0], await self.asking(partial(_own, here)))
+
+    async def two(
+        self, source: str, target: str, *, source_purpose: Purpose = Purpose.READ_RAW, other: Places | None = None
+    ) -> tuple[str, str]:
+        """Both canonical paths of a copy or transfer; ``other`` is the target's host. Judged together."""
+        there = other or self
+        wanted = self._wanted(source)
+        (canonical, policy), (end, end_policy) = await together(
+            self.asking(lambda files: self._resolve(files, wanted)),
+            there._ancestry(target),  # noqa: SLF001
+        )
+        return self.judge_two(canonical, policy, end, end_policy, source_purpose=source_purpose, other=there)
+
+    def judge_two(
+        self,
+        source: str,
+        policy: PathPolicy,
+        target: str,
+        target_policy: PathPolicy,
+        *,
+        source_purpose: Purpose,
+        other: Places | None = None,
+    ) -> tuple[str, str]:
+        """Judge two canonical paths together and note them."""
+        first, second = decide_two(source, target, policy, source_purpose=source_purpose, target_policy=target_policy)
+        return self._noted(first), (other or self)._noted(second)  # noqa: SLF001
+
+    async def policy(self) -> PathPolicy:
+        """The host's path policy with its restricted paths resolved."""
+        return (await self.asking(lambda files: self._resolve(files, "/")))[1]
+
+    # --- after opening ------------------------------------------------------------------------------------------------
+
+    async def opened(self, files: Files, handle: FileHandle, path: str) -> FileAttributes:
+        """Make sure that ``handle`` is what stands at the canonical ``path``. Raises PathChanged; one round trip.
+
+        The path must still lead to itself, and what was opened must look like what stands there: SFTP version 3 tells
+        no inode, so owner, mode, size and time are compared. A file that grows meanwhile is looked at again.
+        """
+        for _ in range(_LOOKS):
+            now, opened, standing = await together(files.realpath(path), handle.stat(), files.lstat(path))
+            if now != path or (standing.permissions, standing.uid, standing.gid) != (
+                opened.permissions, opened.uid, opened.gid
+            ):  # fmt: skip
+                break
+            if (standing.size, standing.mtime) == (opened.size, opened.mtime):
+                return opened
+        raise changed(path)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _wanted(self, path: str) -> str:
+        return normalise_argument(path, self._host.policy.paths)
+
+    async def _resolve(self, files: Files, path: str) -> tuple[str, PathPolicy]:
+        given = self._host.policy.paths
+        known = _POLICIES.setdefault(files, {})
+        if given in known:
+            return await files.realpath(path), known[given]
+        questions = [files.realpath(path), *(files.realpath(r) for r in given.restricted)]
+        canonical, *found = await settled(questions)
+        for failure in found:
+            if isinstance(failure, Exception) and not isinstance(failure, FileError):
+                raise failure
+        resolved = {r: f for r, f in zip(given.restricted, found, strict=True) if isinstance(f, str)}
+        known[given] = with_resolved_restrictions(given, resolved)
+        if isinstance(canonical, Exception):
+            raise canonical
+        return canonical, known[given]
+
+    async def _ancestry(self, path: str) -> tuple[str, PathPolicy]:
+        """Canonical form below the deepest directory that exists. Raises InvalidArgument for ``..`` below it."""
+        wanted = self._wanted(path)
+        missing: list[str] = []
+        while True:
+            here = wanted
+            try:
+                canonical, policy = await self.asking(partial(self._resolve_here, here))
+            except FileError as error:
+                if error.kind not in (FileErrorKind.NOT_FOUND, FileErrorKind.NOT_DIRECTORY) or wanted in ("/", ""):
+                    raise
+                try:
+                    wanted, name = split_parent(wanted)
+                except InvalidArgument:
+                    raise error from None
+                missing.insert(0, name)
+            else:
+                return child(canonical, *missing) if missing else canonical, policy
+
+    async def _resolve_here(self, path: str, files: Files) -> tuple[str, PathPolicy]:
+        return await self._resolve(files, path)
+
+    def _judge(self, canonical: str, policy: PathPolicy, purpose: Purpose) -> str:
+        return self._noted(decide(canonical, policy, purpose=purpose))
+
+    def _noted(self, verdict: PathVerdict) -> str:
+        call = self._host.call
+        call.note_path(verdict.path)
+        if verdict.redact_bypass:
+            call.note_bypass()
+        for warning in verdict.warnings:
+            call.warn(warning)
+        return verdict.path
+
+
+def changed(path: str) -> PathChanged:
+    """The refusal for a path that led elsewhere after it was judged."""
+    return PathChanged(
+        f"{shown(path)} led elsewhere when it was opened than when it was judged.",
+        "Look at the links on the way to it and try again.",
+    )
+
+
+async def _own(path: str, files: Files) -> FileAttributes | None:
+    try:
+        return await files.lstat(path)
+    except FileError as error:
+        if error.kind is FileErrorKind.NOT_FOUND:
+            return None
+        raise

@@ -1,0 +1,102 @@
+"""Group sftp-read: looking at files and directories over SFTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ssh_mcp.errors import InvalidArgument
+from ssh_mcp.policy.tiers import Tier
+from ssh_mcp.remote.file_arguments import parse_selection
+from ssh_mcp.remote.hashing import Algorithm
+from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.results.files import Download, FileHash, FindResult, RedactedRead, SftpListing, SftpStat
+from ssh_mcp.tools.spec import tool
+
+FirstLines = Annotated[int | None, Field(description="Only so many lines from the start")]
+LastLines = Annotated[int | None, Field(description="Only so many lines from the end")]
+Offset = Annotated[int | None, Field(description="Start at this byte")]
+MaxBytes = Annotated[int | None, Field(description="At most so many bytes")]
+RedactedFormat = Literal["env", "yaml", "json", "ini", "generic"]
+
+
+@tool(group="sftp-read", tier=Tier.READ)
+async def ssh_sftp_list(host: RemoteHost, path: str, offset: int = 0, limit: int = 100) -> SftpListing:
+    """List a directory, sorted by name, with kind, size in bytes, mode, UTC time and link targets. While has_more, go
+    on with offset.
+    """
+    return await host.files.list(path, offset, limit)
+
+
+@tool(group="sftp-read", tier=Tier.READ)
+async def ssh_sftp_stat(host: RemoteHost, path: str) -> SftpStat:
+    """Kind, size in bytes, mode, owner and UTC time of one path; of a link also where it leads. The cheapest call."""
+    return await host.files.stat(path)
+
+
+@tool(group="sftp-read", tier=Tier.READ)
+async def ssh_sftp_download(
+    host: RemoteHost,
+    path: str,
+    *,
+    local_path: Annotated[str | None, Field(description="Stream into this local file instead")] = None,
+    first_lines: FirstLines = None,
+    last_lines: LastLines = None,
+    offset: Offset = None,
+    max_bytes: MaxBytes = None,
+) -> Download:
+    """Read a file byte for byte: content_text if UTF-8, else content_base64. Over the cap it comes truncated and empty:
+    ask for a part, which costs only that much. Secrets: ssh_read_redacted.
+    """
+    selection = parse_selection(first_lines, last_lines, offset, max_bytes)
+    if local_path is None:
+        return await host.files.download(path, selection)
+    if not selection.whole:
+        raise InvalidArgument("local_path takes the whole file.", "Leave the other arguments out.")
+    return await host.files.download_to(path, local_path)
+
+
+@tool(group="sftp-read", tier=Tier.READ)
+async def ssh_find(
+    host: RemoteHost,
+    path: str,
+    *,
+    name_pattern: Annotated[str, Field(description="For the last name: * ? [a-z]")] = "*",
+    kind: Annotated[str, Field(description="f, d, l or any")] = "f",
+    max_depth: Annotated[int | None, Field(description="1: the directory's own entries")] = None,
+) -> FindResult:
+    """Search a tree by name and kind; links are not followed. For one directory use ssh_sftp_list."""
+    return await host.files.find(path, name_pattern, kind, max_depth)
+
+
+@tool(group="sftp-read", tier=Tier.READ)
+async def ssh_file_hash(
+    host: RemoteHost,
+    path: str,
+    *,
+    algorithm: Algorithm = "sha256",
+    timeout: Annotated[int | None, Field(description="Seconds")] = None,
+) -> FileHash:
+    """Checksum of a file, computed on the host where it can."""
+    return await host.files.hash(path, algorithm, timeout)
+
+
+@tool(group="sftp-read", tier=Tier.READ)
+async def ssh_read_redacted(
+    host: RemoteHost,
+    path: str,
+    *,
+    format: RedactedFormat | None = None,  # noqa: A002 - the contract's name
+    first_lines: FirstLines = None,
+    last_lines: LastLines = None,
+    offset: Offset = None,
+    max_bytes: MaxBytes = None,
+) -> RedactedRead:
+    """Read a configuration file with its secrets replaced by markers (equal secrets, equal markers); all else stays
+    byte for byte. The way to read redact-listed files.
+    """
+    from ssh_mcp.redaction.model import Format
+
+    selection = parse_selection(first_lines, last_lines, offset, max_bytes)
+    return await host.files.redacted(path, selection, None if format is None else Format(format))
