@@ -113,7 +113,7 @@ def _configure(root: Path) -> ThrowawayHost:
     (root / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {root}/host_key\nPidFile none\nUsePAM no\nStrictModes no\n"
         f"AuthorizedKeysFile {root}/authorized_keys\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
-        "KbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\n"
+        f"KbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\nSetEnv HOME={root}\n"
     )
     public = (root / "host_key.pub").read_text().split()[:2]
     known = root / "known_hosts"
