@@ -123,6 +123,20 @@ async def test_an_account_without_a_shell_says_so(server: Sshd, control_dir: str
         await _files_or_not(host)
 
 
+async def test_behind_a_wrapper_that_runs_the_asked_command_endings_still_find_the_group(
+    control_dir: str, lab_users: UserFactory, tmp_path: Path
+) -> None:
+    account = lab_users("sh", shutil.which("sh") or "/bin/sh")
+    wrapper = "sh -c 'eval \"$SSH_ORIGINAL_COMMAND\"; exit $?'"
+    with start_sshd(tmp_path, user=account.name, force_command=f"true; {wrapper}; true") as wrapped:
+        async with connected(wrapped, control_dir) as host:
+            with anyio.fail_after(20):
+                assert (await host.run("exit 5")).exit_code == 5
+                done = await host.run("echo said; sleep 4722", timeout=0.7)
+            assert (done.timed_out, done.stdout) == (True, b"said\n")
+            assert not still_running("sleep 4722")
+
+
 async def _files_or_not(host: OpenSSHConnection) -> None:
     """internal-sftp may also pass through the login shell; either way the answer comes and is a clear one."""
     with anyio.fail_after(20), contextlib.suppress(SFTPSubsystemUnavailable):

@@ -13,7 +13,7 @@ from tests.integration.conftest import SshdFactory, UserFactory
 from tests.integration.session_lab import connected, quiet_user, running_on, still_running
 from tests.lab.sshd import Sshd, free_port
 from transports.api import Auth, AuthMethod
-from transports.errors import AuthenticationFailed, ConnectError
+from transports.errors import AuthenticationFailed, ConnectError, SessionRefused
 from transports.openssh.connection import OpenSSHConnection
 
 pytestmark = pytest.mark.anyio
@@ -94,16 +94,45 @@ async def test_endings_need_not_wait_behind_a_full_house(
         assert server.logins() <= 2
 
 
+@pytest.mark.parametrize("backend", ["native", "process"])
 async def test_an_idle_file_channel_gives_way_where_it_holds_the_only_slot(
-    sshd_factory: SshdFactory, control_dir: str, user: str | None
+    sshd_factory: SshdFactory, control_dir: str, user: str | None, backend: str
 ) -> None:
     server = sshd_factory(max_sessions=1, user=user)
-    async with connected(server, control_dir, max_connections_per_host=1) as host:
+    async with connected(server, control_dir, backend, max_connections_per_host=1) as host:
         with anyio.fail_after(30):
             for _ in range(2):
                 assert (await (await host.files()).stat("/")).kind == "directory"
                 assert (await host.run("echo fine")).stdout == b"fine\n"
         assert server.logins() == 1
+
+
+@pytest.mark.parametrize("backend", ["native", "process"])
+async def test_a_host_that_allows_no_session_at_all_says_so_soon(
+    sshd_factory: SshdFactory, control_dir: str, user: str | None, backend: str
+) -> None:
+    server = sshd_factory(max_sessions=0, user=user)
+    async with connected(server, control_dir, backend) as host:
+        with anyio.fail_after(9), pytest.raises(SessionRefused, match="no further session"):
+            await host.run("true")
+
+
+@pytest.mark.parametrize("backend", ["native", "process"])
+async def test_commands_without_our_frame_wait_for_their_slot_too(
+    sshd_factory: SshdFactory, control_dir: str, user: str | None, backend: str
+) -> None:
+    server = sshd_factory(max_sessions=2, user=user)
+    async with connected(server, control_dir, backend, max_connections_per_host=2) as host:
+        codes: list[int] = []
+
+        async def one() -> None:
+            codes.append((await host.run("exit 7", framed=False)).exit_code)
+
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(20):
+                    tasks.start_soon(one)
+        assert codes == [7] * 20
 
 
 async def test_a_file_channel_counts_as_a_session(

@@ -20,7 +20,7 @@ from transports.api import (
     TransportConfig,
 )
 from transports.errors import MasterLost, SFTPSubsystemUnavailable, TransportError
-from transports.mux.client import alive_check
+from transports.mux.client import NoSlot, alive_check
 from transports.openssh.direct import DirectCarrier, NoMaster
 from transports.openssh.execution import Collector
 from transports.openssh.master import MasterHandle, MasterLauncher
@@ -37,6 +37,7 @@ from transports.sftp.client import SftpClient
 
 FILES_QUIET_SECONDS: Final = 60.0
 """How long an unused SFTP channel is kept; then the master can idle out."""
+_REFUSED_PAUSE: Final = 0.05
 _FILES_SCARCE_SECONDS: Final = 1.0
 """How long it is kept where somebody waits for its slot."""
 
@@ -130,12 +131,18 @@ class OpenSSHConnection:
     ) -> Completed:
         self._touch()
         again = True
+        whole = stdin is None or isinstance(stdin, bytes)
+        give_up = asyncio.get_running_loop().time() + REFUSAL_SECONDS
         while True:
             collector = Collector(stdout_cap, stderr_cap, on_output)
             try:
                 done = await self.runner.run(command, stdin=stdin, timeout=timeout, collector=collector, framed=framed)
+            except NoSlot:
+                # Without a frame a spawned ssh tells only at its end that it was not let in.
+                if framed or not whole or asyncio.get_running_loop().time() > give_up:
+                    raise
+                await anyio.sleep(_REFUSED_PAUSE)
             except MasterLost as error:
-                whole = stdin is None or isinstance(stdin, bytes)
                 if not again or (error.sent and not (idempotent and whole)):
                     raise
                 again = False
@@ -180,6 +187,7 @@ class OpenSSHConnection:
             except SFTPSubsystemUnavailable:
                 if not channel.no_slot or asyncio.get_running_loop().time() > give_up:
                     raise
+                await anyio.sleep(_REFUSED_PAUSE)
 
     def _watch_files(self) -> None:
         files = self._files
@@ -220,9 +228,18 @@ class OpenSSHConnection:
             raise TransportError("The transport is closed.", sent=False)
         self._used_at = asyncio.get_running_loop().time()
 
+    def _idle_seconds(self) -> float:
+        """Since the last call, or since the last SFTP request; 0 while a command runs."""
+        files = self._files if self._files is not None and not self._files.closed else None
+        kept = int(files is not None) + int(self._ready is not None and self._ready.waiting)
+        if sum(used for _, used in self.pool.handles()) > kept or (files is not None and files.busy):
+            return 0.0
+        last = max(self._used_at, files.idle_since if files is not None else 0.0)
+        return max(0.0, asyncio.get_running_loop().time() - last)
+
     def sessions(self) -> list[SessionStatus]:
         """Live masters (with direct sessions: one line while there are any)."""
-        loop = asyncio.get_running_loop()
+        idle = self._idle_seconds()
         to, real = self._destination, self._effective
         statuses = []
         for handle, used in self.pool.handles():
@@ -233,7 +250,7 @@ class OpenSSHConnection:
                     user=(real.user if real else to.user) or "",
                     host=(real.hostname if real else to.hostname) or to.name,
                     port=(real.port if real else to.port) or 22,
-                    idle_seconds=max(0.0, loop.time() - self._used_at),
+                    idle_seconds=idle,
                     pid=getattr(handle, "pid", None),
                     transport=self._backend,
                     active_channels=used,
@@ -243,7 +260,7 @@ class OpenSSHConnection:
         return statuses
 
     async def aclose(self) -> None:
-        """Close the kept channels. Masters are the launcher's to release."""
+        """Close the kept channels. Masters are the launcher's to release. Bounded."""
         self._closed = True
         if self._ready is not None:
             self._ready.close()

@@ -57,7 +57,7 @@ class Execution:
         self.session: Session | None = None
         self.command_sent = False
         self.heard = False
-        """Whether the command itself has said anything."""
+        """Whether the command itself has said anything on stdout (a spawned ssh only ever speaks on stderr)."""
         self.on_gone: Callable[[], None] | None = None
         self.on_stream_done: Callable[[StreamName], None] | None = None
         self.begun: asyncio.Future[Processes | None] = self._loop.create_future()
@@ -180,8 +180,9 @@ class Execution:
         self._check_over()
 
     def _pass_on(self, stream: StreamName, data: bytes) -> None:
-        self.heard = True
-        if stream == "stderr":
+        if stream == "stdout":
+            self.heard = True
+        else:
             if len(self.stderr_head) < _STDERR_KEPT:
                 self.stderr_head += data[: _STDERR_KEPT - len(self.stderr_head)]
             self._stderr_tail = (self._stderr_tail + data[-_STDERR_KEPT:])[-_STDERR_KEPT:]

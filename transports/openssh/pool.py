@@ -41,6 +41,10 @@ class Lease(Generic[H]):
         """The session has ended."""
         self._pool.release(self)
 
+    def refused(self) -> None:
+        """The session was refused for want of slots: learn from it. The lease is still to be given back."""
+        self._pool.refused(self)
+
     async def after_refusal(self) -> Lease[H]:
         """The session was refused for want of slots: learn from it, and wait again at our old place in the queue."""
         return await self._pool.again(self, self._waiter)
@@ -117,9 +121,14 @@ class Pool(Generic[H]):
                 return self._grant(Waiter(-1, self._now()), master)
         return None
 
+    def refused(self, lease: Lease[H]) -> None:
+        """See ``Lease.refused``."""
+        if not lease.released:
+            self._slots.refused(lease.master, lease.generation, self._now())
+
     async def again(self, lease: Lease[H], waiter: Waiter) -> Lease[H]:
         """See ``Lease.after_refusal``."""
-        self._slots.refused(lease.master, lease.generation, self._now())
+        self.refused(lease)
         self._slots.rejoin(waiter)
         self.release(lease)
         return await self._wait(waiter)
@@ -143,9 +152,10 @@ class Pool(Generic[H]):
         return Lease(self, master, self._handles[master.index], waiter)
 
     def login_failed(self, error: TransportError) -> None:
-        """A session that logs in by itself could not: back off."""
+        """A session that logs in by itself could not: back off, and so do those who wait."""
         self._error = error
         self._back_off(self._now())
+        self._fail_all(error)
 
     def opened(self, lease: Lease[H]) -> None:
         """See ``Lease.opened``."""

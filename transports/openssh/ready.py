@@ -32,6 +32,11 @@ class ReadySession:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a frame waits now."""
+        return self._waiting is not None
+
     def take(self, sink: OutputSink) -> Running | None:
         """The waiting frame, from now on the caller's; None where there is none that still lives."""
         running, self._waiting = self._waiting, None

@@ -114,7 +114,9 @@ class SubsystemChannel:
             return
         said = "" if self._heard else self.stderr_text()
         error = await self._runner.carrier.diagnose(self._lease.handle, self._status, said, began=self._heard)
-        self.no_slot = isinstance(error, NoSlot)
+        if isinstance(error, NoSlot):
+            self.no_slot = True
+            self._lease.refused()
         if isinstance(error, MasterLost):
             self._lease.lost()
         if error is not None:

@@ -7,6 +7,8 @@ import os
 import socket
 import sys
 
+import anyio
+
 from transports.api import Destination, Effective, HostKeyCheck, SessionStatus, TransportConfig
 from transports.openssh.connection import OpenSSHConnection
 from transports.openssh.master import MasterLauncher
@@ -56,6 +58,7 @@ class OpenSSHTransport:
         return tuple(status for connection in self._connections.values() for status in connection.sessions())
 
     async def aclose(self) -> None:
-        await asyncio.gather(*(connection.aclose() for connection in self._connections.values()))
-        self._connections.clear()
-        await self._launcher.release()
+        with anyio.CancelScope(shield=True):  # every part of it is bounded by itself
+            await asyncio.gather(*(connection.aclose() for connection in self._connections.values()))
+            self._connections.clear()
+            await self._launcher.release()
