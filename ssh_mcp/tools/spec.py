@@ -86,7 +86,7 @@ def tool(
     """
 
     def register(function: F) -> F:
-        spec = _read(function, group, tier, windows_instead, annotations(tier, destructive, idempotent), task=task)
+        spec = _read(function, group, tier, windows_instead, hints_for(tier, destructive, idempotent), task=task)
         if spec.name in REGISTRY and REGISTRY[spec.name].function is not function:
             raise ValueError(f"two tools are called {spec.name}")
         REGISTRY[spec.name] = spec
@@ -139,7 +139,7 @@ def _read(
     )
 
 
-def annotations(tier: Tier, destructive: bool | None, idempotent: bool | None) -> Annotations:
+def hints_for(tier: Tier, destructive: bool | None, idempotent: bool | None) -> Annotations:
     """BEHAVIOUR section 4. Raises ValueError where a low-access tool does not say whether it destroys."""
     if tier is Tier.READ:
         return Annotations(read_only=True, destructive=False, idempotent=True)
