@@ -56,15 +56,19 @@ class Commands:
         self._host.call.note_exit(done.exit_code)
         return done
 
-    def judge(self, text: str, *, sudo: bool = False) -> None:
-        """Refuse what the host's command policy does not allow. Raises CommandNotAllowed and its kin."""
-        policy = self._host.policy.commands
+    def judge(self, text: str, *, sudo: bool = False, directory: str | None = None) -> None:
+        """Refuse what the host's command policy does not allow. Raises CommandNotAllowed and its kin.
+
+        ``directory`` is where the command will start, if that is not the host's default_dir.
+        """
+        policy = self._host.policy
         judge(
             text,
-            policy,
-            redact_globs=policy.redact_globs,
-            default_dir=self._host.policy.paths.default_dir,
+            policy.commands,
+            redact_globs=policy.paths.redact_globs,
+            default_dir=directory or policy.paths.default_dir,
             sudo=sudo,
+            host=self._host.alias,
         )
 
     async def execute(self, text: str, *, timeout: float | None = None, sink: OutputSink | None = None) -> ExecResult:
@@ -118,7 +122,7 @@ class Commands:
         remarks = [f"stdout: {r}" for r in stdout_remarks] + [f"stderr: {r}" for r in stderr_remarks]
         if done.lingering:
             remarks.append("A background process still holds the command's output; what it writes later is not shown.")
-        if hint is None:
+        if hint is None and not done.timed_out:
             settings = self._host.settings
             hint = hint_for(
                 done.exit_code,
@@ -126,7 +130,7 @@ class Commands:
                 allowed=self._host.policy.commands.allow,
                 sudo_open=settings.allow_dangerous_tools and settings.allow_sudo,
             )
-        if done.timed_out:
+        if done.timed_out and hint is None:
             hint = (
                 "The command was ended at its timeout, with all it had started. Give a larger timeout if it needs one."
             )

@@ -1,9 +1,7 @@
 """Shell sessions: one remote ``sh`` each, in which cwd, environment and functions last from call to call.
 
-A command is given to the shell on its stdin, quoted as one word for ``eval``, between two markers that only this
-session knows. It reads nothing from our stdin, so that it cannot eat the next command. A timeout sends USR1 to the
-whole group: the command's children die of it, and the shell's trap leaves whatever loop or list it was in, so that
-what stood behind the interrupted command does not run and the session lives on.
+What is said to that shell, and why it survives timeouts, is in ``shell_text``. Here: which sessions there are, one
+command after the other in each, and what becomes of a session whose command is stuck, cancelled or cut off.
 """
 
 from __future__ import annotations
@@ -11,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,10 +19,10 @@ import anyio
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.remote.alongside import alongside
 from ssh_mcp.remote.marked import MarkedStream
+from ssh_mcp.remote.shell_text import LAST_WORDS, SESSION, line
 from ssh_mcp.results.exec import ExecResult, ShellClosed, ShellExecResult, ShellList, ShellListEntry, ShellOpened
-from ssh_mcp.tokens import quote
 from transports.api import Completed, RemoteProcess, StreamName
-from transports.errors import MasterLost
+from transports.errors import MasterLost, TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
@@ -37,13 +36,13 @@ IDLE_LIMIT = 1800.0
 """Seconds of quiet after which a session is closed."""
 
 GRACE = 2.0
-"""Seconds between the first signal at a timeout and KILL for what ignores it."""
+"""Seconds between TERM at a timeout and KILL for what ignores it."""
 
 GIVE_UP = 3.0
 """Seconds after KILL before the whole session is given up."""
 
-_ABORT = "trap '__ssh_mcp_path=${__ssh_mcp_path-$PATH}; PATH=/nonexistent; break 999' USR1"
-_RESTORE = 'if [ -n "${__ssh_mcp_path+x}" ]; then PATH=$__ssh_mcp_path; unset __ssh_mcp_path; fi'
+SETTLE = 5.0
+"""Seconds that an interrupted session may take to say that it is ready for the next command."""
 
 
 @dataclass(slots=True)
@@ -79,12 +78,10 @@ class Shells:
                 f"{len(here)} shell sessions are open on {host.name} and {len(self._sessions)} in all, the limit.",
                 f"Close one with ssh_shell_close ({ids}).",
             )
-        process = await host.connection.start("exec sh")
+        process = await host.connection.start(SESSION)
         session = ShellSession(secrets.token_hex(6), host.name, host.alias, process, cwd="")
         try:
-            await process.write(f"exec 8>&1 9>&2\n{_ABORT}\n".encode())
-            start = host.commands.in_default_dir(":")
-            done = await self._run(session, host, start, host.settings.ssh_connect_timeout)
+            done = await self._run(session, host, host.commands.in_default_dir(":"), host.settings.ssh_connect_timeout)
             if done.exit_code != 0:
                 raise InvalidArgument(
                     f"The shell on {host.name} could not start in {host.policy.paths.default_dir}.",
@@ -114,42 +111,40 @@ class Shells:
         ``exit`` ends the session and is no error. Raises MasterLost where the link went down under it.
         """
         host.call.note_command(text)
-        host.commands.judge(text)
         async with session.lock:
             if session.ended:
-                self._sessions.pop(session.id, None)
                 raise InvalidArgument(session.ended, "Open a new one with ssh_shell_open.")
+            host.commands.judge(text, directory=session.cwd)
             done = await self._run(session, host, text, host.commands.timeout(timeout))
-        session.used = self._clock()
-        if session.ended:
-            self._sessions.pop(session.id, None)
+            session.used = self._clock()
         host.call.note_exit(done.exit_code)
         plain: ExecResult = host.commands.result(done, hint=_hint(session, done))
         return ShellExecResult(**plain.model_dump(), session_id=session.id, cwd=session.cwd)
 
     async def _run(self, session: ShellSession, host: RemoteHost, text: str, timeout: float) -> Completed:
         mark = secrets.token_hex(16)
-        settings = host.settings
-        out = MarkedStream(mark, settings.ssh_stdout_cap_bytes)
-        err = MarkedStream(mark, settings.ssh_stderr_cap_bytes)
+        out = MarkedStream(mark, host.settings.ssh_stdout_cap_bytes)
+        err = MarkedStream(mark, host.settings.ssh_stderr_cap_bytes)
         began = self._clock()
-        await session.process.write(_framed(text, mark))
         timed_out = False
         try:
             with anyio.move_on_after(timeout) as limit:
-                await self._read_both(session, out, err)
+                await session.process.write(line(text, mark))
+                await _read_both(session, out, err)
             if limit.cancelled_caught and not (out.ended and err.ended):
                 timed_out = True
                 await self._interrupt(session, out, err)
+            status = await self._status(session, out)
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self._interrupt(session, out, err)
             raise
-        except MasterLost:
-            session.ended = f"Shell session {session.id} on {session.host_name} is gone: its connection was lost."
-            self._sessions.pop(session.id, None)
-            raise
-        status = await self._status(session, out)
+        except TransportError as error:
+            if session.ended is None:
+                lost = isinstance(error, MasterLost)
+                self._give_up(session, "is gone: its connection was lost" if lost else "has ended")
+                raise
+            status = -1
         return Completed(
             exit_code=-1 if timed_out else status,
             signal=None,
@@ -161,36 +156,58 @@ class Shells:
             timed_out=timed_out,
         )
 
-    async def _read_both(self, session: ShellSession, out: MarkedStream, err: MarkedStream) -> None:
-        async with alongside(partial(_pump, session.process, "stderr", err)):
-            await _pump(session.process, "stdout", out)
-            await err.finished.wait()
-
     async def _interrupt(self, session: ShellSession, out: MarkedStream, err: MarkedStream) -> None:
         """End what the session's shell is doing; give the session up where that does not help."""
-        for signal, wait in (("USR1", GRACE), ("KILL", GIVE_UP)):
-            with anyio.move_on_after(wait):
-                async with alongside(partial(_repeat, session.process, signal)):
-                    await self._read_both(session, out, err)
-            if out.ended and err.ended:
+        try:
+            await session.process.signal("TERM")
+            with anyio.move_on_after(GRACE):
+                await _read_both(session, out, err)
+            if not (out.ended and err.ended):
+                with anyio.move_on_after(GIVE_UP):
+                    async with alongside(partial(_kill_children, session.process)):
+                        await _read_both(session, out, err)
+            if out.ended and err.ended and await self._settled(session, out):
                 return
-        session.ended = (
-            f"Shell session {session.id} on {session.host_name} had to be ended: it did not react to signals."
-        )
-        self._sessions.pop(session.id, None)
+        except TransportError:
+            self._give_up(session, "is gone: its connection was lost")
+        else:
+            self._give_up(session, "had to be ended: what it ran did not react to signals")
         await session.process.terminate()
+
+    async def _settled(self, session: ShellSession, out: MarkedStream) -> bool:
+        """Whether the shell takes commands again. A signal that arrived when it had just finished is still to be
+        handled, and must not meet the next caller's command: it meets this one.
+        """
+        self._learn(session, out)
+        mark = secrets.token_hex(16)
+        streams = MarkedStream(mark, 0), MarkedStream(mark, 0)
+        with anyio.move_on_after(SETTLE):
+            await session.process.signal("KILL", children_only=True)  # what ran in the background
+            await session.process.write(line(":", mark))
+            await _read_both(session, *streams)
+        return streams[0].trailer is not None
+
+    def _learn(self, session: ShellSession, out: MarkedStream) -> int | None:
+        """Exit code and directory from a trailer."""
+        code, _, cwd = (out.trailer or "").partition(" ")
+        session.cwd = cwd or session.cwd
+        return int(code) if code.isdigit() else None
 
     async def _status(self, session: ShellSession, out: MarkedStream) -> int:
         if out.trailer is not None:
-            code, _, cwd = out.trailer.partition(" ")
-            session.cwd = cwd or session.cwd
-            return int(code) if code.isdigit() else -1
+            return self._learn(session, out) or 0
         if session.ended:
             return -1
-        code_now = await session.process.wait()
-        session.ended = f"Shell session {session.id} on {session.host_name} has ended (exit {code_now})."
+        code = await session.process.wait()
+        if session.ended is None:
+            self._give_up(session, f"has ended (exit {code})")
         await session.process.aclose()
-        return code_now
+        return code
+
+    def _give_up(self, session: ShellSession, why: str) -> None:
+        """Take a session off the list. ``why`` follows its name in a sentence."""
+        session.ended = f"Shell session {session.id} on {session.host_name} {why}."
+        self._sessions.pop(session.id, None)
 
     def list(self) -> ShellList:
         """The open sessions, oldest first."""
@@ -209,10 +226,12 @@ class Shells:
 
     async def close(self, session_id: str) -> ShellClosed:
         """End a session and all it runs. An unknown id is not an error: it is closed."""
-        session = self._sessions.pop(session_id, None)
+        session = self._sessions.get(session_id)
         if session is None:
             return ShellClosed(session_id=session_id, closed=False)
-        session.ended = f"Shell session {session.id} was closed."
+        self._give_up(session, "was closed")
+        with suppress(TransportError):
+            await session.process.write(LAST_WORDS)
         await session.process.terminate()
         return ShellClosed(session_id=session_id, closed=True)
 
@@ -229,20 +248,10 @@ class Shells:
             await self.close(session_id)
 
 
-def _framed(text: str, mark: str) -> bytes:
-    """What the session's shell reads for one command.
-
-    ``command eval`` keeps a syntax error from ending the shell; the one-turn loop is what the abort trap breaks. The
-    markers go to descriptors of their own, so that a session may redirect its stdout for good.
-    """
-    body = (
-        f"{_RESTORE}; command printf '%s\\n' {mark} >&8; command printf '%s\\n' {mark} >&9\n"
-        f"for __ssh_mcp_once in 1; do command eval {quote(text)} </dev/null; done\n"
-        f"__ssh_mcp_code=$?; {_RESTORE}; {_ABORT}\n"
-        f'command printf \'\\n%s %s %s\\n%s\\n\' {mark} "$__ssh_mcp_code" "$PWD" {mark} >&8\n'
-        f"command printf '\\n%s 0\\n%s\\n' {mark} {mark} >&9\n"
-    )
-    return body.encode("utf-8", "surrogateescape")
+async def _read_both(session: ShellSession, out: MarkedStream, err: MarkedStream) -> None:
+    async with alongside(partial(_pump, session.process, "stderr", err)):
+        await _pump(session.process, "stdout", out)
+        await err.finished.wait()
 
 
 async def _pump(process: RemoteProcess, name: StreamName, stream: MarkedStream) -> None:
@@ -254,13 +263,13 @@ async def _pump(process: RemoteProcess, name: StreamName, stream: MarkedStream) 
         stream.feed(data)
 
 
-async def _repeat(process: RemoteProcess, signal: str) -> None:
-    """Signal again and again: a list that goes on behind an interrupted function is interrupted too."""
+async def _kill_children(process: RemoteProcess) -> None:
+    """Again and again: what is started meanwhile is not to stay either."""
     while True:
         # Shielded: a signal that is on its way must not arrive in the middle of the session's next command.
         with anyio.CancelScope(shield=True):
-            await process.signal(signal, children_only=signal == "KILL")
-        await anyio.sleep(0.2)
+            await process.signal("KILL", children_only=True)
+        await anyio.sleep(0.1)
 
 
 def _hint(session: ShellSession, done: Completed) -> str | None:
