@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import mcp_types
-from fastmcp import FastMCP
+from fastmcp.exceptions import ResourceError
 
 from ssh_mcp.tools.catalogue import Entry
-from ssh_mcp.tools.runner import Runner
+from ssh_mcp.tools.runner import Runner, ToolFailed
 
 if TYPE_CHECKING:
+    from fastmcp import FastMCP
+
     from ssh_mcp.remote.fleet import Fleet
     from ssh_mcp.settings import Settings
 
@@ -29,7 +32,10 @@ def decorate(server: FastMCP[None], runner: Runner, entries: dict[str, Entry]) -
 
 def _add_resources(server: FastMCP[None], runner: Runner, entries: dict[str, Entry]) -> None:
     async def answer(tool: str, arguments: dict[str, Any]) -> str:
-        result = await runner.run(entries[tool], arguments)
+        try:
+            result = await runner.run(entries[tool], arguments)
+        except ToolFailed as failed:
+            raise ResourceError(str(failed), log_level=logging.DEBUG) from None
         return json.dumps(result.model_dump(mode="json"), ensure_ascii=False)
 
     if "ssh_server_info" in entries:
@@ -66,12 +72,10 @@ def _add_completion(server: FastMCP[None], fleet: Fleet) -> None:
 def _add_search(server: FastMCP[None], settings: Settings) -> None:
     if not settings.ssh_enable_bm25:
         return
-    from fastmcp.server.transforms.search.bm25 import BM25SearchTransform
+    from ssh_mcp.search import ToolSearch
 
     server.add_transform(
-        BM25SearchTransform(
-            max_results=settings.ssh_bm25_max_results, always_visible=list(settings.ssh_bm25_always_visible)
-        )
+        ToolSearch(max_results=settings.ssh_bm25_max_results, always_visible=settings.ssh_bm25_always_visible)
     )
 
 

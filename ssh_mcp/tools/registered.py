@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import mcp_types
@@ -50,7 +51,8 @@ class RegisteredTool(Tool):
         try:
             result = await self._runner.run(self._entry, arguments, _progress_sender())
         except ToolFailed as failed:
-            raise ToolError(str(failed)) from None
+            # The audit has the failure; FastMCP's log would only say once more that there was one.
+            raise ToolError(str(failed), log_level=logging.DEBUG) from None
         return as_tool_result(result)
 
 

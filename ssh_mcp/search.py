@@ -1,0 +1,70 @@
+"""Tools found by searching (SSH_ENABLE_BM25): a few are listed, the others a model finds and calls by two more.
+
+FastMCP's transform does the work. What is ours: both tools carry explicit hints, definitions come without their result
+schemas (half of their bytes), and what is not there is said in our words. A closed tool is not registered at all, so
+that neither way leads to it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import mcp_types
+from fastmcp.exceptions import ToolError
+from fastmcp.server.context import Context
+from fastmcp.server.transforms.search.bm25 import BM25SearchTransform
+from fastmcp.tools.base import Tool, ToolResult
+
+SEARCH = "search_tools"
+CALL = "call_tool"
+
+
+class ToolSearch(BM25SearchTransform):
+    """BM25 over names, descriptions and parameters of the registered tools."""
+
+    def __init__(self, *, max_results: int, always_visible: Sequence[str]) -> None:
+        super().__init__(
+            max_results=max_results,
+            always_visible=list(always_visible),
+            search_tool_name=SEARCH,
+            call_tool_name=CALL,
+            search_result_serializer=_definitions,
+        )
+
+    def _make_search_tool(self) -> Tool:
+        return _plain(super()._make_search_tool(), read_only=True)
+
+    def _make_call_tool(self) -> Tool:
+        transform = self
+
+        async def call_tool(
+            name: Annotated[str, "As search_tools answered it"],
+            arguments: dict[str, Any] | None = None,
+            ctx: Context = None,  # type: ignore[assignment]  # FastMCP fills it in
+        ) -> ToolResult:
+            """Call a tool that search_tools found, with the arguments that its inputSchema describes."""
+            if name in {SEARCH, CALL} or all(tool.name != name for tool in await transform.get_tool_catalog(ctx)):
+                raise ToolError(
+                    f"InvalidArgument: there is no tool {name[:80]!r} to call. Search with {SEARCH}; "
+                    "the operator may have closed its tier or group.",
+                    log_level=logging.DEBUG,
+                )
+            return await ctx.fastmcp.call_tool(name, arguments)
+
+        return _plain(Tool.from_function(fn=call_tool, name=CALL), read_only=False)
+
+
+def _plain(tool: Tool, *, read_only: bool) -> Tool:
+    """Explicit hints; ``call_tool`` has those of the most powerful tool it may reach."""
+    hints = mcp_types.ToolAnnotations(
+        read_only_hint=read_only, destructive_hint=not read_only, idempotent_hint=read_only, open_world_hint=True
+    )
+    return tool.model_copy(update={"annotations": hints})
+
+
+def _definitions(tools: Sequence[Tool]) -> list[dict[str, Any]]:
+    """As tools/list has them, without result schemas."""
+    listed = [tool.to_mcp_tool().model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
+    return [{key: value for key, value in tool.items() if key != "outputSchema"} for tool in listed]
