@@ -111,6 +111,8 @@ class PolicyOf:
     def parse(self, output: str) -> Parsed[PackagePolicy]:
         versions: dict[str, str | None] = {}
         repos: list[str] = []
+        if not _is_about(self.package, output.partition("\n")[0].removesuffix(":")):
+            return Parsed(PackagePolicy())  # apt took the name for a pattern and answers about another package
         for line in output.splitlines():
             version = re.match(r"^  (Installed|Candidate): (.*)$", line)
             source = re.match(r"^ {8,}\s*-?\d+ (\S.*)$", line)
@@ -157,12 +159,18 @@ class RecordOf:
             elif colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", key):
                 last = key
                 fields[key] = value.strip()
+        if not _is_about(self.package, fields.get("Package", "")):
+            return Parsed(PackageRecord())
         relations = {name: _split(fields.get(name, "")) for name in _RELATIONS}
         relations["Depends"] = _split(fields.get("Pre-Depends", "")) + relations["Depends"]
         description = next((v for k, v in fields.items() if k == "Description" or k.startswith("Description-")), None)
         if description is not None:
             description = "\n".join("" if part == "." else part for part in description.splitlines())
         return Parsed(PackageRecord(description, relations))
+
+
+def _is_about(wanted: str, found: str) -> bool:
+    return wanted.partition(":")[0] == found.partition(":")[0]
 
 
 def _split(relation: str) -> tuple[str, ...]:
@@ -210,13 +218,17 @@ def apt_get(verb: str, packages: tuple[str, ...] = (), *, update_first: bool = F
 
 
 def _known(package: str) -> tuple[Token, ...]:
-    """A check in front of names with a dot: apt-get(8) takes an unknown one for a regular expression."""
-    name = package.partition("=")[0]
-    if "." not in name:
+    """A check in front of names that could be patterns.
+
+    apt takes an unknown name with a dot or a plus for a regular expression: ``remove lab.hello`` removes lab-hello
+    (seen with apt 2.6.1). ``apt-cache pkgnames`` compares text.
+    """
+    name = package.partition("=")[0].partition(":")[0]
+    if not set(name) & {".", "+"}:
         return ()
     return (
-        lit('[ -n "$(apt-cache policy --'), arg(name), lit(')" ] || { echo "E: Unable to locate package"'), arg(name),
-        lit(">&2; exit 100; };"),
+        lit("apt-cache pkgnames"), arg(name), lit("| grep -Fqx -e"), arg(name),
+        lit('|| { echo "E: Unable to locate package"'), arg(name), lit(">&2; exit 100; };"),
     )  # fmt: skip
 
 

@@ -15,7 +15,9 @@ from tests.lab.fixtures import Lab
 pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-packages"), pytest.mark.timeout(300)]
 
 RESET = """
+for p in $(pgrep -f 'lab-slow|dpkg --configure|dpkg --status-fd'); do kill -9 $p; done 2>/dev/null
 rm -f /run/lab-slow.fifo /canary
+dpkg --configure -a >/dev/null 2>&1
 export DEBIAN_FRONTEND=noninteractive
 dpkg --purge --force-all lab-app lab-lib lab-extra lab-conflict lab-broken lab-asks lab-slow lab-unmet >/dev/null 2>&1
 apt-mark unhold lab-hello lab-conf >/dev/null 2>&1
@@ -27,8 +29,8 @@ true
 """
 
 
-@pytest.fixture(autouse=True)
-def _packages_as_the_lab_made_them(lab: Lab) -> Iterator[None]:
+@pytest.fixture
+def fresh(lab: Lab) -> Iterator[None]:
     lab.on_systemd_host(RESET)
     yield
     lab.on_systemd_host(RESET)
@@ -86,6 +88,7 @@ async def test_packages_are_shown_searched_and_their_holds_listed(lab: Lab, mcp_
     assert (holds["held"], holds["exit_code"]) == (["lab-held"], 0)
 
 
+@pytest.mark.usefixtures("fresh")
 async def test_a_package_is_installed_with_dependencies_removed_and_its_leftovers_too(
     lab: Lab, mcp_server: McpServerFactory
 ) -> None:
@@ -103,6 +106,7 @@ async def test_a_package_is_installed_with_dependencies_removed_and_its_leftover
         assert "installed 1.0" not in version(lab, "lab-lib")
 
 
+@pytest.mark.usefixtures("fresh")
 async def test_upgrades_leave_held_packages_and_changed_configuration_alone(
     lab: Lab, mcp_server: McpServerFactory
 ) -> None:
@@ -116,6 +120,7 @@ async def test_upgrades_leave_held_packages_and_changed_configuration_alone(
     assert lab.on_systemd_host("cat /etc/lab-conf.conf") == "mine\n"
 
 
+@pytest.mark.usefixtures("fresh")
 async def test_a_hold_is_set_and_lifted(lab: Lab, mcp_server: McpServerFactory) -> None:
     async with on_systemd(lab, mcp_server) as server:
         held = await server.call("ssh_apt_mark", host="sys", action="hold", packages=["lab-hello"])
@@ -133,6 +138,7 @@ async def test_a_hold_is_set_and_lifted(lab: Lab, mcp_server: McpServerFactory) 
     assert version(lab, "lab-held") == "installed 2.0"
 
 
+@pytest.mark.usefixtures("fresh")
 async def test_a_purge_takes_the_configuration_along(lab: Lab, mcp_server: McpServerFactory) -> None:
     async with on_systemd(lab, mcp_server) as server:
         removed = await server.call("ssh_apt_remove", host="sys", packages=["lab-conf"])
@@ -145,6 +151,7 @@ async def test_a_purge_takes_the_configuration_along(lab: Lab, mcp_server: McpSe
     assert lab.on_systemd_host("test -e /etc/lab-conf.conf && echo there || echo gone") == "gone\n"
 
 
+@pytest.mark.usefixtures("fresh")
 async def test_failures_of_apt_are_data_with_a_hint(lab: Lab, mcp_server: McpServerFactory) -> None:
     async with on_systemd(lab, mcp_server) as server:
         broken = await server.call("ssh_apt_install", host="sys", packages=["lab-broken"])
@@ -164,6 +171,7 @@ async def test_failures_of_apt_are_data_with_a_hint(lab: Lab, mcp_server: McpSer
     assert asks["exit_code"] == 0, errors_of(asks)
 
 
+@pytest.mark.usefixtures("fresh")
 async def test_a_held_lock_is_a_named_error_and_changes_nothing(lab: Lab, mcp_server: McpServerFactory) -> None:
     lab.on_systemd_host("mkfifo /run/lab-slow.fifo")
     async with on_systemd(lab, mcp_server) as server, anyio.create_task_group() as tasks:
@@ -185,6 +193,7 @@ async def test_a_held_lock_is_a_named_error_and_changes_nothing(lab: Lab, mcp_se
     assert outcome["exit_code"] == 0
 
 
+@pytest.mark.usefixtures("fresh")
 async def test_a_timeout_ends_apt_and_says_how_to_mend(lab: Lab, mcp_server: McpServerFactory) -> None:
     lab.on_systemd_host("mkfifo /run/lab-slow.fifo")
     async with on_systemd(lab, mcp_server) as server:
@@ -227,8 +236,9 @@ async def test_a_host_without_apt_is_named(lab: Lab, mcp_server: McpServerFactor
 BAD_PACKAGES = [
     "", "-o", "--force-yes", "lab-app; touch /canary", "$(touch /canary)", "`touch /canary`", "lab-app lab-lib",
     "lab-hello-", "lab-app+", "lab-app/sid", "lab-.*", "lab-*", "?installed", "~i", "task^",
-    "/srv/apt/lab-app_1.0_all.deb",    "./x.deb", "LAB-APP", "a", "lab-app\ntouch /canary", "lab-app=1.0 2.0", "lab-app=*", "lab-app=",
-    "-oDpkg::Pre-Invoke::=id",
+    "/srv/apt/lab-app_1.0_all.deb", "./x.deb",
+    "LAB-APP", "a", "lab-app\ntouch /canary", "lab-app=1.0 2.0", "lab-app=*",
+    "lab-app=", "-oDpkg::Pre-Invoke::=id",
 ]  # fmt: skip
 
 
@@ -251,8 +261,10 @@ async def test_a_name_with_a_dot_is_no_pattern(lab: Lab, mcp_server: McpServerFa
     """apt-get(8) takes an unknown name with a dot for a regular expression: ``lab.hello`` would match lab-hello."""
     async with on_systemd(lab, mcp_server) as server:
         done = await server.call("ssh_apt_remove", host="sys", packages=["lab.hello"])
+        shown = await server.call("ssh_apt_show", host="sys", package="lab.hello")
     assert done["exit_code"] != 0
     assert "Unable to locate package lab.hello" in done["stderr"]
+    assert (shown["installed_version"], shown["description"]) == (None, None)
     assert version(lab, "lab-hello") == "installed 1.0"
 
 
