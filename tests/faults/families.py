@@ -1,0 +1,253 @@
+"""One row a tool family: how to call it, and what must hold afterwards however the call ended."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.integration.mcp_server import McpServer
+
+OLD = b"old line\nneedle\nlast\n" + b"o" * 3000 + b"\n"
+NEW = b"".join(b"%06d new content\n" % i for i in range(12_000))
+"""216 kB: some SFTP packets in each direction, so that a fault has a middle to strike."""
+BULK = b"".join(b"%015d\n" % i for i in range(131_072))
+"""2 MiB over local_path: the windowed streams."""
+
+
+@dataclass
+class Trial:
+    """One call's own names: a directory on the hosts (they are this machine) and a number in every argument list."""
+
+    host: str
+    peer: str
+    directory: Path
+    local: Path
+    number: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+
+    @property
+    def target(self) -> Path:
+        return self.directory / "target"
+
+    def prepare(self) -> None:
+        self.directory.mkdir()
+        self.target.write_bytes(OLD)
+        (self.directory / "source").write_bytes(NEW)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``result`` or ``error`` ("" for a call that was cancelled)."""
+
+    result: dict[str, Any] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    name: str
+    call: Callable[[McpServer, Trial], Awaitable[dict[str, Any]]]
+    check: Callable[[Trial, Outcome], None]
+    tool: str
+    retried: bool = False
+    """Read-only: a loss before anything was answered is not seen by the caller."""
+
+
+class Failed(Exception):
+    """A tool call that answered with an error; ``str()`` is its text."""
+
+
+async def call(server: McpServer, tool: str, **arguments: Any) -> dict[str, Any]:
+    done = await server.client.call_tool(tool, arguments, raise_on_error=False)
+    if done.is_error:
+        raise Failed("".join(getattr(block, "text", "") for block in done.content))
+    assert isinstance(done.structured_content, dict)
+    return done.structured_content
+
+
+def _row(tool: str, **arguments: Any) -> Callable[[McpServer, Trial], Awaitable[dict[str, Any]]]:
+    """A call whose text arguments may hold {host}, {peer}, {dir}, {number}, {local}."""
+
+    async def run(server: McpServer, t: Trial) -> dict[str, Any]:
+        names = {"host": t.host, "peer": t.peer, "dir": str(t.directory), "number": t.number, "local": str(t.local)}
+
+        def fill(value: Any) -> Any:
+            if isinstance(value, str):
+                for name, text in names.items():
+                    value = value.replace("{" + name + "}", text)
+            return [fill(v) for v in value] if isinstance(value, list) else value
+
+        return await call(server, tool, **{k: fill(v) for k, v in arguments.items()})
+
+    return run
+
+
+async def _shell(server: McpServer, t: Trial) -> dict[str, Any]:
+    opened = await call(server, "ssh_shell_open", host=t.host)
+    try:
+        await call(server, "ssh_shell_exec", session_id=opened["session_id"], command=f"X={t.number}; cd /")
+        done = await call(server, "ssh_shell_exec", session_id=opened["session_id"], command='echo "$X $PWD"')
+    finally:
+        await call(server, "ssh_shell_close", session_id=opened["session_id"])
+    return done
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+
+def _nothing(_t: Trial, _o: Outcome) -> None:
+    return
+
+
+def _stdout(expected: str) -> Callable[[Trial, Outcome], None]:
+    def check(t: Trial, o: Outcome) -> None:
+        if o.result is not None:
+            wanted = expected.replace("{number}", t.number)
+            assert o.result["stdout"] == wanted, f"{o.result['stdout'][:80]!r}, {len(o.result['stdout'])} long"
+            assert o.result["exit_code"] == 0
+
+    return check
+
+
+def _old_or(new: bytes) -> Callable[[Trial, Outcome], None]:
+    def check(t: Trial, o: Outcome) -> None:
+        found = t.target.read_bytes()
+        assert found in (OLD, new), f"half-written: {len(found)} bytes {found[:60]!r}"
+        if o.result is not None:
+            assert found == new, "it said that it wrote"
+
+    return check
+
+
+def _deployed(t: Trial, o: Outcome) -> None:
+    _old_or(NEW)(t, o)
+    backups = list(t.directory.glob("target.bak-*"))
+    assert all(b.read_bytes() == OLD for b in backups), "a backup that is not the old file"
+    if o.result is not None:
+        assert len(backups) == 1
+
+
+def _downloaded(t: Trial, o: Outcome) -> None:
+    if o.result is not None:
+        assert o.result["content_text"].encode() == NEW
+
+
+def _local_copy(t: Trial, o: Outcome) -> None:
+    copy = t.local / f"got-{t.number}"
+    if o.result is not None:
+        assert copy.read_bytes() == BULK
+    elif copy.exists():
+        assert copy.read_bytes() == BULK, "half a file stands where the whole one should"
+    left = [p.name for p in t.local.iterdir() if p.name not in {"bulk", copy.name} and t.number in p.name]
+    assert not left, left
+
+
+def _listed(t: Trial, o: Outcome) -> None:
+    if o.result is not None:
+        assert {e["name"] for e in o.result["entries"]} >= {"target", "source"}
+
+
+def _broadcast(t: Trial, o: Outcome) -> None:
+    if o.result is not None:
+        assert t.peer in o.result["succeeded"], "one host's failure stopped another's"
+        assert set(o.result["succeeded"]) | set(o.result["failed"]) == {t.host, t.peer}
+
+
+EDITED = OLD.replace(b"needle", b"thread")
+_BODY = "x" * 30_000 + "\n"
+_WORK = "sh -c 'head -c 30000 /dev/zero | tr \"\\0\" x; echo; sleep 0.1' {number}"
+
+FAMILIES: list[Family] = [
+    Family("exec", _row("ssh_exec_run", host="{host}", command=_WORK), _stdout(_BODY), "ssh_exec_run"),
+    Family("script", _row("ssh_exec_script", host="{host}", script=_WORK + "\n"), _stdout(_BODY), "ssh_exec_script"),
+    Family(
+        "streaming",
+        _row("ssh_exec_run_streaming", host="{host}", command=_WORK),
+        _stdout(_BODY),
+        "ssh_exec_run_streaming",
+    ),
+    Family("shell", _shell, _stdout("{number} /\n"), "ssh_shell_open"),
+    Family("stat", _row("ssh_sftp_stat", host="{host}", path="{dir}/target"), _nothing, "ssh_sftp_stat", retried=True),
+    Family("list", _row("ssh_sftp_list", host="{host}", path="{dir}"), _listed, "ssh_sftp_list", retried=True),
+    Family("download", _row("ssh_sftp_download", host="{host}", path="{dir}/source"), _downloaded, "ssh_sftp_download"),
+    Family(
+        "download to a file",
+        _row("ssh_sftp_download", host="{host}", path="{local}/bulk", local_path="{local}/got-{number}"),
+        _local_copy,
+        "ssh_sftp_download",
+    ),
+    Family(
+        "upload",
+        _row("ssh_upload", host="{host}", path="{dir}/target", content_text=NEW.decode()),
+        _old_or(NEW),
+        "ssh_upload",
+    ),
+    Family(
+        "upload of a file",
+        _row("ssh_upload", host="{host}", path="{dir}/target", local_path="{local}/bulk"),
+        _old_or(BULK),
+        "ssh_upload",
+    ),
+    Family(
+        "edit",
+        _row("ssh_edit", host="{host}", path="{dir}/target", old_string="needle", new_string="thread"),
+        _old_or(EDITED),
+        "ssh_edit",
+    ),
+    Family(
+        "deploy",
+        _row("ssh_deploy", host="{host}", path="{dir}/target", content_text=NEW.decode()),
+        _deployed,
+        "ssh_deploy",
+    ),
+    Family(
+        "transfer to",
+        _row(
+            "ssh_transfer",
+            src_host="{peer}",
+            src_path="{local}/bulk",
+            dst_host="{host}",
+            dst_path="{dir}/target",
+            overwrite=True,
+        ),
+        _old_or(BULK),
+        "ssh_transfer",
+    ),
+    Family(
+        "transfer from",
+        _row(
+            "ssh_transfer",
+            src_host="{host}",
+            src_path="{local}/bulk",
+            dst_host="{peer}",
+            dst_path="{dir}/target",
+            overwrite=True,
+        ),
+        _old_or(BULK),
+        "ssh_transfer",
+    ),
+    Family("host_info", _row("ssh_host_info", host="{host}"), _nothing, "ssh_host_info", retried=True),
+    Family("broadcast", _row("ssh_broadcast", hosts=["{host}", "{peer}"], command=_WORK), _broadcast, "ssh_broadcast"),
+    Family("sudo", _row("ssh_sudo_exec", host="{host}", command=_WORK), _stdout(_BODY), "ssh_sudo_exec"),
+    Family(
+        "sudo write",
+        _row("ssh_sudo_write", host="{host}", path="{dir}/target", content_text=NEW.decode()),
+        _old_or(NEW),
+        "ssh_sudo_write",
+    ),
+]
+BY_NAME = {family.name: family for family in FAMILIES}
+LONG = Family(
+    "a command without end",
+    _row("ssh_exec_run", host="{host}", command="sleep 3600 {number}0"),
+    _nothing,
+    "ssh_exec_run",
+)
+
+
+def pick(rng: random.Random, names: set[str]) -> Family:
+    """A family whose tool this server has."""
+    return rng.choice([f for f in FAMILIES if f.tool in names])
