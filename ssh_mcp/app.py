@@ -14,6 +14,7 @@ from ssh_mcp.audit.hooks import HookRegistry, Hooks, load_hooks
 from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.inventory.notes import Notes
 from ssh_mcp.inventory.resolve import load_inventory
+from ssh_mcp.late import LateTransport
 from ssh_mcp.policy.tiers import GROUPS, open_tiers, overview
 from ssh_mcp.remote.fleet import Fleet, ServerFacts
 from ssh_mcp.remote.shells import Shells
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 NAME = "ssh-mcp"
 INSTRUCTIONS = (
     "SSH access to the operator's hosts through OpenSSH, under the operator's policy. `host` is an alias or hostname: "
-    "start with ssh_host_list and ssh_host_ping. Prefer the dedicated tools over shell commands; a refusal says what to "
-    "use instead. Output is masked where it holds secrets, and output_warnings says what else is odd about it. "
+    "start with ssh_host_list and ssh_host_ping. Prefer the dedicated tools over shell commands; a refusal says what "
+    "to use instead. Output is masked where it holds secrets, and output_warnings says what else is odd about it. "
     "skill://TOOL/SKILL.md explains each tool, skill://NAME/SKILL.md a job (read them when unsure)."
 )
 
@@ -56,10 +57,14 @@ class App:
 
 def openssh(settings: Settings) -> Transport:
     """The transport of the product: the system's own OpenSSH."""
-    from ssh_mcp.inventory.destination import transport_config
-    from transports.openssh.transport import OpenSSHTransport
 
-    return OpenSSHTransport(transport_config(settings))
+    def make() -> Transport:
+        from ssh_mcp.inventory.destination import transport_config
+        from transports.openssh.transport import OpenSSHTransport
+
+        return OpenSSHTransport(transport_config(settings))
+
+    return LateTransport(make)
 
 
 def build(settings: Settings, warnings: list[str] | None = None, *, transport: TransportFactory = openssh) -> App:

@@ -6,15 +6,13 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
 from ssh_mcp.audit.hooks import HookContext, Hooks
 from ssh_mcp.audit.sinks import Audit, AuditCall
 from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, public_text
-from ssh_mcp.guard.guard import Guard
-from ssh_mcp.guard.shared import guard_for
 from ssh_mcp.remote.call import Call, ProgressSender, no_progress
 from ssh_mcp.remote.fleet import Fleet
 from ssh_mcp.remote.host import RemoteHost
@@ -23,6 +21,9 @@ from ssh_mcp.tools.catalogue import Entry
 from ssh_mcp.tools.modules import load
 from ssh_mcp.tools.spec import ToolSpec
 from transports.errors import TransportError
+
+if TYPE_CHECKING:
+    from ssh_mcp.guard.guard import Guard
 
 logger = logging.getLogger("ssh_mcp")
 
@@ -100,6 +101,8 @@ class Runner:
 
     def _guard(self, call: Call) -> Guard:
         """The guard of the call's host; with none or many, what came back was guarded host by host already."""
+        from ssh_mcp.guard.shared import guard_for  # late: its patterns are a tenth of the start
+
         policy = call.hosts[0].policy.redaction if call.hosts else self.fleet.inventory.default_redaction
         return guard_for(policy)
 
