@@ -111,11 +111,11 @@ class Places:
             canonical = await self.existing(path, purpose)
             return Entry(canonical, canonical, await self.asking(partial(_own, canonical)))
         leads_to, above = await settled([self._ancestry(path), self.asking(partial(self._resolve_here, parent))])
-        for failure in (above, leads_to):
-            if isinstance(failure, Exception):
-                raise failure
-        assert isinstance(above, tuple)
-        assert isinstance(leads_to, tuple)
+        if isinstance(leads_to, Exception):
+            raise leads_to
+        if isinstance(above, Exception):
+            decide(*leads_to, purpose=purpose)  # what lies outside is refused, whether it exists or not
+            raise above
         here = self._judge(child(above[0], name), above[1], purpose)
         if leads_to[0] != here:
             decide(leads_to[0], leads_to[1], purpose=purpose)
