@@ -199,12 +199,12 @@ class Reading:
 
     async def redacted(self, path: str, selection: Selection, wanted: Format | None) -> RedactedRead:
         """A file's text with markers for its secrets."""
-        from ssh_mcp.guard.guard import decode_output
+        from ssh_mcp.guard.guard import decode
         from ssh_mcp.redaction.engine import redact_file, rules_from
 
         cap = self._host.settings.ssh_edit_max_file_bytes
         canonical, size, piece = await self._again(path, Purpose.READ_REDACTED, selection, cap)
-        text, remarks = decode_output(piece.data, truncated=piece.offset + len(piece.data) < size)
+        text, remarks = decode(piece.data, truncated=piece.offset + len(piece.data) < size)
         for remark in remarks:
             self._host.call.warn(remark)
         redacted = redact_file(text, rules_from(self._host.policy.redaction), path=canonical, format=wanted)
