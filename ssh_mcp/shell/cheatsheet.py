@@ -84,7 +84,8 @@ def render(found: Recipe, host: str) -> str:
 def _value(value: Value) -> str:
     if value is None:
         return "…"
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    return text if len(text) <= _LONG else "…"
 
 
 # --- matching -------------------------------------------------------------------------------------------------------
