@@ -152,6 +152,45 @@ def as_text(data: bytes, *, partial: bool) -> tuple[str, int] | None:
     return None
 
 
+def as_download(host: RemoteHost, path: str, size: int, piece: Piece, selection: Selection) -> Download:
+    """The answer of a raw reader: text where it is UTF-8, else base64; of a file over the cap only its size."""
+    result = Download(host=host.name, path=path, size=size, truncated=piece.cut)
+    if piece.cut and not piece.data:
+        host.call.warn(
+            f"The file has {size} bytes, and {host.settings.ssh_stdout_cap_bytes} are shown at once: "
+            "ask for first_lines, last_lines, or offset and max_bytes, or use local_path."
+        )
+        return result
+    text = as_text(piece.data, partial=piece.offset + len(piece.data) < size)
+    if text is None:
+        result.content_base64 = base64.b64encode(piece.data).decode("ascii")
+    else:
+        result.content_text = text[0]
+    end = piece.offset + (text[1] if text else len(piece.data))
+    result.next_offset = end if end < size and selection.offset is not None else None
+    return result
+
+
+def as_redacted(host: RemoteHost, path: str, size: int, piece: Piece, wanted: Format | None) -> RedactedRead:
+    """The answer of a redacting reader: text with markers for its secrets."""
+    from ssh_mcp.guard.guard import decode
+    from ssh_mcp.redaction.engine import redact_file, rules_from
+
+    text, remarks = decode(piece.data, truncated=piece.offset + len(piece.data) < size)
+    for remark in remarks:
+        host.call.warn(remark)
+    redacted = redact_file(text, rules_from(host.policy.redaction), path=path, format=wanted)
+    return RedactedRead(
+        host=host.name,
+        path=path,
+        size_original=size,
+        content=redacted.text,
+        format_detected=redacted.format.value,
+        redactions=[{"key": r.key, "line": r.line, "kind": r.kind, "hash": r.hash} for r in redacted.redactions],
+        truncated=piece.cut,
+    )
+
+
 class Reading:
     """The readers of one host within one call."""
 
@@ -163,21 +202,7 @@ class Reading:
         """A file's bytes, byte for byte: text where it is UTF-8, else base64; over the cap nothing but its size."""
         cap = self._host.settings.ssh_stdout_cap_bytes
         canonical, size, piece = await self._again(path, Purpose.READ_RAW, selection, cap)
-        result = Download(host=self._host.name, path=canonical, size=size, truncated=piece.cut)
-        if piece.cut and not piece.data:
-            self._host.call.warn(
-                f"The file has {size} bytes, and {cap} are shown at once: "
-                "ask for first_lines, last_lines, or offset and max_bytes, or use local_path."
-            )
-            return result
-        text = as_text(piece.data, partial=piece.offset + len(piece.data) < size)
-        if text is None:
-            result.content_base64 = base64.b64encode(piece.data).decode("ascii")
-        else:
-            result.content_text = text[0]
-        end = piece.offset + (text[1] if text else len(piece.data))
-        result.next_offset = end if end < size and selection.offset is not None else None
-        return result
+        return as_download(self._host, canonical, size, piece, selection)
 
     async def download_to(self, path: str, local_path: str) -> Download:
         """Stream a whole file into a local one, which appears when it is complete."""
@@ -199,24 +224,9 @@ class Reading:
 
     async def redacted(self, path: str, selection: Selection, wanted: Format | None) -> RedactedRead:
         """A file's text with markers for its secrets."""
-        from ssh_mcp.guard.guard import decode
-        from ssh_mcp.redaction.engine import redact_file, rules_from
-
         cap = self._host.settings.ssh_edit_max_file_bytes
         canonical, size, piece = await self._again(path, Purpose.READ_REDACTED, selection, cap)
-        text, remarks = decode(piece.data, truncated=piece.offset + len(piece.data) < size)
-        for remark in remarks:
-            self._host.call.warn(remark)
-        redacted = redact_file(text, rules_from(self._host.policy.redaction), path=canonical, format=wanted)
-        return RedactedRead(
-            host=self._host.name,
-            path=canonical,
-            size_original=size,
-            content=redacted.text,
-            format_detected=redacted.format.value,
-            redactions=[{"key": r.key, "line": r.line, "kind": r.kind, "hash": r.hash} for r in redacted.redactions],
-            truncated=piece.cut,
-        )
+        return as_redacted(self._host, canonical, size, piece, wanted)
 
     async def for_edit(self, path: str, purpose: Purpose) -> tuple[str, bytes, FileAttributes]:
         """A whole file that is to be changed: path, bytes, and how it stood. Raises TooLarge."""

@@ -13,29 +13,32 @@ from transports.errors import FileError, FileErrorKind, RemoteError
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
+    from transports.api import Completed
 
 CHANGED = 66
 """Exit status of a guarded command whose path leads elsewhere by now."""
 
-_MISSING = 64
+MISSING = 64
+"""Exit status of ``CANONICAL`` where a path cannot be resolved."""
 
 # A name may end in a newline, and a substitution would take it: the dot keeps it. What is missing is canonicalised up
 # to its deepest existing ancestor.
-_CANONICAL = f"""
+CANONICAL = f"""
 for p do
   rest=
   while :; do
     q=$(readlink -f -- "$p" 2>/dev/null || realpath -- "$p" 2>/dev/null; printf .); q=${{q%.}}; q=${{q%?}}
     [ -n "$q" ] && break
-    [ "$p" = / ] && exit {_MISSING}
+    [ "$p" = / ] && exit {MISSING}
     last=${{p##*/}}; p=${{p%/*}}; [ -n "$p" ] || p=/
-    case $last in ''|.) ;; ..) exit {_MISSING} ;; *) rest=/$last$rest ;; esac
+    case $last in ''|.) ;; ..) exit {MISSING} ;; *) rest=/$last$rest ;; esac
   done
   [ "$q" = / ] && [ -n "$rest" ] && q=
   if [ -d "$q$rest" ]; then k=d; elif [ -f "$q$rest" ]; then k=f; elif [ -e "$q$rest" ]; then k=o; else k=-; fi
   printf '%s\\0%s\\0' "$q$rest" "$k"
 done
 """
+"""A script whose arguments are paths; ``read_answer`` understands what it prints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +54,19 @@ async def canonical(host: RemoteHost, paths: Sequence[str]) -> list[ShellPath]:
     if not paths:
         return []
     wanted = [normalise_argument(path, host.policy.paths) for path in paths]
+    done = await host.commands.run(command("sh -c", arg(CANONICAL), "sh", *(arg(p) for p in wanted)))
+    return read_answer(done, paths, host.name)
+
+
+def read_answer(done: Completed, paths: Sequence[str], host_name: str) -> list[ShellPath]:
+    """What ``CANONICAL`` said about ``paths``. Raises FileError, RemoteError."""
     # surrogateescape both ways: a name on the host is bytes
-    done = await host.commands.run(command("sh -c", arg(_CANONICAL), "sh", *(arg(p) for p in wanted)))
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
-    if done.exit_code != 0 or len(fields) != 2 * len(wanted) + 1:
-        if done.exit_code == _MISSING:
+    if done.exit_code != 0 or len(fields) != 2 * len(paths) + 1:
+        if done.exit_code == MISSING:
             raise FileError(FileErrorKind.NOT_FOUND, paths[0], f"{paths[0]} does not exist.", "Look at the spelling.")
-        raise RemoteError(f"{host.name} could not resolve {paths[0]}.", "It needs readlink -f or realpath.")
-    return [ShellPath(fields[2 * i], fields[2 * i + 1]) for i in range(len(wanted))]
+        raise RemoteError(f"{host_name} could not resolve {paths[0]}.", "It needs readlink -f or realpath.")
+    return [ShellPath(fields[2 * i], fields[2 * i + 1]) for i in range(len(paths))]
 
 
 async def permitted(host: RemoteHost, paths: Sequence[tuple[str, Purpose]]) -> list[ShellPath]:
