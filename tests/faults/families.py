@@ -52,8 +52,8 @@ class Family:
     call: Callable[[McpServer, Trial], Awaitable[dict[str, Any]]]
     check: Callable[[Trial, Outcome], None]
     tool: str
-    retried: bool = False
-    """Read-only: a loss before anything was answered is not seen by the caller."""
+    onto_peer: bool = False
+    """The file is written on the other host."""
 
 
 class Failed(Exception):
@@ -170,8 +170,8 @@ FAMILIES: list[Family] = [
         "ssh_exec_run_streaming",
     ),
     Family("shell", _shell, _stdout("{number} /\n"), "ssh_shell_open"),
-    Family("stat", _row("ssh_sftp_stat", host="{host}", path="{dir}/target"), _nothing, "ssh_sftp_stat", retried=True),
-    Family("list", _row("ssh_sftp_list", host="{host}", path="{dir}"), _listed, "ssh_sftp_list", retried=True),
+    Family("stat", _row("ssh_sftp_stat", host="{host}", path="{dir}/target"), _nothing, "ssh_sftp_stat"),
+    Family("list", _row("ssh_sftp_list", host="{host}", path="{dir}"), _listed, "ssh_sftp_list"),
     Family("download", _row("ssh_sftp_download", host="{host}", path="{dir}/source"), _downloaded, "ssh_sftp_download"),
     Family(
         "download to a file",
@@ -228,8 +228,9 @@ FAMILIES: list[Family] = [
         ),
         _old_or(BULK),
         "ssh_transfer",
+        onto_peer=True,
     ),
-    Family("host_info", _row("ssh_host_info", host="{host}"), _nothing, "ssh_host_info", retried=True),
+    Family("host_info", _row("ssh_host_info", host="{host}"), _nothing, "ssh_host_info"),
     Family("broadcast", _row("ssh_broadcast", hosts=["{host}", "{peer}"], command=_WORK), _broadcast, "ssh_broadcast"),
     Family("sudo", _row("ssh_sudo_exec", host="{host}", command=_WORK), _stdout(_BODY), "ssh_sudo_exec"),
     Family(

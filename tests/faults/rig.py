@@ -170,13 +170,13 @@ class Rig:
         sockets = [p.name for p in self.control_dir.rglob("*") if p.is_socket()]
         return sockets if len(sockets) > len(masters_of(self.control_dir)) else []
 
-    async def no_temporary_in(self, trial: Trial) -> None:
+    async def no_temporary_in(self, trial: Trial, host: str) -> None:
         """Nothing half-made lies in the directory, or the next write there removes it (BEHAVIOUR section 9)."""
         if not _half_made(trial.directory):
             return
         if "ssh_upload" in self.tools:
             path = str(trial.directory / "after")
-            await call(self.server, "ssh_upload", host=trial.host, path=path, content_text="x")
+            await call(self.server, "ssh_upload", host=host, path=path, content_text="x")
         assert not _half_made(trial.directory), _half_made(trial.directory)
 
 

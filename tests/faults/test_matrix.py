@@ -18,11 +18,11 @@ import pytest
 
 from tests.faults.families import FAMILIES
 from tests.faults.faults import FAULTS, Cell, Ran, run_cell
-from tests.faults.rig import Rig, moments, named, proxied, rig
+from tests.faults.rig import PEER, Rig, moments, named, proxied, rig
 from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import McpServerFactory
 
-WANTED = os.environ.get("SSH_MCP_FAULTS", "96")
+WANTED = os.environ.get("SSH_MCP_FAULTS", "48")
 SEED = int(os.environ.get("SSH_MCP_FAULTS_SEED", "8"))
 ONLY = os.environ.get("SSH_MCP_FAULTS_ONLY", "")
 LANES = 4
@@ -93,7 +93,7 @@ async def _batch(r: Rig, batch: list[Cell]) -> list[Ran]:
     try:
         await r.invariants([each.trial for each in ran])
         for each in ran:
-            await r.no_temporary_in(each.trial)
+            await r.no_temporary_in(each.trial, PEER if each.cell.family.onto_peer else each.trial.host)
     except AssertionError as error:
         raise AssertionError(f"{error}\nafter {where}") from error
     return ran
