@@ -77,12 +77,16 @@ def environment(binaries: Binaries | None, policies: list[HostPolicy]) -> list[F
         findings.append(ok(f"PATH has {len(directories)} directories"))
     if not os.environ.get("HOME"):
         findings.append(warn("HOME is not set", "ssh falls back to the password database; set HOME in the env block."))
-    from_here = [p.alias for p in policies if p.auth.identity_agent is None and p.auth.method in _MAY_USE_AGENT]
-    if from_here and os.environ.get("SSH_AUTH_SOCK"):
+    if _using_environment(policies) and os.environ.get("SSH_AUTH_SOCK"):
         findings.append(
             info("SSH_AUTH_SOCK is set in this terminal; a client started from the desktop may lack it", _ENV)
         )
     return findings
+
+
+def _using_environment(policies: list[HostPolicy]) -> bool:
+    """Whether a host may be logged in to with a key of the agent that SSH_AUTH_SOCK names."""
+    return any(p.auth.identity_agent is None and p.auth.method in _MAY_USE_AGENT for p in policies)
 
 
 async def agent(binaries: Binaries | None, policies: list[HostPolicy]) -> list[Finding]:
@@ -91,7 +95,9 @@ async def agent(binaries: Binaries | None, policies: list[HostPolicy]) -> list[F
         return []
     socket = os.environ.get("SSH_AUTH_SOCK")
     findings: list[Finding] = []
-    if not socket:
+    if not socket and policies and not _using_environment(policies):
+        findings.append(info("SSH_AUTH_SOCK is not set, and no host needs it"))
+    elif not socket:
         findings.append(warn("SSH_AUTH_SOCK is not set: keys in an agent cannot be used", _LAUNCHER))
     else:
         findings.append(_held(socket, await agent_keys(binaries, socket)))
