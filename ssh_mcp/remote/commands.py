@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import InvalidArgument
-from ssh_mcp.guard.guard import decode_output
+from ssh_mcp.guard.guard import decode
 from ssh_mcp.policy.commands import judge, judge_script
 from ssh_mcp.remote.hints import hint_for
 from ssh_mcp.results.exec import ExecResult
@@ -117,8 +117,8 @@ class Commands:
     def result(self, done: Completed, *, hint: str | None = None) -> ExecResult:
         """The client's view of a command's end."""
         stdout_cut, stderr_cut = done.stdout_total > len(done.stdout), done.stderr_total > len(done.stderr)
-        stdout, stdout_remarks = decode_output(done.stdout, truncated=stdout_cut)
-        stderr, stderr_remarks = decode_output(done.stderr, truncated=stderr_cut)
+        stdout, stdout_remarks = decode(done.stdout, truncated=stdout_cut)
+        stderr, stderr_remarks = decode(done.stderr, truncated=stderr_cut)
         remarks = [f"stdout: {r}" for r in stdout_remarks] + [f"stderr: {r}" for r in stderr_remarks]
         if done.lingering:
             remarks.append("A background process still holds the command's output; what it writes later is not shown.")

@@ -15,7 +15,7 @@ from ssh_mcp.tokens import Command, arg, command, lit
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
-    from ssh_mcp.remote.root_files import RootFiles
+    from ssh_mcp.remote.sudo_files import SudoFiles
     from transports.api import Completed
 
 
@@ -70,8 +70,18 @@ class Sudo:
         return self._host.commands.result(done)
 
     @cached_property
-    def files(self) -> RootFiles:
-        """Files in root's view, without policy: ``sudo_files`` asks before it comes here."""
+    def files(self) -> SudoFiles:
+        """Files in root's view, confined by the host's path policy."""
         from ssh_mcp.remote.root_files import RootFiles
+        from ssh_mcp.remote.sudo_files import SudoFiles
 
-        return RootFiles(self)
+        return SudoFiles(self._host, RootFiles(self))
+
+    @property
+    def host_name(self) -> str:
+        return self._host.name
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that our own programs may take as root."""
+        return self._host.commands.timeout(None)

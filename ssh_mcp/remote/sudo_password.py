@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SERVICE = "ssh-mcp-sudo"
 """Keyring service; the user is the host's alias, or ``default``."""
 
+KEYRING_TIMEOUT = 30.0
+
 COMMAND_TIMEOUT = 30.0
 """Seconds that SSH_SUDO_PASSWORD_CMD may take: a person may have to unlock a password manager."""
 
@@ -29,22 +31,29 @@ logger = logging.getLogger("ssh_mcp")
 
 async def sudo_password(alias: str, settings: Settings) -> bytes | None:
     """The password for a host, or None where only ``sudo -n`` remains. Raises SudoFailed where the command fails."""
-    found = await anyio.to_thread.run_sync(_from_keyring, alias)
+    found = await _from_keyring(alias)
     if found is None and settings.ssh_sudo_password_cmd:
         found = await _from_command(settings.ssh_sudo_password_cmd)
     if found is None:
-        found = await anyio.to_thread.run_sync(_from_keyring, "default")
+        found = await _from_keyring("default")
     return found
 
 
-def _from_keyring(user: str) -> bytes | None:
-    """Keyring backends may be missing or locked; that is the same as having no entry."""
+async def _from_keyring(user: str) -> bytes | None:
+    """A locked keyring may ask a person who is not there: bounded, and then the same as having no entry."""
+    with anyio.move_on_after(KEYRING_TIMEOUT):
+        return await anyio.to_thread.run_sync(_ask_keyring, user, abandon_on_cancel=True)
+    logger.warning("The keyring did not answer for %s/%s within %g seconds.", SERVICE, user, KEYRING_TIMEOUT)
+    return None
+
+
+def _ask_keyring(user: str) -> bytes | None:
+    """Backends may be missing or locked; that is the same as having no entry."""
     import keyring
-    import keyring.errors
 
     try:
         value = keyring.get_password(SERVICE, user)
-    except (keyring.errors.KeyringError, OSError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - each backend has errors of its own, D-Bus libraries' among them
         logger.debug("keyring has no answer for %s/%s: %s", SERVICE, user, type(error).__name__)
         return None
     return value.encode() if value else None

@@ -14,6 +14,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -21,26 +22,54 @@ import anyio
 from ssh_mcp.errors import SudoFailed
 from ssh_mcp.tokens import Command, arg, command, lit
 from transports.api import Completed, Connection, StreamName
+from transports.errors import TransportError
 
-QUIET = 4.0
-"""Seconds of silence after unrecognised text from sudo before stdin is closed (PAM delays a refusal by two)."""
+QUIET = 6.0
+"""Seconds of silence after text from sudo that is no start before stdin is closed (PAM delays a refusal by two)."""
 
 ASK_LIMIT = 20.0
 """Seconds that sudo may take to start the command at all."""
 
-KILL_GRACE = 2.0
-"""Seconds between TERM and KILL for a root process group."""
+END_LIMIT = 10.0
+"""Seconds that the end of a root process group may take: a login of sudo's, two seconds between TERM and KILL."""
+
+_HEAD = 65536
+"""Bytes of stderr kept for what sudo says before the command starts."""
 
 _REFUSED = ("sorry, try again", "incorrect password attempt", "incorrect authentication", "no password was provided")
 
 _ROOT_SHELL = """
 LC_ALL=$2; if [ -n "$LC_ALL" ]; then export LC_ALL; else unset LC_ALL; fi
 __m=$1; shift 2
-__g=$$; if [ -r /proc/$$/stat ]; then read -r _ _ _ _ __g _ < /proc/$$/stat; fi
-printf '%s %s %s\\n' "$__m" "$$" "$__g" >&2
+if [ -r /proc/$$/stat ]; then read -r _ _ _ _ __g __s _ < /proc/$$/stat
+else __s=0; __g=$(ps -o pgid= -p $$ | tr -d ' '); fi
+printf '%s %s %s\\n' "$__m" "${__g:-$$}" "$__s" >&2
 while IFS= read -r __l; do if [ "$__l" = "$__m" ]; then break; fi; done
-unset __l __m __g
+unset __l __m __g __s
 exec "$@"
+"""
+
+# With use_pty sudo's command has a session of its own; without, it shares the frame's, whose leader must live on to
+# tell the exit status. Programs such as timeout make process groups of their own within the session.
+_END = """
+g=$1 s=$2
+tell() {
+  kill -$1 -$g 2>/dev/null
+  [ $s != 0 ] || return 0
+  for f in /proc/[0-9]*/stat; do
+    IFS= read -r l <"$f" || continue
+    p=${l%% *}; set -- "$1" ${l##*) }
+    [ "$5" = $s ] && [ $p != $s ] && kill -$1 $p
+  done 2>/dev/null
+}
+tell TERM
+i=0
+while [ $i -lt 20 ]; do
+  kill -0 -$g 2>/dev/null || break
+  sleep 0.1 2>/dev/null || sleep 1
+  i=$((i+1))
+done
+tell KILL
 """
 
 
@@ -50,9 +79,11 @@ class Progress:
 
     mark: bytes
     started: anyio.Event = field(default_factory=anyio.Event)
-    refused: anyio.Event = field(default_factory=anyio.Event)
+    hopeless: anyio.Event = field(default_factory=anyio.Event)
+    """sudo refused, or nobody waits for it any more."""
     over: anyio.Event = field(default_factory=anyio.Event)
-    pgid: int | None = None
+    group: tuple[int, int] | None = None
+    """Root's process group and session (0: unknown)."""
     head: bytes = b""
     last_text: float | None = None
 
@@ -60,15 +91,60 @@ class Progress:
         """Called with every piece of output; looks at stderr until the root shell has started."""
         if name != "stderr" or self.started.is_set():
             return
-        self.head = (self.head + data)[-65536:]
+        self.head = (self.head + data)[-_HEAD:]
         self.last_text = time.monotonic()
         start = self.head.find(self.mark)
         if start >= 0 and b"\n" in self.head[start:]:
             words = self.head[start:].split(b"\n", 1)[0].split()
-            self.pgid = int(words[2]) if len(words) == 3 and words[2].isdigit() else None
+            if len(words) == 3 and words[1].isdigit() and words[2].isdigit() and int(words[1]) > 1:
+                self.group = int(words[1]), int(words[2])
             self.started.set()
         elif any(word in self.head.lower().decode("utf-8", "replace") for word in _REFUSED):
-            self.refused.set()
+            self.hopeless.set()
+
+
+@dataclass(slots=True)
+class _Run:
+    """One command under sudo."""
+
+    connection: Connection
+    password: bytes | None
+    seen: Progress
+    scope: anyio.CancelScope = field(default_factory=lambda: anyio.CancelScope(shield=True))
+    """Shielded: root's processes are ended first, and only then what the login user may end."""
+    done: Completed | None = None
+    failure: Exception | None = None
+
+    async def run(
+        self, inner: Command, stdin: bytes | AsyncIterator[bytes] | None, timeout: float, caps: tuple[int, int]
+    ) -> None:
+        with self.scope:
+            try:
+                self.done = await self.connection.run(
+                    sudo_command(inner, self.seen.mark.decode(), has_password=self.password is not None).wire(),
+                    stdin=_feed(self.seen, self.password, stdin),
+                    timeout=timeout + END_LIMIT,
+                    stdout_cap=caps[0],
+                    stderr_cap=caps[1] + _HEAD,
+                    on_output=self.seen.see,
+                )
+            except Exception as error:  # noqa: BLE001 - raised again outside of the task group
+                self.failure = error
+        self.seen.over.set()
+
+    async def end(self) -> None:
+        """End what runs as root, as root; bounded. A sudo that has not started anything gives up at end of file."""
+        self.seen.hopeless.set()
+        if self.seen.group is None or self.seen.over.is_set():
+            return
+        helper = Progress(("ssh-mcp-" + secrets.token_hex(16)).encode())
+        group, session = self.seen.group
+        inner = command("sh -c", arg(_END), "sh", arg(str(group)), arg(str(session)))
+        line = sudo_command(inner, helper.mark.decode(), has_password=self.password is not None)
+        with suppress(TransportError), anyio.move_on_after(END_LIMIT):
+            await self.connection.run(
+                line.wire(), stdin=_feed(helper, self.password, None), timeout=END_LIMIT, on_output=helper.see
+            )
 
 
 def sudo_command(inner: Command, mark: str, *, has_password: bool) -> Command:
@@ -100,53 +176,39 @@ async def run_as_root(
 ) -> Completed:
     """Run a program as root to its end. Raises SudoFailed where sudo did not start it.
 
-    At the timeout, and when cancelled, the root process group is ended by root (TERM, grace, KILL): the login user
-    may not signal it.
+    At the timeout, and when cancelled, root's processes are ended by root (TERM, grace, KILL): the login user may not
+    signal them.
     """
-    mark = "ssh-mcp-" + secrets.token_hex(16)
-    seen = Progress(mark.encode())
+    run = _Run(connection, password, Progress(("ssh-mcp-" + secrets.token_hex(16)).encode()))
+    seen = run.seen
     began = time.monotonic()
-    line = sudo_command(inner, mark, has_password=password is not None)
     timed_out = False
-    done: Completed | None = None
-
-    async def watch() -> None:
-        nonlocal timed_out
-        with anyio.move_on_after(timeout):
-            await seen.over.wait()
-            return
-        timed_out = True
-        await _end_group(connection, seen, password)
-
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch)
-        failure: Exception | None = None
+        tasks.start_soon(run.run, inner, stdin, timeout, (stdout_cap, stderr_cap))
         try:
-            done = await connection.run(
-                line.wire(),
-                stdin=_feed(seen, password, stdin),
-                timeout=timeout + KILL_GRACE * 3,
-                stdout_cap=stdout_cap,
-                stderr_cap=stderr_cap + 65536,
-                on_output=seen.see,
-            )
+            with anyio.move_on_after(timeout):
+                await seen.over.wait()
+            if not seen.over.is_set():
+                timed_out = True
+                await run.end()
+                await seen.over.wait()
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
-                await _end_group(connection, seen, password)
+                await run.end()
+            run.scope.cancel()
             raise
-        except Exception as error:  # noqa: BLE001 - raised again below, outside of the group
-            failure = error
-        seen.over.set()
-    if failure is not None:
-        raise failure
-    assert done is not None
+    if run.failure is not None:
+        raise run.failure
+    assert run.done is not None
     if not seen.started.is_set():
-        raise refusal(seen.head.decode("utf-8", "replace"), done, has_password=password is not None)
+        raise refusal(seen.head.decode("utf-8", "replace"), run.done, has_password=password is not None)
+    done = _without_mark(run.done, seen.mark, stderr_cap)
     return replace(
-        _without_mark(done, seen.mark, stderr_cap),
+        done,
         duration=time.monotonic() - began,
-        timed_out=timed_out or done.timed_out,
+        timed_out=timed_out,
         exit_code=-1 if timed_out else done.exit_code,
+        signal=None if timed_out else done.signal,
     )
 
 
@@ -172,28 +234,13 @@ async def _started(seen: Progress) -> bool:
     while time.monotonic() < deadline:
         if seen.started.is_set():
             return True
-        if seen.refused.is_set() or seen.over.is_set():
+        if seen.hopeless.is_set() or seen.over.is_set():
             return False
         if seen.last_text is not None and time.monotonic() - seen.last_text > QUIET:
             return False
         with anyio.move_on_after(0.25):
             await seen.started.wait()
     return False
-
-
-async def _end_group(connection: Connection, seen: Progress, password: bytes | None) -> None:
-    """TERM, grace, KILL for the root group, as root, bounded in time."""
-    if seen.pgid is None:
-        return
-    group = f"-{seen.pgid}"
-    script = f"kill -TERM {group} && sleep {KILL_GRACE:g} && kill -KILL {group}"
-    mark = "ssh-mcp-" + secrets.token_hex(16)
-    helper = Progress(mark.encode())
-    line = sudo_command(command("sh -c", arg(script)), mark, has_password=password is not None)
-    with anyio.move_on_after(KILL_GRACE * 3):
-        await connection.run(
-            line.wire(), stdin=_feed(helper, password, None), timeout=KILL_GRACE * 3, on_output=helper.see
-        )
 
 
 def _without_mark(done: Completed, mark: bytes, cap: int) -> Completed:
