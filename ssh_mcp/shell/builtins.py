@@ -24,6 +24,8 @@ _SET_MODES = names("errexit nounset noglob xtrace pipefail noclobber verbose")
 HARMLESS = frozenset({":", "true", "false", "cd", "exit", "return", "break", "continue", "shift", "umask", "times"})
 STATEFUL = frozenset({"read", "export", "local", "unset", "set", "getopts", "trap", "wait"})
 TESTS = frozenset({"test", "[", "[["})
+OTHERS = names("printf echo pwd kill type ulimit test exec command builtin eval trap hash alias cat rm sleep ps sh sed")
+"""Further names that must keep their meaning for what runs beside a caller's text in the same shell."""
 FREE = HARMLESS | STATEFUL | TESTS
 
 

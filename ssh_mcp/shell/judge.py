@@ -107,7 +107,7 @@ class Judge:
     def function(self, function: Function) -> None:
         """A function may carry no name that means something else where its definition did not happen."""
         name = function.name
-        known = name in builtins.FREE or name in RESERVED or name in BASH_ONLY or name in wrappers.REFUSED
+        known = name in builtins.FREE | RESERVED | BASH_ONLY | wrappers.REFUSED | builtins.OTHERS
         if known or self.allows(name) or wrappers.is_wrapper(name) or protected(name):
             raise Denied("a function must not carry the name of a program", name)
         self.command(function.body, frozenset())
@@ -152,8 +152,10 @@ class Judge:
     # --- programs ---------------------------------------------------------------------------------------------------
 
     def simple(self, command: Simple, bound: frozenset[str]) -> None:
+        reads = bool(command.words) and command.words[0].bare == "read"
         for assignment in command.assignments:
-            self.variable(assignment.name, assignment.value.static)
+            if not (assignment.name == "IFS" and reads):  # the idiom IFS= read -r line, which lasts for this command
+                self.variable(assignment.name, assignment.value.static)
         if not command.words:
             return
         args = [self.variables.arg(w, bound, self.excerpt(w)) for w in command.words]
@@ -163,7 +165,16 @@ class Judge:
         if name in builtins.FREE:
             self.builtin(name, args[1:], bound)
             return
+        if name == "exec" and len(args) == 1:
+            self.exec_alone(command.redirects)
         self.program(args)
+
+    def exec_alone(self, redirects: tuple[Redirect, ...]) -> None:
+        """``exec`` may move the outputs only: a shell session whose input is a file runs what stands in it."""
+        for redirect in redirects:
+            quiet = redirect.op == "<" and redirect.target.static == "/dev/null"
+            if redirect.fd == "0" or (redirect.op.startswith("<") and not quiet):
+                raise Denied("`exec` would change where the shell reads its commands", self.excerpt(redirect.target))
 
     def builtin(self, name: str, args: list[Arg], bound: frozenset[str]) -> None:
         if name == "trap":

@@ -283,13 +283,19 @@ def _rsync(args: list[Arg], _inner: Inner) -> None:
 # --- the rest -------------------------------------------------------------------------------------------------------
 
 
-def _outputs(name: str, spec: Forbidden) -> Check:
-    """Filters whose second operand is a file that they write."""
+def _outputs(name: str, valued: frozenset[str]) -> Check:
+    """Filters whose second operand is a file that they write. xxd takes anything behind its first operand for it."""
 
     def check_operands(args: list[Arg], _inner: Inner) -> None:
-        operands = scan(name, args, spec)
-        if len(operands) > 1 or any(o.multi for o in operands):
-            raise Denied(f"the second operand of `{name}` is a file that it writes", operands[-1].excerpt, _WRITES)
+        rest = list(args)
+        while rest and is_option(name, rest[0]):
+            word = rest.pop(0)
+            if word.value == "--":
+                break
+            if word.value in valued and rest and rest.pop(0).multi:
+                raise Denied(f"an option of `{name}` may take several arguments", word.excerpt)
+        if len(rest) > 1 or any(o.multi for o in rest):
+            raise Denied(f"the second operand of `{name}` is a file that it writes", rest[-1].excerpt, _WRITES)
 
     return check_operands
 
@@ -348,8 +354,8 @@ _SPECIAL: dict[str, Check] = {
     "gtar": _tar,
     "bsdtar": _tar,
     "rsync": _rsync,
-    "uniq": _outputs("uniq", Forbidden("", "", "fsw")),
-    "xxd": _outputs("xxd", Forbidden("", "", "clsognR")),
+    "uniq": _outputs("uniq", names("-f -s -w --skip-fields --skip-chars --check-chars")),
+    "xxd": _outputs("xxd", names("-c -cols -g -groupsize -l -len -s -seek -skip -o -n -name -R")),
     "less": _less,
     "more": _less,
     "most": _less,

@@ -11,17 +11,21 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from ssh_mcp.shell import tree, values
 from ssh_mcp.shell.parse import ShellSyntaxError, parse
-from ssh_mcp.shell.shapes import ANY, ONE, Budget, Shape, fits, from_glob, literal, normal, normal_path
+from ssh_mcp.shell.shapes import ANY, Budget, Shape, fits, from_glob, literal, normal, normal_path, speaks
 from ssh_mcp.shell.tree import AnsiC, Param, Part, Simple, Text, Word
 from ssh_mcp.shell.values import Variables
 
 _ALTERNATIVES = 24
-_DIRECTORIES = 12
+_DIRECTORIES = 24
+_PATH_MAX = 4096
 _DEPTH = 3
 _HOMES: tuple[str, ...] = ("/root", "/home/*", "/Users/*", "/var/lib/*")
+_EVERYTHING = re.compile("")
+_DYNAMIC = re.compile(r"[$*?\[{]")
 _CUT = re.compile(r"[\s=@:,;|&\"'`()<>{}!#]+")
 _FALLBACK = re.compile(r"[\s;|&()<>`]+")
 _PATTERN_FIRST = tree.names("grep egrep fgrep zgrep rg ag ack jq yq sed awk gawk mawk nawk expr tr")
@@ -43,6 +47,7 @@ class Finder:
         self.homes = [from_glob(h) for h in _HOMES]
         self.home_globs = tuple(g for g in globs if not g.startswith("**") and _below_a_home(g))
         self.answers: dict[Shape, bool] = {}
+        self.essential = essential(globs)
         self.directories: list[Shape] = [literal(default_dir)] if default_dir else list(self.homes)
         self.directories.append(())
         self.budget = budget or Budget()
@@ -85,10 +90,13 @@ class Finder:
     def _add_directory(self, shape: Shape) -> None:
         bases = [()] if shape[:1] == ("/",) else list(self.directories)
         for base in bases:
-            if len(self.directories) < _DIRECTORIES * 4:
-                joined = normal((*base, "/", *shape) if base else shape)
-                if joined not in self.directories:
-                    self.directories.append(joined)
+            joined = normal((*base, "/", *shape) if base else shape)
+            if len(self.directories) >= _DIRECTORIES:
+                joined = (ANY,)
+            if joined not in self.directories:
+                self.directories.append(joined)
+            if any(isinstance(t, int) for t in joined) or self.essential.search("".join(str(t) for t in joined)):
+                self.essential = _EVERYTHING
 
     # --- words ------------------------------------------------------------------------------------------------------
 
@@ -112,6 +120,8 @@ class Finder:
 
     def _in_word(self, word: Word, *, bare_names: bool, depth: int) -> str | None:
         value = word.static
+        if value is None and word.end - word.start > _PATH_MAX:
+            return self.text[word.start : word.start + 60]
         if value is not None:
             if (found := self._in_text(value, bare_names=bare_names)) is not None:
                 return found
@@ -119,8 +129,9 @@ class Finder:
             return self._nested(value, depth) if nested and bare_names else None
         for shape in self._shapes(word):
             if self._shape_names(shape):
-                plain = not any(isinstance(p, Param) for p in word.parts) and all(isinstance(t, str) for t in shape)
-                return "".join(str(t) for t in shape) if plain else self.text[word.start : word.end]
+                written = self.text[word.start : word.end]
+                plain = all(isinstance(t, str) for t in shape) and not set(written) & set("$~")
+                return "".join(str(t) for t in shape) if plain else written
         return next(
             (f for p in word.parts if isinstance(p, Text) and (f := self._in_text(p.text, bare_names=False))), None
         )
@@ -144,6 +155,8 @@ class Finder:
     # --- literal text -----------------------------------------------------------------------------------------------
 
     def _in_text(self, text: str, *, bare_names: bool) -> str | None:
+        if not self.essential.search(text):
+            return None
         for candidate in _candidates(text):
             if (bare_names or "/" in candidate) and (found := self._path_names(candidate)):
                 return found
@@ -161,7 +174,7 @@ class Finder:
             if all(isinstance(t, str) for t in joined):
                 absolute = normal_path("".join(str(t) for t in joined))
                 if self.matches(absolute):
-                    return absolute if directory else path
+                    return absolute if directory and directory not in self.homes else path
             elif any(fits(normal(joined), g, self.budget) for g in self._globs_below(directory)):
                 return path
         return None
@@ -174,8 +187,10 @@ class Finder:
         """A text that was not understood: quotes are dropped, words are cut at blanks and operators."""
         bare = re.sub(r"[\"'\\]", "", text)
         for source in (text, bare):
-            for word in _FALLBACK.split(source):
-                pieces = [word, *_candidates(word)] if len(word) < 4096 else [word]
+            for word in dict.fromkeys(_FALLBACK.split(source)):
+                if not _DYNAMIC.search(word) and not self.essential.search(word):
+                    continue
+                pieces = [word, *_candidates(word)] if len(word) <= _PATH_MAX else []
                 for piece in dict.fromkeys(pieces):
                     shape = from_glob(re.sub(r"\$(?:\w+|\{[^}]*\}|[@*#?$!-])", "\0", piece))
                     shape = tuple(ANY if t == "\0" else t for t in shape)
@@ -205,10 +220,10 @@ class Finder:
         shapes: list[Shape] = [()]
         for index, part in enumerate(word.parts):
             options = self._part_shapes(part, first=index == 0, depth=depth)
-            shapes = [(*s, *o) for s in shapes for o in options][:_ALTERNATIVES]
-        if tree.has_brace(word):
-            shapes = [b for s in shapes for b in _braces(s)][:_ALTERNATIVES]
-        return shapes
+            if len(shapes) * len(options) > _ALTERNATIVES:
+                options = [(ANY,)]
+            shapes = [(*s, *o) for s in shapes for o in options]
+        return [b for s in shapes for b in _braces(s)] if tree.has_brace(word) else shapes
 
     def _part_shapes(self, part: Part, *, first: bool, depth: int) -> list[Shape]:
         match part:
@@ -230,13 +245,25 @@ class Finder:
     def _param_shapes(self, name: str, op: str, words: tuple[Word, ...], depth: int) -> list[Shape]:
         known = self.variables.bindings.get(name, [])
         found: list[Shape] = []
-        for value in known[:_ALTERNATIVES]:
+        for value in known if len(known) <= _ALTERNATIVES else [None]:
             found += [(ANY,)] if value is None or depth >= _DEPTH else self._shapes(value, depth + 1)
         if op in (":-", "-", ":=", "=", ":+", "+"):
             found += [s for w in words for s in self._shapes(w, depth + 1)]
         if not known or op not in ("", ":-", "-", ":=", "=", ":+", "+"):
             found.append((ANY,))
-        return found[:_ALTERNATIVES]
+        return list(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=64)
+def essential(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """A search that every listed path answers to: the longest literal stretch of each glob."""
+    stretches = set()
+    for glob in globs:
+        literals = re.split(r"\[[!^]?\]?[^\]/]*\]|[*?/]", glob)
+        stretches.add(max(literals, key=len))
+    if "" in stretches:
+        return _EVERYTHING
+    return re.compile("|".join(re.escape(s) for s in sorted(stretches)))
 
 
 def _below_a_home(glob: str) -> bool:
@@ -277,27 +304,29 @@ def _shape_candidates(shape: Shape) -> list[Shape]:
     starts = {0} | {i + 1 for i, t in enumerate(shape) if isinstance(t, str) and t in "=@:,"}
     if "/" in shape:
         starts.add(shape.index("/"))
-    cut = [shape[s:] for s in sorted(starts)][:_ALTERNATIVES]
-    return [c for c in cut if any(isinstance(t, str) and t.isalnum() for t in c)]
+    if len(starts) > _ALTERNATIVES:
+        starts = {0, *sorted(starts)[-_ALTERNATIVES:]}
+    cut = [shape[s:] for s in sorted(starts)]
+    return [c for c in cut if any(speaks(c, i) for i in range(len(c)))]
 
 
 def _braces(shape: Shape) -> list[Shape]:
-    """The alternatives of the innermost-first brace lists; a range stands for one unknown character."""
+    """The alternatives of brace lists, innermost first. A range, and what would be too many, becomes ANY."""
     done: list[Shape] = []
     pending: list[Shape] = [shape]
-    while pending and len(done) + len(pending) <= _ALTERNATIVES:
+    while pending:
         current = pending.pop()
         closed = current.index("}") if "}" in current else -1
         opened = max((i for i, t in enumerate(current[:closed]) if t == "{"), default=-1) if closed > 0 else -1
-        inner = "".join(str(t) if isinstance(t, str) else "\0" for t in current[opened + 1 : closed])
+        inner = current[opened + 1 : closed]
         if opened < 0:
             done.append(current)
-        elif ".." in inner and "," not in inner:
-            pending.append((*current[:opened], ONE, *current[closed + 1 :]))
-        else:
-            options = _split(current[opened + 1 : closed])
-            pending.extend((*current[:opened], *o, *current[closed + 1 :]) for o in options)
-    return done or [shape]
+            continue
+        options = _split(inner)
+        if len(options) == 1 or len(done) + len(pending) + len(options) > _ALTERNATIVES:
+            options = [(ANY,)]
+        pending.extend((*current[:opened], *o, *current[closed + 1 :]) for o in options)
+    return done
 
 
 def _split(shape: Shape) -> list[Shape]:

@@ -1,13 +1,14 @@
 """What a word with expansions could become, as far as its literal characters go, and whether a path pattern fits it.
 
 A shape is a sequence of single characters and wildcards. It is compared with a glob by walking both at once (the
-product of two small automata). Two unknowns always fit each other, so a fit only counts where letters or digits that
-stand in the command met letters or digits of the pattern: ``"$dir/$file"`` names nothing, ``/etc/$file`` may well.
+product of two small automata). Two unknowns always fit each other, so a fit only counts where characters that stand in
+the command met significant ones of the pattern: ``"$dir/$file"`` and ``*.conf`` name nothing, ``/etc/$file`` may well.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -75,8 +76,16 @@ def normal_path(path: str) -> str:
     return ("/" if path.startswith("/") else "") + "/".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A configured glob. ``weak`` are the places of an ending behind a literal name: ``conf`` in ``pgpass.conf``."""
+
+    shape: Shape
+    weak: frozenset[int]
+
+
 @lru_cache(maxsize=1024)
-def pattern(glob: str) -> tuple[Shape, ...]:
+def pattern(glob: str) -> tuple[Pattern, ...]:
     """The shapes of a configured glob; a trailing ``/**`` also stands for the directory itself."""
     out: list[Token] = []
     for piece in _GLOB.findall(glob):
@@ -91,7 +100,15 @@ def pattern(glob: str) -> tuple[Shape, ...]:
         else:
             out.append(piece)
     shape = tuple(out)
-    return (shape, shape[:-2]) if shape[-2:] == ("/", ANY) and len(shape) > 2 else (shape,)
+    found = (Pattern(shape, _ending(shape)),)
+    return (*found, Pattern(shape[:-2], frozenset())) if shape[-2:] == ("/", ANY) and len(shape) > 2 else found
+
+
+def _ending(shape: Shape) -> frozenset[int]:
+    start = max((i for i, t in enumerate(shape) if t == "/"), default=-1) + 1
+    dot = max((i for i in range(start, len(shape)) if shape[i] == "."), default=start)
+    named = any(isinstance(t, str) and t.isalnum() for t in shape[start:dot])
+    return frozenset(range(dot, len(shape))) if named else frozenset()
 
 
 class Budget:
@@ -102,9 +119,9 @@ class Budget:
 
 
 def fits(shape: Shape, glob: str, budget: Budget) -> bool:
-    """Whether ``shape`` could become a path that ``glob`` matches, with at least one letter or digit of its own."""
+    """Whether ``shape`` could become a path that ``glob`` matches, with a significant character in common."""
     budget.left -= 1
-    return budget.left < 0 or any(_ends_agree(shape, p) and _walk(shape, p, budget) for p in pattern(glob))
+    return budget.left < 0 or any(_ends_agree(shape, p.shape) and _walk(shape, p, budget) for p in pattern(glob))
 
 
 def _ends_agree(shape: Shape, glob: Shape) -> bool:
@@ -122,7 +139,8 @@ def _ends_agree(shape: Shape, glob: Shape) -> bool:
     return True
 
 
-def _walk(shape: Shape, glob: Shape, budget: Budget) -> bool:
+def _walk(shape: Shape, wanted: Pattern, budget: Budget) -> bool:
+    glob = wanted.shape
     stack = [(0, 0, False)]
     seen = set(stack)
     while stack:
@@ -134,14 +152,15 @@ def _walk(shape: Shape, glob: Shape, budget: Budget) -> bool:
             if met:
                 return True
             continue
-        for state in _steps(shape, glob, i, j, met):
+        for state in _steps(shape, wanted, i, j, met):
             if state not in seen:
                 seen.add(state)
                 stack.append(state)
     return False
 
 
-def _steps(shape: Shape, glob: Shape, i: int, j: int, met: bool) -> list[tuple[int, int, bool]]:
+def _steps(shape: Shape, wanted: Pattern, i: int, j: int, met: bool) -> list[tuple[int, int, bool]]:
+    glob = wanted.shape
     a = shape[i] if i < len(shape) else None
     b = glob[j] if j < len(glob) else None
     found = []
@@ -156,8 +175,15 @@ def _steps(shape: Shape, glob: Shape, i: int, j: int, met: bool) -> list[tuple[i
     after_a = i if a in (ANY, STAR) else i + 1
     after_b = j if b in (ANY, STAR) else j + 1
     if _meet(a, b) and (after_a, after_b) != (i, j):
-        found.append((after_a, after_b, met or (isinstance(a, str) and isinstance(b, str) and a.isalnum())))
+        counts = isinstance(b, str) and j not in wanted.weak and speaks(shape, i)
+        found.append((after_a, after_b, met or counts))
     return found
+
+
+def speaks(shape: Shape, at: int) -> bool:
+    """Whether the token says something: a letter, a digit, or the dot of a hidden name."""
+    token = shape[at]
+    return isinstance(token, str) and (token.isalnum() or (token == "." and (at == 0 or shape[at - 1] == "/")))
 
 
 def _meet(a: Token, b: Token) -> bool:

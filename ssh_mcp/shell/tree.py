@@ -209,6 +209,7 @@ class Marks:
     assignments: set[int] = field(default_factory=set)
     substitutions: set[int] = field(default_factory=set)
     functions: set[int] = field(default_factory=set)
+    words: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ from ssh_mcp.shell.tree import AnsiC, Arithmetic, Marks, Param, Part, Sequence, 
 MAX_DEPTH = 24
 """Nested constructs. People stay below six; each level costs some ten Python frames."""
 
+MAX_WORDS = 3000
+"""Words of a command, so that no command takes noticeable time to be judged."""
+
 META = frozenset(" \t\n;&|<>()")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+=\-\[\]{}*?~!^#]+")
 _DQUOTE_PLAIN = re.compile(r'[^"$`\\]+')
@@ -71,6 +74,9 @@ class WordReader:
     def read_word(self) -> Word:
         """The word that begins here; the caller has skipped blanks and seen that no operator begins here."""
         start = self.pos
+        self.marks.words += 1
+        if self.marks.words > MAX_WORDS:
+            self.fail(f"the command has more than {MAX_WORDS} words")
         parts: list[Part] = []
         while self.pos < self.stop:
             c = self.text[self.pos]
@@ -268,7 +274,11 @@ class WordReader:
         if op is None or name == "!":
             self.fail("this form of ${…} cannot be judged", opened)
         self.pos += len(op)
+        if self.depth >= MAX_DEPTH:
+            self.fail(f"constructs are nested deeper than {MAX_DEPTH}")
+        self.depth += 1
         words = [self._brace_word(opened, quoted=quoted)]
+        self.depth -= 1
         self._close_brace(opened)
         return Param(name, quoted, op, tuple(words))
 
