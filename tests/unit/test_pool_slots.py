@@ -5,6 +5,7 @@ from __future__ import annotations
 from transports.openssh.slots import (
     ASSUMED_LIMIT,
     BLOCKED_SECONDS,
+    GHOST_SECONDS,
     PATIENCE,
     RAISE_AFTER,
     Master,
@@ -121,6 +122,23 @@ def test_a_refusal_teaches_how_many_there_are() -> None:
         slots.released(slots.masters[0], 0)
     assert repr(slots) == "<Slots limit=3 masters=[0:3] waiting=0>"
     assert slots.ordinary == 2
+
+
+def test_sessions_that_ended_a_moment_ago_may_still_count_on_the_host_and_teach_nothing() -> None:
+    slots = Slots(max_masters=1, limit=3, highest=3)
+    _up(slots, 2)
+    master = slots.masters[0]
+    slots.released(master, 0, 1.0)
+    slots.released(master, 0, 1.0)
+    master.used = 2  # both slots are taken again at once, and sshd has not got round to the endings yet
+    slots.refused(master, 0, 1.001)
+    slots.released(master, 0)
+    assert repr(slots) == "<Slots limit=3 masters=[0:1] waiting=0>"
+    slots.join(1.001)
+    assert slots.decide(1.001).grants == ()
+    assert _grant(slots, slots.decide(master.blocked_until)) == [(0, 0)]
+    slots.refused(master, 0, 1.0 + GHOST_SECONDS)
+    assert slots.limit == 1
 
 
 def test_a_refused_caller_keeps_its_place() -> None:

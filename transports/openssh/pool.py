@@ -23,7 +23,7 @@ _SCARCE_RETRY: Final = 1.0
 class Lease(Generic[H]):
     """The right to one session on one master. Give it back with ``release``; that is idempotent."""
 
-    __slots__ = ("_pool", "_waiter", "generation", "handle", "master", "released")
+    __slots__ = ("_pool", "_waiter", "generation", "handle", "is_open", "master", "released")
 
     def __init__(self, pool: Pool[H], master: Master, handle: H, waiter: Waiter) -> None:
         self._pool = pool
@@ -31,10 +31,12 @@ class Lease(Generic[H]):
         self.master = master
         self.generation = master.generation
         self.handle = handle
+        self.is_open = False
         self.released = False
 
     def opened(self) -> None:
         """The session is open: from now on a refusal on this master cannot mean "none at all"."""
+        self.is_open = True
         self._pool.opened(self)
 
     def release(self) -> None:
@@ -168,7 +170,7 @@ class Pool(Generic[H]):
         """See ``Lease.release``."""
         if not lease.released:
             lease.released = True
-            self._slots.released(lease.master, lease.generation)
+            self._slots.released(lease.master, lease.generation, self._now() if lease.is_open else None)
             self._turn()
 
     def lose(self, lease: Lease[H]) -> None:

@@ -20,6 +20,8 @@ BLOCKED_SECONDS: Final = 0.005
 BLOCKED_SECONDS_MAX: Final = 0.5
 """Pause for a master that refuses although we hold nothing on it, doubled each time: sshd has not quite closed our last
 session yet (it does so behind a batch of packets), or somebody else's sessions fill it."""
+GHOST_SECONDS: Final = 0.25
+"""How long a session that has ended for us may still count on the host, and so not teach its limit."""
 RAISE_AFTER: Final = 5.0
 RAISE_AFTER_MAX: Final = 300.0
 """Seconds until a learned limit is tried one higher: refusals and endings cross on the wire, so it may be too low."""
@@ -44,6 +46,12 @@ class Master:
     opened: int = 0
     blocked_until: float = 0.0
     blocked_for: float = BLOCKED_SECONDS
+    ended: list[float] = field(default_factory=list)
+
+    def ghosts(self, now: float) -> int:
+        """Sessions that ended a moment ago."""
+        self.ended = [t for t in self.ended if t > now - GHOST_SECONDS]
+        return len(self.ended)
 
     def __repr__(self) -> str:
         return f"{self.index}:{self.used}" if self.phase is Phase.UP else f"{self.index}:{self.phase.value}"
@@ -123,21 +131,25 @@ class Slots:
             master.opened += 1
             master.blocked_for = BLOCKED_SECONDS
 
-    def released(self, master: Master, generation: int) -> None:
-        """A session ended (or was never opened)."""
+    def released(self, master: Master, generation: int, ended: float | None = None) -> None:
+        """A session ended at that time, or was never opened (None)."""
         if master.generation == generation and master.used > 0:
             master.used -= 1
+            if ended is not None:
+                master.ghosts(ended)
+                master.ended.append(ended)
 
     def refused(self, master: Master, generation: int, now: float) -> None:
         """A session was refused by sshd; it still counts as used here and ``released`` follows."""
         if master.generation != generation:
             return
-        others = master.used - 1
-        if others < 1:
+        others, ghosts = master.used - 1, master.ghosts(now)
+        if others < 1 or ghosts:
             master.blocked_until = now + master.blocked_for
             master.blocked_for = min(master.blocked_for * 2, BLOCKED_SECONDS_MAX)
+        if others < 1 or others + ghosts >= self.limit:
             return
-        self.limit = min(self.limit, others)
+        self.limit = others + ghosts
         if self._raised:  # one more was one too many: be slower to try again
             self._raised = False
             self._raise_after = min(self._raise_after * 2, RAISE_AFTER_MAX)
@@ -149,6 +161,7 @@ class Slots:
             master.phase = Phase.ABSENT
             master.generation += 1
             master.used = master.opened = 0
+            master.ended.clear()
             master.blocked_until = 0.0
             master.blocked_for = BLOCKED_SECONDS
 
