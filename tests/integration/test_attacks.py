@@ -92,9 +92,8 @@ def test_the_attacks_do_something_where_nobody_judges_them(tmp_path: Path, canar
 async def test_honest_commands_run(mcp_server: McpServerFactory, sshd: Sshd) -> None:
     """The short ones of the honest table that end by themselves and change nothing (`|&` is for bash as sh only)."""
     host = Host(sshd, lines=[f"command_allowlist = {json.dumps(HONEST['allow'])}"])
-    harmless = [
-        c for c in HONEST["commands"] if c.split()[0] in {"ls", "echo", "for", "if", "i=0;", "i=1;", "df", "awk"}
-    ]
+    first = {"ls", "echo", "for", "if", "i=0;", "i=1;", "df", "awk"}
+    harmless = [c for c in HONEST["commands"] if c.split()[0] in first and "|&" not in c]
     async with mcp_server({"web": host}, allow_any_command=False, ssh_exec_allow_cheatsheet_patterns=True) as server:
         for command in harmless:
             result = await server.call("ssh_exec_run", host="web", command=command, timeout=20)
