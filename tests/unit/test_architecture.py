@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-IMPURE = {"asyncio", "anyio", "socket", "os", "subprocess", "time", "threading", "pathlib"}
+IMPURE = {"asyncio", "anyio", "socket", "os", "subprocess", "time", "threading"}
 
 PURE = [
     "transports/wire.py",
