@@ -17,7 +17,7 @@ from tests.lab.sshd import Sshd, start_sshd, wait_until
 from transports.api import StreamName
 from transports.errors import SessionRefused, SFTPSubsystemUnavailable
 from transports.openssh.connection import OpenSSHConnection
-from transports.openssh.frame import COMMAND_MAX
+from transports.openssh.frame import BARE_MAX, COMMAND_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -185,8 +185,12 @@ async def test_what_cannot_be_sent_is_refused_before_anything_is(host: OpenSSHCo
         await host.run("echo a\0b")
     with pytest.raises(SessionRefused, match="bytes long") as long:
         await host.run("#" + "x" * COMMAND_MAX)
-    assert not nul.value.sent
-    assert not long.value.sent
+    with pytest.raises(SessionRefused, match="bytes long") as bare:
+        await host.run("#" + "x" * BARE_MAX, framed=False)
+    with pytest.raises(SessionRefused, match="surrogate") as half:
+        await host.start("echo \ud800")
+    assert not any(error.value.sent for error in (nul, long, bare, half))
+    assert host.sessions() == []  # not even a login
     assert (await host.run("echo fine")).stdout == b"fine\n"
 
 

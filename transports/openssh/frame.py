@@ -29,6 +29,8 @@ from transports.errors import SessionRefused
 
 COMMAND_MAX: Final = 1 << 20
 """Bytes. The remote shell reads the command with one system call a byte: a megabyte takes it about half a second."""
+BARE_MAX: Final = 120_000
+"""Bytes of a command without a frame: it travels in an argv, of which one word takes 128 KiB on Linux (execve(2))."""
 NOISE_MAX: Final = 2048
 """Bytes of rc-file noise kept for an error text: the last ones."""
 EATEN_STATUS: Final = 125
@@ -59,20 +61,28 @@ def remote_command(nonce: str) -> bytes:
     return f"exec sh -c '{_PARENT}' {nonce} '{child}'".encode()
 
 
-def command_input(nonce: str, command: str) -> bytes:
-    """The first bytes of stdin: the command (UTF-8 with surrogateescape).
-
-    Raises SessionRefused on a NUL and over ``COMMAND_MAX``.
-    """
-    text = command.encode("utf-8", "surrogateescape")
+def check_command(command: str, limit: int = COMMAND_MAX) -> bytes:
+    """The command's bytes (UTF-8 with surrogateescape). Raises SessionRefused where they cannot be sent."""
+    try:
+        text = command.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise SessionRefused(
+            "The command holds half a surrogate pair, which is no character.", "Send it as UTF-8.", sent=False
+        ) from None
     if b"\0" in text:
         raise SessionRefused("A command cannot hold a NUL byte.", "Write the data to a file instead.", sent=False)
-    if len(text) > COMMAND_MAX:
+    if len(text) > limit:
         raise SessionRefused(
-            f"The command is {len(text)} bytes long; {COMMAND_MAX} is the most.",
+            f"The command is {len(text)} bytes long; {limit} is the most.",
             "Upload it as a file and run that.",
             sent=False,
         )
+    return text
+
+
+def command_input(nonce: str, command: str) -> bytes:
+    """The first bytes of stdin: the command. Raises what ``check_command`` does."""
+    text = check_command(command)
     if _PLAIN.fullmatch(text):
         return b"%b.%b\n" % (nonce.encode(), text)
     # Escaped, because bash's read may take a newline for the second half of a broken multi-byte character, and because

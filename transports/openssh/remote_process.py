@@ -10,6 +10,7 @@ import anyio
 from transports.api import StreamName
 from transports.errors import RemoteError
 from transports.openssh.execution import Execution
+from transports.openssh.frame import check_command
 from transports.openssh.runner import SETTLE_SECONDS, Runner, Running, until
 
 _BUFFER_HIGH: Final = 1 << 20
@@ -141,6 +142,7 @@ class FramedProcess:
 
 async def start_process(runner: Runner, command: str) -> FramedProcess:
     """Start shell text under our frame. Returns when it has begun; raises what ``Runner.start`` and ``judge`` do."""
+    check_command(command)
     inboxes = _Inboxes()
     running = await runner.start(inboxes)
     execution = inboxes.execution = running.execution

@@ -14,7 +14,16 @@ from transports.api import Completed, OutputSink
 from transports.errors import ConnectError, MasterLost, RemoteError, SessionRefused, TransportError
 from transports.mux.client import NoSlot
 from transports.openssh.execution import Collector, Execution
-from transports.openssh.frame import Processes, end_group_script, remote_command, signal_name, signal_script
+from transports.openssh.frame import (
+    BARE_MAX,
+    COMMAND_MAX,
+    Processes,
+    check_command,
+    end_group_script,
+    remote_command,
+    signal_name,
+    signal_script,
+)
 from transports.openssh.logs import clean
 from transports.openssh.pool import Lease, Pool
 from transports.openssh.session import Carrier, Controlled, Session, SessionEvents
@@ -172,6 +181,7 @@ class Runner:
         framed: bool,
     ) -> Completed:
         """One command to its end. See ``transports.api.Connection.run``."""
+        check_command(command, COMMAND_MAX if framed else BARE_MAX)
         running = (self._ready(collector) if framed else None) or await self.start(
             collector, bare=None if framed else command
         )
