@@ -91,7 +91,7 @@ class _Strict(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             name = str(key.value)
-            if name in seen and name != "<<":
+            if name in seen:  # also two "<<": which of them wins differs between readers
                 raise yaml.YAMLError("duplicate key")
             seen.add(name)
         return super().construct_mapping(node, deep)

@@ -58,6 +58,8 @@ _MOUNT_SAFE: Final = frozenset(
 )
 SOCKETS: Final = re.compile(r"/(?:var/)?run/(?:user/\d+/)?(?:docker|podman|containerd|crio|buildkit)\b|.*\.sock\Z")
 """Places of engines' sockets: whoever holds one is root on the host."""
+GIVES_HOST: Final = re.compile(r"/|/(?:var|(?:var/)?run(?:/user(?:/\d+)?)?)|/(?:proc|sys)(?:/.*)?")
+"""Canonical directories in which those sockets lie, and the kernel's own trees (core_pattern, uevent_helper)."""
 
 _PRIVILEGED_HINT: Final = "The operator would have to set ALLOW_DOCKER_PRIVILEGED."
 
@@ -265,6 +267,11 @@ def check_socket(path: str, *, privileged: bool) -> None:
     """Raise InvalidArgument for a path where an engine's socket lies, unless the operator permits it."""
     if not privileged and SOCKETS.match(re.sub(r"/+", "/", path)):
         raise _reaches(f"a mount of {path}")
+
+
+def gives_host(path: str) -> bool:
+    """Whether a container that sees the canonical ``path`` has the host: an engine's socket, what holds one, /proc."""
+    return SOCKETS.match(path) is not None or GIVES_HOST.fullmatch(path) is not None
 
 
 def _mount(value: str, *, privileged: bool) -> Piece:

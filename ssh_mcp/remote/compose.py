@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ssh_mcp.errors import PathRestricted
 from ssh_mcp.facts import compose as facts
 from ssh_mcp.policy.compose_file import MAX_BYTES, ComposePlan, judge_compose
-from ssh_mcp.policy.docker_run import SOCKETS
+from ssh_mcp.policy.docker_run import gives_host
 from ssh_mcp.policy.paths import Purpose, holds_restricted
 from ssh_mcp.remote import containers
 from ssh_mcp.remote.facts import act, text_of
@@ -88,9 +88,9 @@ def check_mount(host: RemoteHost, place: ShellPath) -> None:
     rule = holds_restricted(place.path, host.policy.paths) if place.kind == "d" else None
     if rule is not None:
         raise PathRestricted(f"{place.path} may hold what {rule} restricts.", "Mount a narrower directory.")
-    if SOCKETS.match(place.path) and not host.settings.allow_docker_privileged:
+    if gives_host(place.path) and not host.settings.allow_docker_privileged:
         raise PathRestricted(
-            f"{place.path} is an engine's socket, which gives the host away.",
+            f"{place.path} is or holds an engine's socket or the kernel's settings, which gives the host away.",
             "The operator would have to set ALLOW_DOCKER_PRIVILEGED.",
         )
 

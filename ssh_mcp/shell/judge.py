@@ -117,16 +117,20 @@ class Judge:
             match part:
                 case Substitution(_, body, _):
                     self.sequence(body, bound)
-                case Arithmetic(names, _):
-                    for name in names:
-                        if not self.variables.numeric(name, bound):
-                            raise Denied(
-                                "arithmetic runs what its variable holds; assign it a plain number first", f"$(({name}"
-                            )
+                case Arithmetic():
+                    self.arithmetic(part, bound)
                 case Param(name, _, op, _) if op in ("=", ":="):
                     self.variable(name, None)
                 case _:
                     pass
+
+    def arithmetic(self, part: Arithmetic, bound: frozenset[str]) -> None:
+        """Bash runs a command substitution that the *value* of an operand holds, as in ``x='a[$(touch y)]'``."""
+        for name in part.names:
+            if not self.variables.computes(name, bound):
+                raise Denied("arithmetic runs what its variable holds; assign it a plain number first", f"$(({name}")
+        if not all(self.variables.counts(c) for c in part.commands):
+            raise Denied("arithmetic runs what a command in it prints", "$(( $(")
 
     def redirect(self, redirect: Redirect) -> None:
         target = redirect.target.static

@@ -81,7 +81,8 @@ _FIND_TESTS = names(
 _FIND_FLAGS = names(
     """
     daystart depth d empty executable false follow ignore_readdir_race ls mount noignore_readdir_race noleaf
-    nogroup nouser nowarn print print0 prune quit readable true warn writable xdev x a and o or not
+    nogroup nouser nowarn version -version help -help print print0 prune quit readable true warn writable xdev x
+    a and o or not
     """
 )
 _FIND_EXEC = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
@@ -144,7 +145,11 @@ def _filled(part: Arg) -> Arg:
 # --- sed and awk ----------------------------------------------------------------------------------------------------
 
 _SED = Options(
-    "nErsuz", "e", "", "quiet silent regexp-extended posix separate unbuffered null-data sandbox", "expression"
+    "nErsuz",
+    "e",
+    "",
+    "quiet silent regexp-extended posix separate unbuffered null-data sandbox version help",
+    "expression",
 )
 
 
@@ -171,13 +176,13 @@ def _sed(args: list[Arg], _inner: Inner) -> None:
     sedscript.check("\n".join(s.value or "" for s in scripts or operands[:1]))
 
 
-_AWK = Options("", "Fv", "", "posix traditional re-interval characters-as-bytes", "field-separator assign")
+_AWK = Options("", "Fv", "", "posix traditional re-interval characters-as-bytes version", "field-separator assign")
 
 
 def _awk(args: list[Arg], _inner: Inner) -> None:
     _, rest = leading("awk", args, _AWK)
     if not rest:
-        raise Denied("awk without a program cannot be judged", "awk")
+        return
     if rest[0].value is None:
         raise Denied("the awk program holds an expansion; hand values over with -v", rest[0].excerpt)
     awkscript.check(rest[0].value)
@@ -194,7 +199,7 @@ _TAR_LONG = names(
     to-stdout wildcards no-wildcards anchored no-recursion one-file-system absolute-names dereference sparse
     force-local owner group mode mtime newer transform xform utc full-time block-number verify touch
     no-overwrite-dir unlink-first recursive-unlink keep-newer-files acls xattrs selinux format posix sort
-    warning use-compress-program null ignore-failed-read recursion
+    warning version help use-compress-program null ignore-failed-read recursion
     """
 )
 _TAR_LETTERS = frozenset("AcdrtuxfCvzjJZahpkmOPSUlonwbBKNVXi")

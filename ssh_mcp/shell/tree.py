@@ -48,10 +48,11 @@ class Substitution:
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """``$((…))`` of numbers, operators and the variables named in ``names``."""
+    """``$((…))`` of numbers, operators, the variables named in ``names`` and the output of commands."""
 
     names: tuple[str, ...]
     quoted: bool
+    commands: tuple[Substitution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

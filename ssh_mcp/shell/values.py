@@ -35,6 +35,9 @@ from ssh_mcp.shell.tree import (
 
 _INTEGER = re.compile(r"-?\d+\Z")
 _ASSIGNING = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)\Z", re.DOTALL)
+_RANGE = re.compile(r"\{\d+\.\.\d+\}\Z")
+_COUNTING = frozenset({("date", "+%s"), ("date", "+%s%N"), ("date", "+%Y"), ("nproc",), ("id", "-u"), ("id", "-g")})
+_COUNTING_INPUT = frozenset({("wc", "-l"), ("wc", "-c"), ("wc", "-w")})
 _ANCHOR = re.compile(r"[A-Za-z0-9/._~%:]")
 
 
@@ -74,6 +77,7 @@ class Variables:
 
     def __init__(self) -> None:
         self.bindings: dict[str, list[Word | None]] = {}
+        self.functions: set[str | None] = set()
 
     def bind(self, name: str, value: Word | None) -> None:
         self.bindings.setdefault(name, []).append(value)
@@ -89,6 +93,25 @@ class Variables:
     def number(self, part: Param, bound: frozenset[str]) -> bool:
         """Whether the expansion ``part`` gives an integer."""
         return part.op == "#len" or (not part.op and (part.name in tree.NUMBERS or self.numeric(part.name, bound)))
+
+    def computes(self, name: str, bound: frozenset[str]) -> bool:
+        """Whether ``name`` is fit for arithmetic: a number, or the output of a command that counts."""
+        return name in bound and self._all(
+            name, lambda w: _is_number(w) or (len(w.parts) == 1 and self.counts(w.parts[0]))
+        )
+
+    def counts(self, part: Part) -> bool:
+        """Whether ``part`` is a command of the kind ``$(date +%s)``, whose output is a number (or empty)."""
+        if not isinstance(part, Substitution) or part.kind != "$(" or len(part.body.items) != 1:
+            return False
+        pipelines = part.body.items[0].pipelines
+        command = pipelines[-1].commands[-1]
+        if len(pipelines) != 1 or not isinstance(command, Simple) or command.assignments:
+            return False
+        words = tuple(w.static for w in command.words)
+        fed = len(pipelines[0].commands) > 1 or any(r.op.startswith("<") for r in command.redirects)
+        known = words in _COUNTING or (words in _COUNTING_INPUT and fed)
+        return known and not self.functions & {words[0]}
 
     def process_id(self, name: str, bound: frozenset[str]) -> bool:
         """Whether ``name`` holds a number or, from ``$!``, nothing."""
@@ -157,13 +180,22 @@ def collect(body: Sequence) -> Variables:
                 variables.bind(name, None)
             case For(name, words, _, _):
                 for word in words or ():
-                    variables.bind(name, word if not tree.has_brace(word) else None)
+                    variables.bind(name, _loop_value(word))
+            case Function(name, _, _):
+                variables.functions.add(name)
             case _:
                 pass
     for part in parts(body):
         if isinstance(part, Param) and part.op in ("=", ":="):
             variables.bind(part.name, None)
     return variables
+
+
+def _loop_value(word: Word) -> Word | None:
+    """What a loop's variable holds; ``{1..5}`` is numbers in bash and itself in dash."""
+    if _RANGE.match(word.bare or ""):
+        return Word((Text("1"),), word.start, word.end)
+    return None if tree.has_brace(word) else word
 
 
 def _builtin_bindings(words: tuple[Word, ...], variables: Variables) -> None:
@@ -245,3 +277,5 @@ def own_parts(command: Command) -> Iterator[Part]:
         yield part
         if isinstance(part, Param):
             stack.extend(p for w in part.words for p in w.parts)
+        elif isinstance(part, Arithmetic):
+            stack.extend(part.commands)

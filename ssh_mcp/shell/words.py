@@ -201,10 +201,14 @@ class WordReader:
         opened = self.pos
         self.marks.substitutions.add(opened)
         self.pos += 3
-        begin, level = self.pos, 0
+        level, names, commands = 0, [], []
         while True:
             found = _ARITHMETIC.match(self.text, self.pos, self.stop)
+            names += _ARITHMETIC_NAME.findall(found.group() if found else "")
             self.pos = found.end() if found else self.pos
+            if self.starts("$(") and not self.starts("$(("):
+                commands.append(self._substitution("$(", quoted=True))
+                continue
             c = self.peek()
             if c == ")" and level == 0 and self.peek(1) == ")":
                 break
@@ -212,9 +216,8 @@ class WordReader:
                 self.fail("arithmetic may hold numbers, variables and operators only", opened)
             level += 1 if c == "(" else -1
             self.pos += 1
-        body = self.text[begin : self.pos]
         self.pos += 2
-        return Arithmetic(tuple(dict.fromkeys(_ARITHMETIC_NAME.findall(body))), quoted)
+        return Arithmetic(tuple(dict.fromkeys(names)), quoted, tuple(commands))
 
     def _substitution(self, kind: str, *, quoted: bool) -> Substitution:
         opened = self.pos
