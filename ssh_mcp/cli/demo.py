@@ -35,9 +35,6 @@ key = "{key}"
 identities_only = true
 """
 
-SHOWN = 8
-"""Lines of an answer that are printed."""
-
 
 def demo() -> int:
     """Run it. Answers the exit status; nothing is left behind, also after Ctrl-C."""
@@ -47,7 +44,7 @@ def demo() -> int:
         signal.signal(name, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with throwaway_sshd() as host:
-            anyio.run(_show, console, host)
+            surprises = anyio.run(_show, console, host)
     except NoSshd as error:
         console.print(f"[red]{escape(str(error))}[/]")
         return 1
@@ -55,10 +52,13 @@ def demo() -> int:
         console.print("\nInterrupted. Everything the demo started is stopped and removed.")
         return 130
     console.print("\nEverything the demo started is stopped and removed.")
-    return 0
+    if surprises:
+        console.print(f"[red]{surprises} of its steps did not end as they should.[/]")
+    return 1 if surprises else 0
 
 
-async def _show(console: Console, host: ThrowawayHost) -> None:
+async def _show(console: Console, host: ThrowawayHost) -> int:
+    """Answers how many steps did not end as they should."""
     files = host.root / "files"
     files.mkdir()
     (files / "motd.txt").write_text("Welcome to the demo host.\nThe disk is fine.\n")
@@ -67,70 +67,84 @@ async def _show(console: Console, host: ThrowawayHost) -> None:
         HOSTS.format(port=host.port, user=host.user, root=host.root, key=host.key), encoding="utf-8"
     )
     environment = _environment(host)
+    console.print(
+        f"A throwaway sshd listens on 127.0.0.1:{host.port}. A real MCP client starts the server over stdio and calls "
+        "its tools; the times are what that client waits."
+    )
     console.rule("[bold]A first server process")
     async with _client(environment) as client:
-        await _tour(console, client, files)
-        console.rule("[bold]A second server process, which adopts the live master")
+        first = _Guide(console, client)
+        await _tour(first, str(files))
+        console.rule("[bold]A second server process, which adopts the live connection")
         async with _client(environment) as second:
-            await _call(console, second, "No second login", "ssh_host_ping", host="demo")
-            await _call(console, second, "The same connection", "ssh_session_list")
+            adopted = _Guide(console, second)
+            await adopted.call("No second login", "ssh_host_ping", "reachable", "latency_ms", host="demo")
+            await adopted.call("The same connection, by its pid", "ssh_session_list", "sessions")
+    logins = (host.root / "sshd.log").read_text(errors="replace").count("Accepted publickey")
+    console.print(f"\nsshd's own log counts the logins of all this: [bold]{logins}[/]")
+    return first.surprises + adopted.surprises + (logins != 1)
 
 
-async def _tour(console: Console, client: Client[Any], files: Path) -> None:
-    root = str(files)
-    await _call(console, client, "Which hosts are there?", "ssh_host_list")
-    await _call(console, client, "Log in (cold)", "ssh_host_ping", host="demo")
-    await _call(console, client, "Again (warm)", "ssh_host_ping", host="demo")
-    await _call(console, client, "What machine is it?", "ssh_host_info", host="demo")
-    await _call(console, client, "List a directory", "ssh_sftp_list", host="demo", path=root)
-    await _call(console, client, "Read a file", "ssh_sftp_download", host="demo", path=f"{root}/motd.txt")
-    await _call(console, client, "Read one with secrets", "ssh_read_redacted", host="demo", path=f"{root}/app.env")
-    await _call(console, client, "Run a command", "ssh_exec_run", host="demo", command="uname -sr")
-    await _call(
-        console, client, "A secret in its output is masked", "ssh_exec_run", host="demo",
-        command="printf 'user=demo\\npassword=hunter2-hunter2\\n'",
+async def _tour(guide: _Guide, root: str) -> None:
+    call = guide.call
+    await call("Which hosts are there?", "ssh_host_list", "hosts")
+    await call("Log in (cold)", "ssh_host_ping", "reachable", "server_banner", "operator_notes", host="demo")
+    await call("Again (warm)", "ssh_host_ping", "reachable", "latency_ms", host="demo")
+    await call("What machine is it?", "ssh_host_info", "uname", "uptime", "cpu_model", "cpu_count", host="demo")
+    await call("List a directory", "ssh_sftp_list", "entries", host="demo", path=root)
+    await call("Read a file", "ssh_sftp_download", "content_text", host="demo", path=f"{root}/motd.txt")
+    await call("Read one that is there to hold secrets", "ssh_sftp_download", host="demo", path=f"{root}/app.env")
+    await call("Read it redacted", "ssh_read_redacted", "content", host="demo", path=f"{root}/app.env")
+    await call("Run a command", "ssh_exec_run", "stdout", "exit_code", host="demo", command="uname -sr")
+    leak = "printf 'user=demo\\npassword=hunter2-hunter2\\n'"
+    await call("A secret in its output is masked", "ssh_exec_run", "stdout", host="demo", command=leak)
+    await call(
+        "A timeout ends the whole process group", "ssh_exec_run", "stdout", "timed_out", "hint",
+        host="demo", command="printf 'so far'; sleep 600", timeout=1,
     )  # fmt: skip
-    await _call(
-        console, client, "A timeout ends the whole process group", "ssh_exec_run", host="demo",
-        command="printf 'so far'; sleep 600", timeout=1,
-    )  # fmt: skip
-    await _call(
-        console, client, "Refused: a program hidden behind ';'", "ssh_exec_run", host="demo",
-        command="uname; rm -rf /",
-    )  # fmt: skip
-    await _call(console, client, "Refused: a path outside", "ssh_sftp_download", host="demo", path="/etc/passwd")
-    await _call(console, client, "Which connections are open?", "ssh_session_list")
+    await call("A program hidden behind ';'", "ssh_exec_run", host="demo", command="uname; rm -rf /")
+    await call("A path outside", "ssh_sftp_download", host="demo", path="/etc/passwd")
+    await call("Which connections are open?", "ssh_session_list", "sessions")
 
 
-async def _call(console: Console, client: Client[Any], title: str, tool: str, **arguments: Any) -> None:
-    began = time.perf_counter()
-    result = await client.call_tool(tool, arguments, raise_on_error=False)
-    took = (time.perf_counter() - began) * 1000
-    told = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
-    console.print(f"\n[bold]{escape(title)}[/]  [dim]{took:.1f} ms[/]\n  [cyan]{tool}[/]({escape(told)})")
-    if result.is_error:
-        text = getattr(result.content[0], "text", "") if result.content else ""
-        console.print(f"  [yellow]{escape(text)}[/]")
-        return
-    for line in _lines(result.structured_content or {}):
-        console.print(f"  {escape(line)}", overflow="ellipsis", no_wrap=True)
+class _Guide:
+    """Calls tools and prints what came of it."""
+
+    def __init__(self, console: Console, client: Client[Any]) -> None:
+        self._console = console
+        self._client = client
+        self.surprises = 0
+
+    async def call(self, title: str, tool: str, /, *shown: str, **arguments: Any) -> None:
+        """One tool; of its answer the fields ``shown``. Without any the call is one that is refused."""
+        began = time.perf_counter()
+        result = await self._client.call_tool(tool, arguments, raise_on_error=False)
+        took = (time.perf_counter() - began) * 1000
+        told = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
+        self._console.print(f"\n[bold]{escape(title)}[/]  [dim]{took:.1f} ms[/]\n  [cyan]{tool}[/]({escape(told)})")
+        self.surprises += result.is_error == bool(shown)
+        if result.is_error:
+            text = getattr(result.content[0], "text", "") if result.content else ""
+            self._console.print(f"  [yellow]{'failed' if shown else 'refused'}: {escape(text)}[/]")
+            return
+        answer = result.structured_content or {}
+        for line in _lines({name: answer[name] for name in shown if name in answer}):
+            self._console.print(f"  {escape(line)}", overflow="ellipsis", no_wrap=True)
 
 
 def _lines(answer: dict[str, Any]) -> list[str]:
-    """The fields that say something, one a line, lists by their elements."""
+    """One a line; lists by their elements, texts of more lines below their name."""
     lines: list[str] = []
     for key, value in answer.items():
-        if value in (None, "", [], {}, False) or key in {"host", "content_base64"}:
-            continue
-        if isinstance(value, list) and value and isinstance(value[0], dict):
+        if isinstance(value, list):
             lines += [
-                f"{key}: " + "  ".join(f"{k}={v}" for k, v in item.items() if v not in (None, "", [])) for item in value
+                f"{key}: " + "  ".join(f"{k}={v}" for k, v in each.items() if v not in (None, "", [])) for each in value
             ]
         elif isinstance(value, str) and "\n" in value.rstrip("\n"):
             lines += [f"{key}:", *(f"  {part}" for part in value.rstrip("\n").split("\n"))]
         else:
             lines.append(f"{key}: {value}".rstrip("\n"))
-    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"… {len(lines) - SHOWN} more"]
+    return lines
 
 
 @asynccontextmanager
