@@ -78,10 +78,14 @@ class Finder:
         """Remember where the command goes: ``cd``, ``-C``, the starting points of ``find``."""
         words = command.words
         program = _program(words)
+        searching = program == "find"
         for index, word in enumerate(words[1:], start=1):
             before = words[index - 1].static
             text = tree.head(word)
-            if program in ("cd", "pushd") or before in _DIRECTORY_OPTIONS or (program == "find" and text[:1] in "/~."):
+            searching = searching and text[:1] not in ("-", "(", "!")
+            if text.strip("./") == "" and word.static is not None and ".." not in text:
+                continue
+            if program in ("cd", "pushd") or before in _DIRECTORY_OPTIONS or searching:
                 for shape in self._shapes(word):
                     self._add_directory(shape)
             elif text.startswith(("--directory=", "--chdir=")):
@@ -208,7 +212,7 @@ class Finder:
 
     def _candidate_names(self, candidate: Shape) -> bool:
         if candidate[:1] in (("/",), (ANY,)):
-            return any(fits(normal(candidate), g, self.budget) for g in self.globs)
+            return any(fits(normal(candidate), g, self.budget) for g in self._globs_below(candidate))
         for directory in self.directories:
             place = normal((*directory, "/", *candidate))
             if any(fits(place, g, self.budget) for g in self._globs_below(directory)):
