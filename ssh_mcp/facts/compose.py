@@ -66,7 +66,8 @@ def compose(words: Sequence[str], file: str) -> tuple[Token, ...]:
 class Services:
     """``compose ps --all --format json``; where compose cannot (v1, podman-compose), its ids with docker's rows.
 
-    One shell text either way, so that it stays one session.
+    One shell text either way, so that it stays one session. Whether compose can is seen by what it prints: v1 answers
+    ``--format`` with its usage on stderr and exit 0.
     """
 
     docker: tuple[str, ...]
@@ -85,7 +86,10 @@ class Services:
         )  # fmt: skip
         if self.legacy:
             return plain
-        return command("if", "!", *program, "ps --all --format json 2>/dev/null; then", *plain.tokens, "; fi")
+        return command(
+            "o=$(", *program, "ps --all --format json 2>/dev/null ) && case $o in '['*|'{'*) : ;; *) false ;; esac;",
+            "if [ $? -eq 0 ]; then printf '%s\\n' \"$o\"; else", *plain.tokens, "; fi",
+        )  # fmt: skip
 
     def parse(self, output: str) -> Parsed[tuple[ComposeService, ...]]:
         direct, fell_back, rest = output.partition(f"{IDS_MARK}\n")

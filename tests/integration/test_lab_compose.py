@@ -26,7 +26,7 @@ services:
   web:
     image: lab/busybox:1
     network_mode: none
-    command: [sh, -c, "cat /conf/greeting; echo $$MODE; exec sleep 1000"]
+    command: [sh, -c, "cat /conf/greeting; echo $$MODE; trap exit TERM; while :; do sleep 0.1; done"]
     environment: {MODE: "${MODE:-plain}"}
     volumes: ["./conf:/conf:ro", "cache:/cache"]
     stop_grace_period: 1s

@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-d
 
 IMAGE = "lab/busybox:1"
 MARK = "ssh-mcp-test"
-SLEEPER = ["sh", "-c", "echo out-1; echo err-1 >&2; echo out-2; exec sleep 1000"]
+SLEEPER = ["sh", "-c", "echo out-1; echo err-1 >&2; echo out-2; trap exit TERM; while :; do sleep 0.1; done"]
+"""Ends at once when asked to: a first process that ignores TERM would cost ten seconds a stop."""
 
 
 def sweep(lab: Lab) -> None:
@@ -91,9 +92,9 @@ async def test_a_container_is_taken_through_its_whole_life(box: Docker) -> None:
         logs = await server.call("ssh_docker_logs", host="box", container="t-web")
         assert (logs["stdout"], logs["stderr"]) == ("out-1\nout-2\n", "err-1\n")
         top = await server.call("ssh_docker_top", host="box", container="t-web")
-        assert "sleep 1000" in top["stdout"]
+        assert "while :" in top["stdout"]
         columns = await server.call("ssh_docker_top", host="box", container="t-web", ps_options="-eo pid,comm")
-        assert "sleep" in columns["stdout"]
+        assert columns["stdout"].split()[:2] == ["PID", "COMMAND"]
         inside = await server.call("ssh_docker_exec", host="box", container="t-web", command="hostname; exit 5")
         assert inside["exit_code"] == 5
         stats = await server.call("ssh_docker_stats", host="box")

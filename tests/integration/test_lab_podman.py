@@ -52,7 +52,7 @@ async def run(server: McpServer, name: str = "p-web", **more: Any) -> dict[str, 
     arguments: dict[str, Any] = {
         "image": IMAGE,
         "args": ["--network", "none", "--label", "team=web", "-e", "API_TOKEN=canary-podman-77af0"],
-        "command": ["sh", "-c", "echo out; echo err >&2; exec sleep 1000"],
+        "command": ["sh", "-c", "echo out; echo err >&2; trap exit TERM; while :; do sleep 0.1; done"],
         "name": name,
         "detached": True,
         "remove": False,
@@ -75,7 +75,7 @@ async def test_a_container_is_taken_through_its_whole_life(box: Podman) -> None:
         logs = await server.call("ssh_docker_logs", host="box", container="p-web")
         assert (logs["stdout"], logs["stderr"]) == ("out\n", "err\n")
         top = await server.call("ssh_docker_top", host="box", container="p-web")
-        assert "sleep 1000" in top["stdout"]
+        assert "sleep" in top["stdout"]
         inside = await server.call("ssh_docker_exec", host="box", container="p-web", command="echo in; exit 5")
         assert (inside["exit_code"], inside["stdout"]) == (5, "in\n")
         for verb, after in (("stop", "exited"), ("start", "running"), ("restart", "running")):
@@ -162,8 +162,9 @@ async def test_a_compose_project_runs_through_podman_compose(
 ) -> None:
     need(lab.podman.get("compose"), "podman-compose is not installed")
     (yard / "compose.yml").write_text(
-        "services:\n  web:\n    image: localhost/lab/busybox:1\n    network_mode: none\n"
-        "    command: [sh, -c, 'cat /d/f; exec sleep 1000']\n    volumes: ['./data:/d:ro']\n"
+        "services:\n  web:\n    image: localhost/lab/busybox:1\n"
+        "    command: [sh, -c, 'cat /d/f; trap exit TERM; while :; do sleep 0.1; done']\n"
+        "    volumes: ['./data:/d:ro']\n"
     )
     host = docker_host(shared_sshd, [lab.podman["cmd"]], (f'path_allowlist = ["{yard}"]',))
     common = {"host": "box", "compose_file": f"{yard}/compose.yml"}

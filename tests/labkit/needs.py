@@ -13,6 +13,8 @@ PACKAGES = (
     "podman",
     "podman-compose",
     "runc",
+    "netavark",
+    "aardvark-dns",
     "debootstrap",
     "debian-archive-keyring",
     "busybox-static",
