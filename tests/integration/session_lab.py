@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from tests.integration.conftest import UserFactory
-from tests.lab.accounts import Account, lab_dir
 from tests.lab.sshd import Sshd, alive
 from transports.openssh.connection import OpenSSHConnection
 from transports.openssh.transport import OpenSSHTransport
@@ -47,18 +45,16 @@ def running_on(server: Sshd, text: str) -> list[psutil.Process]:
 
 
 def still_running(text: str) -> list[int]:
-    """Process ids, of whoever, whose command line holds ``text``."""
+    """Live processes whose command line holds ``text``, wherever they hang now.
+
+    As root only those of this test run's own accounts, whose names end in our process id: another run may be beside us.
+    """
+    ours = f"-{os.getpid()}" if os.geteuid() == 0 else ""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and alive(process) and text in " ".join(process.cmdline()):
+            if text in " ".join(process.cmdline()) and process.username().endswith(ours) and alive(process):
                 found.append(process.pid)
         except psutil.NoSuchProcess:
             continue
-    return found
-
-
-def scratch(account: Account | None, name: str) -> Path:
-    """A path that the account may write to."""
-    home = account.home if account is not None else lab_dir()
-    return home / name
+    return [pid for pid in found if pid != os.getpid()]
