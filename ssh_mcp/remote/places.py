@@ -119,7 +119,10 @@ class Places:
         here = self._judge(child(above[0], name), above[1], purpose)
         if leads_to[0] != here:
             decide(leads_to[0], leads_to[1], purpose=purpose)
-        return Entry(here, leads_to[0], await self.asking(partial(_own, here)))
+        attributes = await self.asking(partial(_own, here))
+        if attributes is not None and attributes.kind != "symlink":
+            here = leads_to[0]  # the same in the host's own spelling, where case does not count
+        return Entry(here, leads_to[0], attributes)
 
     async def two(
         self, source: str, target: str, *, source_purpose: Purpose = Purpose.READ_RAW, other: Places | None = None

@@ -29,7 +29,7 @@ from ssh_mcp.remote.removal import remove_tree
 from ssh_mcp.remote.together import settled, together
 from ssh_mcp.remote.walking import Walk, walk
 from transports.api import FileAttributes, FileHandle, Files
-from transports.errors import FileError, FileErrorKind, MasterLost, RemoteError, TransportError
+from transports.errors import FileError, FileErrorKind, RemoteError, TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
@@ -140,8 +140,8 @@ class Writer:
         temporary = child(directory, temporary_name())
         try:
             return await self._write(job, directory, temporary)
-        except BaseException as error:
-            await self._discard(temporary, lost=isinstance(error, MasterLost))
+        except BaseException:
+            await self._discard(temporary)
             raise
 
     async def _write(self, job: Job, directory: str, temporary: str) -> Written:
@@ -262,18 +262,18 @@ class Writer:
 
     # --- temporaries --------------------------------------------------------------------------------------------------
 
-    async def _discard(self, temporary: str, *, lost: bool) -> None:
-        if not lost:
-            with anyio.move_on_after(_CLEAN_WITHIN, shield=True) as limit:
-                try:
-                    await self._files.remove(temporary)
-                except FileError as error:
-                    lost = error.kind is not FileErrorKind.NOT_FOUND
-                except TransportError:
-                    lost = True
-            lost = lost or limit.cancelled_caught
-        if lost:
-            _leftovers.setdefault(self._where, set()).add(temporary)
+    async def _discard(self, temporary: str) -> None:
+        with anyio.move_on_after(_CLEAN_WITHIN, shield=True):
+            try:
+                await self._files.remove(temporary)
+            except FileError as error:
+                if error.kind is FileErrorKind.NOT_FOUND:
+                    return
+            except TransportError:
+                pass
+            else:
+                return
+        leave(self._host, temporary)
 
     async def _clean(self, directory: str) -> None:
         """Remove what earlier writes had to leave on this host, and what killed servers left in ``directory``."""
