@@ -20,7 +20,7 @@ from ssh_mcp.remote.reading import Piece
 from ssh_mcp.remote.shell_paths import CANONICAL, ShellPath, read_answer
 from ssh_mcp.remote.writer import PREFIX, temporary_name
 from ssh_mcp.tokens import arg, command, lit
-from transports.api import DirectoryEntry, FileAttributes
+from transports.api import Destination, DirectoryEntry, FileAttributes
 from transports.errors import FileError, FileErrorKind
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ d=$1 n=$2 t=$3
 cd -P -- "$d" || exit {_FAILED}
 [ "$(pwd -P)" = "$d" ] || exit {_CHANGED}
 find . -maxdepth 1 -name '{PREFIX}*' -type f -mmin +60 -exec rm -f -- {{}} + 2>/dev/null
+for x in $9; do rm -f -- "./$x"; done
 trap 'rm -f -- "$t"' EXIT
 trap 'exit {_FAILED}' HUP INT TERM PIPE
 umask 077
@@ -111,6 +112,9 @@ for f in .* *; do
   printf '%s\\0%s\\0%s\\0%s\\0%s\\0%s\\0' "$f" "$y" "${{s%% *}}" "${{m% *}}" "${{s##* }}" "$l"
 done
 """
+
+_leftovers: dict[tuple[Destination, str], set[str]] = {}
+"""Temporaries, by host and directory, whose removal nobody has confirmed: the next write there removes them."""
 
 _TYPES = {"f": 0o100000, "d": 0o040000, "l": 0o120000}
 
@@ -174,10 +178,17 @@ class RootFiles:
         """
         directory, name = split_parent(path)
         wanted = "keep" if mode is None else f"{mode:o}"
-        values = (directory, name, temporary_name(), str(size), wanted, owner, f"{new_mode:o}", state)
+        temporary = temporary_name()
+        old = _leftovers.setdefault((self._sudo.destination, directory), set())
+        removing = set(old)
+        values = (directory, name, temporary, str(size), wanted, owner, f"{new_mode:o}", state, " ".join(removing))
         # A slow link must not end a large write: a quarter of a megabyte a second is still fine.
         timeout = min(self._sudo.timeout + size / 262_144, 86_400)
-        self._check(await self._run(_WRITE, *values, stdin=content, timeout=timeout), path)
+        old.add(temporary)
+        done = await self._run(_WRITE, *values, stdin=content, timeout=timeout)
+        if not done.timed_out and done.exit_code >= 0:
+            old -= {temporary, *removing}
+        self._check(done, path)
 
     async def list(self, path: str) -> tuple[list[DirectoryEntry], dict[str, str]]:
         """All entries of a directory, unsorted, and where its links lead. Raises PathChanged."""

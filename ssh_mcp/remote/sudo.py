@@ -16,7 +16,7 @@ from ssh_mcp.tokens import Command, arg, command, lit
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
     from ssh_mcp.remote.sudo_files import SudoFiles
-    from transports.api import Completed
+    from transports.api import Completed, Destination
 
 
 class Sudo:
@@ -80,6 +80,10 @@ class Sudo:
     @property
     def host_name(self) -> str:
         return self._host.name
+
+    @property
+    def destination(self) -> Destination:
+        return self._host.connection.destination
 
     @property
     def timeout(self) -> float:

@@ -100,7 +100,7 @@ async def test_the_keyring_goes_before_the_command_and_its_default_after(
 
 async def refused_soon(server: McpServer, tool: str = "ssh_sudo_exec", **arguments: Any) -> str:
     with anyio.fail_after(25):
-        return await server.refused(tool, host="web", **({"command": "id"} if not arguments else arguments))
+        return await server.refused(tool, host="web", **(arguments or {"command": "id"}))
 
 
 async def test_a_wrong_password_is_named_and_tried_once(
