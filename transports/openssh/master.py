@@ -106,7 +106,7 @@ class MasterLauncher:
     async def disconnect(self, destination: Destination) -> int:
         """End every master of the host, whoever uses it. Answers how many there were. Jump hosts stay."""
         ended = 0
-        for index in range(self._config.max_connections_per_host):
+        for index in range(self._config.max_connections_per_host + 1):  # one more may be up, for endings only
             path, _, _ = await self._locate(destination, index)
             async with turn(path + ".lock"):
                 pid = await alive_check(path)
