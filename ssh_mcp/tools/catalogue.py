@@ -71,12 +71,20 @@ def generate() -> str:
                 "idempotentHint": hints.idempotent,
                 "openWorldHint": hints.open_world,
             },
-            input_schema=_hosts_plain(compact(spec.arguments.model_json_schema(by_alias=True), output=False), spec.hosts),
+            input_schema=_hosts_plain(
+                compact(spec.arguments.model_json_schema(by_alias=True), output=False), spec.hosts
+            ),
             output_schema=compact(spec.result.model_json_schema(mode="serialization"), output=True),
             task=spec.task,
         )
         rows.append(json.dumps(asdict(entry), ensure_ascii=False, separators=(",", ":")))
     return "[\n" + ",\n".join(rows) + "\n]\n"
+
+
+def snapshot(entry: Entry) -> str:
+    """What a client sees of a tool, laid out for reading: kept in tests/data/schemas, where a change must be accepted."""
+    row = {key: value for key, value in asdict(entry).items() if key not in {"name", "family"}}
+    return json.dumps(row, ensure_ascii=False, indent=1) + "\n"
 
 
 def _hosts_plain(schema: dict[str, Any], hosts: Iterable[str]) -> dict[str, Any]:
@@ -87,11 +95,13 @@ def _hosts_plain(schema: dict[str, Any], hosts: Iterable[str]) -> dict[str, Any]
 def compact(schema: Mapping[str, Any], *, output: bool) -> dict[str, Any]:
     """The same schema in fewer bytes: references inlined, titles and null defaults gone, ``anyOf`` with null folded.
 
-    Of output schemas only names and types remain: their fields are described in the skills.
+    Of output schemas only names and types remain, and not even these where they go without saying (lists of strings
+    are lists, what has properties is an object): the skills describe their fields.
     """
     definitions = schema.get("$defs", {})
     folded = _fold({k: v for k, v in schema.items() if k != "$defs"}, definitions, output)
     folded.pop("description", None)
+    folded["type"] = "object"
     if not output and not folded.get("properties"):
         folded["properties"] = {}
     return folded
@@ -113,6 +123,10 @@ def _fold(node: Mapping[str, Any], definitions: Mapping[str, Any], output: bool)
             result.update(_fold_any_of([_fold(option, definitions, output) for option in value]))
         elif key not in dropped and not (key == "default" and value is None):
             result[key] = value
+    if output and result.get("items") == {"type": "string"}:
+        del result["items"]
+    if output and ("enum" in result or "properties" in result):
+        result.pop("type", None)
     return result
 
 
@@ -123,6 +137,8 @@ def _fold_any_of(options: list[dict[str, Any]]) -> dict[str, Any]:
         if all(set(o) == {"type"} for o in options):
             return {"type": [o["type"] for o in options]}
         return {"anyOf": options}
+    if len(plain) == 1 and set(plain[0]) == {"enum"}:
+        return {"enum": [*plain[0]["enum"], None]}
     if len(plain) == 1 and isinstance(plain[0].get("type"), str):
         only = dict(plain[0])
         only["type"] = [only["type"], "null"]

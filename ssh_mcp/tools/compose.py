@@ -31,7 +31,9 @@ async def ssh_docker_compose_ps(
     service: str | None = None,
     status: Literal["paused", "restarting", "removing", "running", "dead", "created", "exited"] | None = None,
 ) -> ServiceList:
-    """List the services of a compose project with state and ports."""
+    """List the containers of a compose project with service, state and ports. All containers of the host:
+    ssh_docker_ps.
+    """
     return await compose.services(
         host,
         compose_file,
@@ -52,7 +54,7 @@ async def ssh_docker_compose_logs(
     max_bytes: MaxBytes = 65_536,
     compose_v1: Legacy = False,
 ) -> ExecResult:
-    """Read the newest output of a project's services, all or one."""
+    """Read the newest output of a compose project's services, all or one. Of a single container: ssh_docker_logs."""
     only = None if service is None else arguments.service(service)
     return await compose.logs(host, compose_file, legacy=compose_v1, tail=tail, service=only, limit=max_bytes)
 
@@ -90,7 +92,9 @@ async def ssh_docker_compose_up(
     timeout: LongTimeout = None,
     compose_v1: Legacy = False,
 ) -> ExecResult:
-    """Create and start a project's services, making anew what changed."""
+    """Create and start a compose project's services, making anew what changed. Unchanged and only stopped:
+    ssh_docker_compose_start.
+    """
     words = ("up", *(("--detach",) if detached else ()), *(("--build",) if build else ()))
     return await compose.change(
         host,
@@ -111,7 +115,9 @@ async def ssh_docker_compose_down(
     timeout: LongTimeout = None,
     compose_v1: Legacy = False,
 ) -> ExecResult:
-    """Stop and remove a project's containers and networks, and its volumes if asked."""
+    """Stop and remove a compose project's containers and networks, with volumes=true its data too. To keep them:
+    ssh_docker_compose_stop.
+    """
     words = ("down", *(("--volumes",) if volumes else ()))
     return await compose.change(
         host,
@@ -127,7 +133,7 @@ async def ssh_docker_compose_down(
 async def ssh_docker_compose_pull(
     host: RemoteHost, compose_file: File, timeout: LongTimeout = None, compose_v1: Legacy = False
 ) -> ExecResult:
-    """Pull the images of a project."""
+    """Pull the images of a compose project; ssh_docker_compose_up then uses them."""
     return await compose.change(
         host,
         compose_file,

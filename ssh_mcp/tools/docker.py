@@ -45,7 +45,9 @@ async def ssh_docker_ps(
     label: Annotated[str | None, Field(description="key or key=value")] = None,
     ancestor: Annotated[str | None, Field(description="Image")] = None,
 ) -> ContainerList:
-    """List containers with state, image and ports."""
+    """List running containers with state, image and ports (all_: stopped ones too). Of one compose project:
+    ssh_docker_compose_ps.
+    """
     question = facts.Containers(
         containers.words(host),
         everything=all_,
@@ -69,7 +71,7 @@ async def ssh_docker_images(
     dangling: bool | None = None,
     label: Annotated[str | None, Field(description="key or key=value")] = None,
 ) -> ImageList:
-    """List images with tag, id, age and size."""
+    """List images with tag, id, age and size. For the containers made of them: ssh_docker_ps."""
     question = facts.Images(
         containers.words(host),
         labels=include_labels,
@@ -91,7 +93,9 @@ async def ssh_docker_volumes(
 
 @tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
 async def ssh_docker_stats(host: RemoteHost) -> StatsList:
-    """Show CPU, memory, network and block use of the running containers, once."""
+    """Show CPU, memory, network and block use of the running containers, one sample. For one container's processes:
+    ssh_docker_top.
+    """
     return await containers.rows(host, facts.Stats(containers.words(host)), StatsList, "containers")
 
 
@@ -108,7 +112,9 @@ async def ssh_docker_events(
     until: str = "now",
     filters: Annotated[list[str] | None, Field(max_length=20, description="Such as type=container")] = None,
 ) -> EventList:
-    """List the engine's events of a past time span, oldest first."""
+    """List the engine's events (start, die, oom, pull and the like) of a past time span, oldest first. What containers
+    print: ssh_docker_logs.
+    """
     question = Events(
         containers.words(host),
         arguments.engine_time(since),
@@ -122,7 +128,9 @@ async def ssh_docker_events(
 async def ssh_docker_inspect(
     host: RemoteHost, target: str, kind: Literal["container", "image", "network", "volume"] = "container"
 ) -> Inspection:
-    """Show the full configuration of a container, image, network or volume. Secrets in it are masked."""
+    """Show the full configuration of a container, image, network or volume, secrets masked. For state alone
+    ssh_docker_ps is shorter.
+    """
     name = arguments.image(target) if kind == "image" else arguments.container(target)
     return await containers.rows(host, facts.Inspect(containers.words(host), kind, name), Inspection, "objects")
 
@@ -137,7 +145,9 @@ async def ssh_docker_logs(
     timestamps: bool = False,
     max_bytes: MaxBytes = 65_536,
 ) -> ExecResult:
-    """Read the newest output of a container."""
+    """Read the newest output of a container, stdout and stderr apart. All services of a project:
+    ssh_docker_compose_logs.
+    """
     question = containers.docker(
         host,
         f"logs --tail {tail}",
@@ -154,7 +164,7 @@ async def ssh_docker_top(
     container: Container,
     ps_options: Annotated[str | None, Field(description="Such as aux or '-eo pid,comm'")] = None,
 ) -> ExecResult:
-    """List the processes inside a running container."""
+    """List the processes inside a running container. Of the host: ssh_host_processes."""
     options = [arg(word) for word in arguments.ps_options(ps_options)] if ps_options else []
     return await containers.look(host, containers.docker(host, "top", arg(arguments.container(container)), options))
 
@@ -191,7 +201,7 @@ async def ssh_docker_cp(
     direction: Literal["from_container", "to_container"],
     timeout: Timeout = None,
 ) -> ExecResult:
-    """Copy a file between a container and its host."""
+    """Copy a file or directory between a container and its host. Within the host: ssh_cp."""
     return await docker_run.copy(
         host,
         arguments.container(container),
@@ -210,7 +220,9 @@ async def ssh_docker_exec(
     timeout: Timeout = None,
     interactive: Annotated[bool, Field(description="Keep stdin open (it is empty)")] = False,
 ) -> ExecResult:
-    """Run a command inside a running container, by its sh. Judged like ssh_exec_run's."""
+    """Run a command inside a running container, by its sh; judged like ssh_exec_run's, non-zero exit is data. In a new
+    container: ssh_docker_run.
+    """
     return await docker_run.execute(
         host, arguments.container(container), command, interactive=interactive, timeout=timeout
     )
@@ -230,7 +242,9 @@ async def ssh_docker_run(
     detached: bool = False,
     timeout: LongTimeout = None,
 ) -> ExecResult:
-    """Create and run a container from an image, with a limited set of options."""
+    """Create and run a new container, with a limited set of options and removed afterwards by default. A stopped one:
+    ssh_docker_start; in a running one: ssh_docker_exec.
+    """
     wanted = docker_run.Run(
         image=arguments.image(image),
         options=tuple(args or ()),
@@ -244,21 +258,23 @@ async def ssh_docker_run(
 
 @tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
 async def ssh_docker_pull(host: RemoteHost, image: str, timeout: LongTimeout = None) -> ExecResult:
-    """Pull an image from its registry to the host."""
+    """Pull an image from its registry to the host. All images of a project: ssh_docker_compose_pull."""
     action = containers.docker(host, "pull --quiet", arg(arguments.image(image)))
     return await containers.change(host, action, timeout=containers.long_timeout(host, timeout))
 
 
 @tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
 async def ssh_docker_rm(host: RemoteHost, container: Container, force: bool = False) -> ExecResult:
-    """Remove a container; its volumes stay."""
+    """Remove a stopped container (force: a running one too); its volumes stay. All unused ones: ssh_docker_prune."""
     flags = ("--force",) if force else ()
     return await containers.change(host, containers.docker(host, "rm", *flags, arg(arguments.container(container))))
 
 
 @tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
 async def ssh_docker_rmi(host: RemoteHost, image: str, force: bool = False) -> ExecResult:
-    """Remove one image that nothing uses."""
+    """Remove one image that nothing uses (force: although it has tags or stopped containers). All unused ones:
+    ssh_docker_prune.
+    """
     flags = ("--force",) if force else ()
     return await containers.change(host, containers.docker(host, "rmi", *flags, arg(arguments.image(image))))
 
@@ -269,5 +285,7 @@ async def ssh_docker_prune(
     scope: Literal["container", "image", "volume", "network", "system"] = "container",
     all_: Annotated[bool, Field(description="Every unused one: scopes image, volume, system")] = False,
 ) -> ExecResult:
-    """Remove unused containers, images, volumes or networks, or all of these. System leaves volumes alone."""
+    """Remove all unused containers, images, volumes or networks, or (system) these without volumes. See
+    ssh_docker_system_df before; one by one: ssh_docker_rm, ssh_docker_rmi.
+    """
     return await docker_run.prune(host, scope, everything=all_)

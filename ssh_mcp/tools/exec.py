@@ -46,5 +46,7 @@ async def ssh_broadcast(
     call: Call,
     timeout: Timeout = None,
 ) -> BroadcastResult:
-    """Run one command on many hosts, 50 at once. Each host is judged by its own policy and fails alone."""
+    """Run one command on many hosts (1-500), 50 at once. Each host is judged by its own policy and fails alone. On one
+    host: ssh_exec_run.
+    """
     return await broadcast(call, hosts, command, timeout)

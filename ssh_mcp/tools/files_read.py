@@ -78,7 +78,7 @@ async def ssh_file_hash(
     algorithm: Algorithm = "sha256",
     timeout: Annotated[int | None, Field(description="Seconds")] = None,
 ) -> FileHash:
-    """Checksum of a file, computed on the host where it can."""
+    """Checksum of a file, computed on the host where it can. To compare versions without reading them."""
     return await host.files.hash(path, algorithm, timeout)
 
 

@@ -18,7 +18,9 @@ _WINDOWS = "ssh_host_ping and the sftp tools work there."
 
 @tool(group="host", tier=Tier.READ, windows_instead=_WINDOWS)
 async def ssh_host_info(host: RemoteHost) -> HostInfo:
-    """Read kernel, distribution, uptime, CPU and FQDN of a host in one session."""
+    """Read kernel, distribution, uptime, CPU and FQDN of a host in one session. Load, memory and disks against limits:
+    ssh_host_alerts.
+    """
     return await machine.info(host)
 
 

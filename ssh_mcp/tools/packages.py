@@ -35,7 +35,7 @@ async def ssh_apt_list(
 async def ssh_apt_search(
     host: RemoteHost, pattern: Annotated[str, Field(description="Regular expression")]
 ) -> AptSearch:
-    """Search the package index of a host by name and description. At most 200 rows."""
+    """Search the package index of a host by name and description, 200 rows at most. What is installed: ssh_apt_list."""
     return await remote.search(host, arguments.package_search(pattern))
 
 
@@ -68,7 +68,9 @@ async def ssh_apt_remove(
     purge: bool = False,
     timeout: ChangeTimeout = None,
 ) -> AptAction:
-    """Remove packages, with their configuration if asked. What depends on them goes too."""
+    """Remove packages, with purge their configuration too. What depends on them goes too; what they needed stays until
+    ssh_apt_autoremove.
+    """
     names = tuple(arguments.package(p) for p in packages)
     action: AptActionName = "purge" if purge else "remove"
     return await remote.change(host, action, names, apt_get(action, names), timeout)
@@ -81,7 +83,7 @@ async def ssh_apt_mark(
     packages: Annotated[list[str], Field(min_length=1, max_length=100)],
     timeout: Timeout = None,
 ) -> AptAction:
-    """Hold packages back from upgrades, or lift the hold."""
+    """Hold packages back from upgrades, or lift the hold. ssh_apt_show_holds lists them."""
     names = tuple(arguments.package(p) for p in packages)
     return await remote.change(host, action, names, apt_mark(action, names), timeout)
 

@@ -38,13 +38,15 @@ def reference(entries: Iterable[Entry]) -> str:
 def _parameters(schema: dict[str, Any]) -> str:
     required = set(schema.get("required", []))
     return ", ".join(
-        f"`{name}`" if name in required else f"`{name}={_default(node)}`"
+        f"`{name}`" if name in required else f"`{name}={_default(name, node)}`"
         for name, node in schema.get("properties", {}).items()
     )
 
 
-def _default(node: dict[str, Any]) -> str:
+def _default(name: str, node: dict[str, Any]) -> str:
     value = node.get("default")
+    if name == "mode" and isinstance(value, int):
+        return f"{value:04o}"
     return value if isinstance(value, str) else json.dumps(value)
 
 

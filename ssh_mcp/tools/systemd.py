@@ -33,21 +33,23 @@ _WINDOWS = "Windows services have no dedicated tool."
 
 @tool(group="systemctl", tier=Tier.READ, windows_instead=_WINDOWS)
 async def ssh_systemctl_status(host: RemoteHost, unit: Unit) -> UnitStatus:
-    """Show a unit's state, main process and last log lines, as systemctl status prints it. Exit 3 means not running,
-    4 no such unit.
+    """Show a unit's state, main process and last ten log lines, as systemctl status prints it. Exit 3 means not
+    running, 4 no such unit. For more log: ssh_journalctl; for single values: ssh_systemctl_show.
     """
     return await units.status(host, arguments.unit(unit))
 
 
 @tool(group="systemctl", tier=Tier.READ, windows_instead=_WINDOWS)
 async def ssh_systemctl_is_active(host: RemoteHost, unit: Unit) -> UnitActive:
-    """Tell whether a unit is active, in one word. Exit 3 means no."""
+    """Tell whether a unit runs now, in one word; exit 3 means no. Whether it starts at boot: ssh_systemctl_is_enabled;
+    why not: ssh_systemctl_status.
+    """
     return await units.is_active(host, arguments.unit(unit))
 
 
 @tool(group="systemctl", tier=Tier.READ, windows_instead=_WINDOWS)
 async def ssh_systemctl_is_enabled(host: RemoteHost, unit: Unit) -> UnitEnabled:
-    """Tell whether a unit starts at boot."""
+    """Tell whether a unit starts at boot, in one word; exit 1 means no."""
     return await units.is_enabled(host, arguments.unit(unit))
 
 
@@ -59,7 +61,7 @@ async def ssh_systemctl_is_failed(host: RemoteHost, unit: Unit) -> UnitFailed:
 
 @tool(group="systemctl", tier=Tier.READ, windows_instead=_WINDOWS)
 async def ssh_systemctl_cat(host: RemoteHost, unit: Unit) -> UnitText:
-    """Show a unit's file and its drop-ins as they are on disk."""
+    """Show a unit's file and its drop-ins as they are on disk. What is in force: ssh_systemctl_show."""
     return await units.cat(host, arguments.unit(unit))
 
 
@@ -100,7 +102,7 @@ async def ssh_journalctl(
     lines: Annotated[int, Field(ge=1, le=1000)] = 200,
     grep: Annotated[str | None, Field(description="Regular expression")] = None,
 ) -> JournalText:
-    """Read a unit's journal: newest lines, a time span, or lines that match."""
+    """Read a unit's journal: the newest lines (1-1000), of a time span, or those that match."""
     question = Journal(
         unit=arguments.unit(unit),
         since=None if since is None else arguments.journal_time(since),
@@ -114,11 +116,11 @@ async def ssh_journalctl(
 _ACTIONS: dict[UnitActionName, str] = {
     "start": "Start a unit now; does not enable it at boot.",
     "stop": "Stop a unit now; does not disable it at boot.",
-    "restart": "Restart a unit, or start it if it was stopped.",
-    "reload": "Ask a running unit to read its configuration again.",
-    "enable": "Have a unit started at boot.",
-    "disable": "Keep a unit from being started at boot.",
-    "mask": "Make a unit impossible to start, by hand or by others.",
+    "restart": "Restart a unit, or start it if it was stopped. ssh_systemctl_reload does not interrupt it.",
+    "reload": "Ask a running unit to read its configuration again, where it can; else ssh_systemctl_restart.",
+    "enable": "Have a unit started at boot; does not start it now.",
+    "disable": "Keep a unit from being started at boot; does not stop it now, and others may still start it.",
+    "mask": "Make a unit impossible to start, by hand or by others, until ssh_systemctl_unmask; does not stop it.",
     "unmask": "Undo a mask, so that a unit can be started again.",
     "reset-failed": "Clear the failed state and the restart counter of a unit.",
 }
