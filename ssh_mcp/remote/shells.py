@@ -143,6 +143,8 @@ class Shells:
             if session.ended is None:
                 lost = isinstance(error, MasterLost)
                 self._give_up(session, "is gone: its connection was lost" if lost else "has ended")
+                with anyio.CancelScope(shield=True):
+                    await session.process.aclose()
                 raise
             status = -1
         return Completed(

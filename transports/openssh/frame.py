@@ -187,10 +187,22 @@ def _mark_prefix(data: bytes, nonce: bytes) -> int:
 
 _TERM_POLLS: Final = 20
 """Tenths of a second between TERM and KILL."""
+# Signals what made a process group of its own within the frame's session, as timeout(1) and job control do; 0 only asks
+# whether there is any. The session is the frame's only where the group leads it; without /proc nobody tells reliably.
+_BESIDE: Final = """beside() {
+  r=1
+  for f in /proc/[0-9]*/stat; do
+    IFS= read -r l <"$f" || continue
+    q=${l%% *}
+    set -- $1 ${l##*) }
+    [ "$5" = $g ] && [ "$4" != $g ] && [ "$2" != Z ] && r=0 && kill -$1 $q
+  done 2>/dev/null
+  return $r
+}"""
 
 
 def end_group_script(nonce: str, processes: Processes) -> str:
-    """Shell text that ends a frame's process group: TERM, up to two seconds of grace, KILL.
+    """Shell text that ends a frame's process group and session: TERM, up to two seconds of grace, KILL.
 
     It first makes sure that the id still is that frame's: after a restart, or behind a name that stands for several
     machines, it may be a stranger's. Exit status 0: the group is gone; 3: it was not there.
@@ -198,7 +210,9 @@ def end_group_script(nonce: str, processes: Processes) -> str:
     group = processes.parent
     # kill -0 also finds zombies, which a container's careless init leaves lying about: after a while, look closer.
     return f"""{_find_group(nonce, group)}
+{_BESIDE}
 kill -TERM -$g || exit 3
+beside TERM
 i=0
 lives() {{
   kill -0 -$g 2>/dev/null || return 1
@@ -207,11 +221,12 @@ lives() {{
   [ $? != 1 ]
 }} 2>/dev/null
 while [ $i -lt {_TERM_POLLS} ]; do
-  lives || exit 0
+  lives || beside 0 || exit 0
   sleep 0.1 2>/dev/null || sleep 1
   i=$((i+1))
 done
 kill -KILL -$g 2>/dev/null
+beside KILL
 exit 0"""
 
 
@@ -224,7 +239,7 @@ def signal_script(nonce: str, processes: Processes, signal: str, *, children_onl
         raise ValueError(f"{signal!r} is no signal name")
     find = _find_group(nonce, processes.parent)
     if not children_only:
-        return f"{find}\nkill -{signal} -$g || exit 3"
+        return f"{find}\n{_BESIDE}\nkill -{signal} -$g || exit 3\nbeside {signal}\nexit 0"
     # dash and BusyBox have no pkill, and a small container no ps: /proc first, by builtins alone.
     return f"""{find}
 own={processes.child}
@@ -233,7 +248,7 @@ if [ -r /proc/self/stat ]; then
     IFS= read -r l <"$f" || continue
     p=${{l%% *}}
     set -- ${{l##*) }}
-    [ "$3" = $g ] && [ $p != {processes.parent} ] && [ $p != $own ] && kill -{signal} $p
+    {{ [ "$3" = $g ] || [ "$4" = $g ]; }} && [ $p != {processes.parent} ] && [ $p != $own ] && kill -{signal} $p
   done
 else
   ps -A -o pid= -o pgid= | while read -r p q; do
