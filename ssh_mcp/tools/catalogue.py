@@ -82,7 +82,7 @@ def generate() -> str:
 
 
 def snapshot(entry: Entry) -> str:
-    """What a client sees of a tool, laid out for reading: kept in tests/data/schemas, where a change must be accepted."""
+    """What a client sees of a tool, laid out for reading. A change of it must be accepted: see tests/data/schemas."""
     row = {key: value for key, value in asdict(entry).items() if key not in {"name", "family"}}
     return json.dumps(row, ensure_ascii=False, indent=1) + "\n"
 
