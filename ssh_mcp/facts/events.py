@@ -22,7 +22,8 @@ SECOND = 1_000_000_000
 class Events:
     """``docker events``. Times are the engine's: durations before now, RFC 3339, seconds since 1970, or ``now``.
 
-    docker stops at ``--until`` and takes ``0s`` for now. podman listens on unless told ``--stream=false``, which docker
+    docker stops at ``--until``; it cuts ``0s`` to the whole second and so would miss the newest events, which is why now
+    is given by the host's clock (or, where that has no fractions, as the next second). podman listens on unless told ``--stream=false``, which docker
     lacks, and misreads ``--until`` (4.3: a duration counts forwards, a date ends the list at the first event): there
     all events up to the present are asked for, and the end is applied here, against the host's own clock.
     """
@@ -34,11 +35,12 @@ class Events:
 
     def command(self) -> Command:
         docker = engine(self.docker)
-        since, until = ("0s" if t == "now" else t for t in (self.since, self.until))
+        since = "0s" if self.since == "now" else self.since
+        until = lit('"$n"') if self.until == "now" else arg(self.until)
         asked = (*docker, lit("events"), lit(AS_JSON), lit("--since"), arg(since), *filters(self.pairs))
         return command(
-            "date '+now %s';", *docker, "--version 2>/dev/null | grep -qi podman", "&& p=1 || p=;",
-            'if [ -n "$p" ]; then', *asked, "--stream=false; else", *asked, "--until", arg(until), "; fi",
+            "date '+now %s'; n=$(date +%s.%N); case $n in *N*) n=$(( ${n%%.*} + 1 )) ;; esac;", *docker, "--version 2>/dev/null | grep -qi podman", "&& p=1 || p=;",
+            'if [ -n "$p" ]; then', *asked, "--stream=false; else", *asked, "--until", until, "; fi",
         )  # fmt: skip
 
     def parse(self, output: str) -> Parsed[tuple[Event, ...]]:
