@@ -1,144 +1,138 @@
-"""The one guard for every piece of text that a host produced: sanitise, then redact (the cap is the transport's).
+"""The output guard: everything that a host produced passes here once (BEHAVIOUR section 6).
 
-Sanitising comes first, or an escape sequence inside of a token would hide it from the redaction.
+The transport has capped the bytes. The guard decodes, sanitises, then redacts: in this order, because an escape sequence
+inside a token would hide it from the redaction.
 """
 
 from __future__ import annotations
 
+import codecs
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel
-
-from ssh_mcp.guard import sanitise
-from ssh_mcp.guard.decode import clean_surrogates, decode_output, incremental
-from ssh_mcp.guard.plan import Kind, Plan, plan_of
+from ssh_mcp.guard.sanitise import remarks, split_pending, strip_controls
+from ssh_mcp.guard.walk import Walker, warned
 from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction.engine import OutputStream, looks_secret, mask_key_value, redact_output, rules_from
+from ssh_mcp.results.base import Result
 
-__all__ = ["Guard", "GuardStream", "GuardedText", "decode_output"]
-
-M = TypeVar("M", bound=BaseModel)
-
-RAW_WARNING = (
-    "This text looks as if it held secrets and is shown raw. Use ssh_read_redacted (ssh_sudo_read_redacted as root) "
-    "unless an edit needs the exact bytes."
-)
+ResultT = TypeVar("ResultT", bound=Result)
 
 
 @dataclass(frozen=True, slots=True)
 class GuardedText:
-    """Text that may go to the client, and remarks about it."""
+    """Text fit to be shown, and remarks about it."""
 
     text: str
     warnings: tuple[str, ...] = ()
 
 
+def decode(data: bytes, *, truncated: bool = False) -> tuple[str, tuple[str, ...]]:
+    """UTF-8; a character cut by the cap is dropped, other undecodable bytes become U+FFFD and are reported."""
+    try:
+        return data.decode(), ()
+    except UnicodeDecodeError:
+        pass
+    if truncated:
+        data = _without_cut_character(data)
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
+    if bad <= 0:
+        return text, ()
+    noun = "sequence is" if bad == 1 else "sequences are"
+    return text, (f"{bad} byte {noun} not UTF-8 and shown as U+FFFD.",)
+
+
+def _without_cut_character(data: bytes) -> bytes:
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0xC0 == 0x80:
+            continue
+        size = 2 if byte & 0xE0 == 0xC0 else 3 if byte & 0xF0 == 0xE0 else 4 if byte & 0xF8 == 0xF0 else 1
+        return data[:-back] if size > back else data
+    return data
+
+
 class Guard:
-    """Enforces one redaction policy. Stateless but for compiled rules; share it."""
+    """One host's guard. Cheap to make: what is costly is cached by policy and by model class."""
 
     def __init__(self, policy: RedactionPolicy) -> None:
         self._rules = rules_from(policy)
         self._redacts = policy.output
 
     def text(self, data: bytes | str, *, truncated: bool = False) -> GuardedText:
-        """One text. ``truncated`` says that ``data`` was cut at a cap."""
-        if isinstance(data, bytes):
-            text, warnings = decode_output(data, truncated=truncated)
-        else:
-            text, warnings = clean_surrogates(data), ()
-        text = sanitise.strip(text)
-        found = sanitise.remarks(text)
-        return GuardedText(self._redacted(text), (*warnings, *found))
+        """Output of a host, whole. ``truncated``: the cap cut it, perhaps inside a character."""
+        if isinstance(data, str):
+            return GuardedText(*self._shown(data))
+        text, warnings = decode(data, truncated=truncated)
+        shown, more = self._shown(text)
+        return GuardedText(shown, warnings + more)
 
-    def raw(self, text: str) -> tuple[str, ...]:
-        """Warnings for text that is delivered as it is."""
-        return (RAW_WARNING,) if looks_secret(text, self._rules) else ()
+    def _shown(self, text: str) -> tuple[str, tuple[str, ...]]:
+        text = strip_controls(text)
+        warnings = remarks(text)
+        if self._redacts:
+            text = redact_output(text, self._rules).text
+        return text, warnings
 
-    def result(self, model: M) -> M:
-        """The same result with host text guarded; remarks go to ``output_warnings`` where the model has that field."""
-        remarks: list[str] = []
-        guarded = self._model(model, plan_of(type(model)), remarks)
-        if remarks and "output_warnings" in type(model).model_fields:
-            known: list[str] = guarded.output_warnings  # type: ignore[attr-defined]
-            known.extend(r for r in dict.fromkeys(remarks) if r not in known)
-        return guarded
+    def raw(self, text: str, *, reader: str = "ssh_read_redacted") -> tuple[str, ...]:
+        """Warnings only, for text that must arrive byte for byte."""
+        warnings = remarks(text)
+        if looks_secret(text, self._rules):
+            warnings += (f"The text looks as if it held secrets; {reader} shows it with them masked.",)
+        return warnings
+
+    def key_value(self, key: str, value: str) -> tuple[str, tuple[str, ...]]:
+        """A value whose name is known from the structure around it."""
+        value = strip_controls(value)
+        warnings = remarks(value)
+        return (mask_key_value(key, value, self._rules) if self._redacts else value), warnings
+
+    def result(self, model: ResultT, *, reader: str = "ssh_read_redacted") -> ResultT:
+        """The model with every unmarked text guarded; ``Ours`` untouched, ``Raw`` only warned about."""
+        walker = Walker(self._shown, self.key_value, lambda text: self.raw(text, reader=reader))
+        return warned(walker.model(model), walker.warnings)
 
     def stream(self) -> GuardStream:
-        """For output that comes in pieces."""
+        """The same for output that comes in pieces."""
         return GuardStream(OutputStream(self._rules) if self._redacts else None)
-
-    def _redacted(self, text: str) -> str:
-        return redact_output(text, self._rules).text if self._redacts and text else text
-
-    def _model(self, model: M, plan: Plan, remarks: list[str]) -> M:
-        changed: dict[str, Any] = {}
-        for name, kind in plan.fields.items():
-            value = getattr(model, name)
-            if value is None or value == "":
-                continue
-            new = self._value(name, value, kind, remarks)
-            if new is not value:
-                changed[name] = new
-        return model.model_copy(update=changed) if changed else model
-
-    def _value(self, name: str, value: Any, kind: Kind, remarks: list[str]) -> Any:
-        if kind is Kind.RAW:
-            if isinstance(value, str):
-                remarks.extend(f"{name}: {w}" for w in (*self.raw(value), *sanitise.remarks(value)))
-            return value
-        return self._walk(name, value, remarks)
-
-    def _walk(self, key: str, value: Any, remarks: list[str], named: str | None = None) -> Any:
-        """Guard a value of unknown depth. ``named`` is the key whose secrecy a nested string has to be judged by."""
-        if isinstance(value, str):
-            if named is None:
-                guarded = self.text(value)
-                remarks.extend(f"{key}: {w}" for w in guarded.warnings)
-                return guarded.text
-            text = sanitise.strip(clean_surrogates(value))
-            remarks.extend(f"{key}: {w}" for w in sanitise.remarks(text))
-            return mask_key_value(named, text, self._rules) if self._redacts else text
-        if isinstance(value, BaseModel):
-            return self._model(value, plan_of(type(value)), remarks)
-        if isinstance(value, list | tuple):
-            return type(value)(self._walk(key, item, remarks, named) for item in value)
-        if isinstance(value, dict):
-            label = value.get("Name", value.get("name"))
-            return {self._key(k): self._walk(key, v, remarks, _name_for(k, label)) for k, v in value.items()}
-        return value
-
-    def _key(self, key: Any) -> Any:
-        return self.text(key).text if isinstance(key, str) and not key.isidentifier() else key
-
-
-def _name_for(key: Any, label: Any) -> str:
-    """The name that a dict's value is judged by: its key, or the sibling ``name`` in ``{"name": …, "value": …}``."""
-    if isinstance(key, str) and key.lower() == "value" and isinstance(label, str):
-        return label
-    return str(key)
 
 
 class GuardStream:
-    """Guarded text of a byte stream; what could be the beginning of something longer is held back, boundedly."""
+    """``feed`` bytes, get text fit to be shown; ``close`` gives the rest. ``warnings`` grow as the output does."""
 
-    def __init__(self, redactor: OutputStream | None) -> None:
-        self._decoder = incremental()
-        self._held = ""
-        self._redactor = redactor
+    def __init__(self, redaction: OutputStream | None) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._redaction = redaction
+        self._pending = ""
+        self._seen: dict[str, None] = {}
+        self._last_line = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Remarks about all that was fed so far, each once."""
+        return tuple(self._seen)
 
     def feed(self, data: bytes) -> str:
-        """Take some bytes; answer what may be shown now."""
+        """The next bytes, cut anywhere: inside a character, an escape sequence or a secret."""
         return self._take(self._decoder.decode(data), final=False)
 
     def close(self) -> str:
-        """Answer the rest."""
-        shown = self._take(self._decoder.decode(b"", True), final=True)
-        return shown + (self._redactor.close() if self._redactor else "")
+        """Everything still held back."""
+        return self._take(self._decoder.decode(b"", final=True), final=True)
 
     def _take(self, text: str, *, final: bool) -> str:
-        text = self._held + text
-        cut = len(text) if final else sanitise.unfinished(text)
-        self._held = text[cut:]
-        clean = sanitise.strip(text[:cut])
-        return self._redactor.feed(clean) if self._redactor else clean
+        text = self._pending + text
+        self._pending = ""
+        if not final:
+            text, self._pending = split_pending(text)
+        if "\ufffd" in text:
+            self._seen["Some bytes are not UTF-8 and shown as U+FFFD."] = None
+        text = strip_controls(text)
+        self._seen.update(dict.fromkeys(remarks(self._last_line + text)))
+        self._last_line = (self._last_line + text)[-200:].rpartition("\n")[2]
+        if self._redaction is None:
+            return text
+        shown = self._redaction.feed(text)
+        return shown + self._redaction.close() if final else shown

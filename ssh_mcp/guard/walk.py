@@ -1,0 +1,162 @@
+"""Walks a result model: which of its texts came from a host is known from its class, once.
+
+``str`` fields without a mark are host output. Lists, tuples, dicts and nested models are entered; in free-form data
+(``dict[str, Any]``) the names decide too: a secret-named key, a ``KEY=VALUE`` list, ``{"Name": …, "Value": …}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum
+from functools import lru_cache
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+
+from ssh_mcp.results.base import Provenance, Result
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+ResultT = TypeVar("ResultT", bound=Result)
+_ASSIGNMENT = re.compile(r"([A-Za-z_][\w.\-]{0,127})=(.*)", re.DOTALL)
+_NAME_KEYS = ("Name", "name", "Key", "key")
+_VALUE_KEYS = ("Value", "value")
+MAX_DEPTH = 64
+"""Levels of free-form data; deeper values are dropped, which no real tool produces."""
+
+Shown = Callable[[str], tuple[str, tuple[str, ...]]]
+Named = Callable[[str, str], tuple[str, tuple[str, ...]]]
+
+
+@lru_cache(maxsize=512)
+def plan(cls: type[BaseModel]) -> tuple[tuple[str, Provenance], ...]:
+    """The fields of ``cls`` that may hold text, with who wrote it. Numbers, booleans and ``Ours`` are left out."""
+    hints = get_type_hints(cls, include_extras=True)
+    found = []
+    for name in cls.model_fields:
+        mark = _provenance(hints[name])
+        if mark is not Provenance.OURS and _may_hold_text(hints[name]):
+            found.append((name, mark))
+    return tuple(found)
+
+
+def _provenance(hint: Any) -> Provenance:  # noqa: ANN401
+    """The mark nearest to the text: ``Ours | None`` and ``list[Ours]`` are ours as well."""
+    if get_origin(hint) is Annotated:
+        for mark in hint.__metadata__:
+            if isinstance(mark, Provenance):
+                return mark
+        return _provenance(get_args(hint)[0])
+    inner = [a for a in get_args(hint) if a is not type(None) and not isinstance(a, (str, int, Enum))]
+    marks = {_provenance(a) for a in inner if _may_hold_text(a)}
+    return marks.pop() if len(marks) == 1 else Provenance.HOST
+
+
+_TEXTLESS = (int, float, bool, bytes, type(None))
+
+
+def _may_hold_text(hint: Any) -> bool:  # noqa: ANN401
+    if get_origin(hint) is Annotated:
+        return _may_hold_text(get_args(hint)[0])
+    if isinstance(hint, type):
+        return not issubclass(hint, (*_TEXTLESS, Enum)) or hint is Any
+    origin = get_origin(hint)
+    if origin is Union or origin is not None:
+        args = [a for a in get_args(hint) if a is not Ellipsis]
+        return any(_may_hold_text(a) for a in args if isinstance(a, type) or get_origin(a) or a is Any)
+    return hint is Any
+
+
+class Walker:
+    """One walk over one result; collects warnings in the order in which they come, each once."""
+
+    def __init__(self, shown: Shown, named: Named, raw: Callable[[str], tuple[str, ...]]) -> None:
+        self._shown, self._named, self._raw = shown, named, raw
+        self._seen: dict[str, None] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(self._seen)
+
+    def model(self, model: ModelT) -> ModelT:
+        """A copy with its texts guarded; the same object where nothing changed."""
+        update: dict[str, Any] = {}
+        for name, mark in plan(type(model)):
+            value = getattr(model, name)
+            if mark is Provenance.RAW:
+                if isinstance(value, str):
+                    self._note(self._raw(value))
+                continue
+            new = self._value(value, "", 0)
+            if new is not value:
+                update[name] = new
+        return model.model_copy(update=update) if update else model
+
+    def _note(self, warnings: tuple[str, ...]) -> None:
+        self._seen.update(dict.fromkeys(warnings))
+
+    def _text(self, value: str) -> str:
+        new, warnings = self._shown(value)
+        self._note(warnings)
+        return value if new == value else new
+
+    def _named_text(self, key: str, value: str) -> str:
+        new, warnings = self._named(key, value)
+        self._note(warnings)
+        return value if new == value else new
+
+    def _value(self, value: Any, key: str, depth: int) -> Any:  # noqa: ANN401
+        """``key`` is a name inside free-form data; a model's own field names are ours and say nothing about secrets."""
+        if isinstance(value, str):
+            if isinstance(value, Enum):
+                return value
+            return self._named_text(key, value) if key else self._text(value)
+        if isinstance(value, BaseModel):
+            return self.model(value)
+        if isinstance(value, (list, tuple)):
+            return self._items(value, key, depth)
+        if isinstance(value, dict):
+            return self._mapping(value, depth)
+        return value
+
+    def _items(self, values: list[Any] | tuple[Any, ...], key: str, depth: int) -> Any:  # noqa: ANN401
+        if depth >= MAX_DEPTH:
+            return type(values)()
+        new = [self._item(v, key, depth + 1, values[i - 1] if i else None) for i, v in enumerate(values)]
+        if all(a is b for a, b in zip(new, values, strict=True)):
+            return values
+        return tuple(new) if isinstance(values, tuple) else new
+
+    def _item(self, value: Any, key: str, depth: int, before: Any) -> Any:  # noqa: ANN401
+        if not isinstance(value, str) or isinstance(value, Enum):
+            return self._value(value, key, depth)
+        if m := _ASSIGNMENT.fullmatch(value):
+            masked = self._named_text(m[1], m[2])
+            return value if masked is m[2] or masked == m[2] else f"{m[1]}={masked}"
+        if isinstance(before, str) and before.startswith("-") and "=" not in before and not value.startswith("-"):
+            return self._named_text(before.lstrip("-"), value)
+        return self._named_text(key, value) if key else self._text(value)
+
+    def _mapping(self, value: dict[Any, Any], depth: int) -> Any:  # noqa: ANN401
+        if depth >= MAX_DEPTH:
+            return {}
+        names = [value[k] for k in _NAME_KEYS if isinstance(value.get(k), str)]
+        new: dict[Any, Any] = {}
+        for k, v in value.items():
+            name = str(k)
+            if k in _VALUE_KEYS and names and isinstance(v, str):
+                masked = self._named_text(names[0], v)
+                new[k] = masked if masked != v else v
+            else:
+                new[self._text(k) if isinstance(k, str) else k] = self._value(v, name, depth + 1)
+        same = len(new) == len(value) and all(a is b for a, b in zip(new.values(), value.values(), strict=True))
+        return value if same and list(new) == list(value) else new
+
+
+def warned(model: ResultT, warnings: tuple[str, ...]) -> ResultT:
+    """``warnings`` added to ``output_warnings`` where the model has that field."""
+    if not warnings or "output_warnings" not in type(model).model_fields:
+        return model
+    have: list[str] = list(getattr(model, "output_warnings"))  # noqa: B009
+    merged = list(dict.fromkeys([*have, *warnings]))
+    return model.model_copy(update={"output_warnings": merged})

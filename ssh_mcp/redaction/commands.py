@@ -1,0 +1,98 @@
+"""Passwords on the command lines of known programs: ``mysql -psecret``, ``curl -u user:pass``, ``sshpass -p`` …
+
+Taken from the programs' own manuals. A rule applies only after the program's name on the same line.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.values import is_code, is_marker, is_reference
+
+_W = r"(?:\"([^\"\r\n]{1,512})\"|'([^'\r\n]{1,512})'|([^\s\"'`|&;<>]{1,512}))"
+_GAP = r"(?:[^\n|;]{0,400}?[ \t,])"
+_RULES: tuple[tuple[str, str], ...] = (
+    (r"mysql\w*|mariadb[\w-]*|mysqldump|mysqladmin|mytop|xtrabackup|innobackupex", rf"{_GAP}-p(?=[^\s\-]){_W}"),
+    (r"sshpass", rf"{_GAP}-p[ \t]*{_W}"),
+    (
+        r"curl|lftp|hey|httperf",
+        rf"{_GAP}[\"']?(?:-\w*u|--user|-U|--proxy-user)(?:[ =]|[\"'],\s?)?[\"']?[^\s:,\"']{{1,128}}[:,]([^\s\"']{{1,512}})",
+    ),
+    (r"ab", rf"{_GAP}-[AP][ ]?[\"']?[^\s:\"']{{1,128}}:([^\s\"']{{1,512}})"),
+    (r"http|https|xh", rf"{_GAP}-a[ =]?[\"']?[^\s:\"']{{1,128}}:([^\s\"']{{1,512}})"),
+    (r"redis-cli|redis-benchmark|valkey-cli", rf"{_GAP}(?:-a|AUTH|auth|requirepass|masterauth)[ \t]+{_W}"),
+    (r"mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport|cqlsh", rf"{_GAP}-p[ \t]+{_W}"),
+    (r"az|docker|podman|nerdctl|helm|oc|buildah|skopeo|crane", rf"[^\n|;]{{0,60}}?[ \t]login{_GAP}-p[ \t]+{_W}"),
+    (r"ldap(?:search|add|modify|delete|whoami|passwd|compare|modrdn)", rf"{_GAP}-w[ \t]*{_W}"),
+    (
+        r"smbclient|rpcclient|smbmap|smbget|wmic|winexe|net|nmblookup|crackmapexec",
+        rf"{_GAP}-U[ \t]*[\"']?[^\s%\"']{{1,128}}%([^\s\"']{{1,512}})",
+    ),
+    (
+        r"htpasswd",
+        r"[ \t](?:-\w*b\w*[ \t]+|-\w+[ \t]+){1,4}(?!-)(?:\S{1,256}[ \t]+){1,2}(?!-)([^\s\"'|&;<>]{1,512})[ \t]*(?=$|[\"'|&;>])",
+    ),
+    (r"openssl", rf"{_GAP}(?:-pass(?:in|out)?[ \t]+)?[\"']?pass:([^\s\"']{{1,512}})"),
+    (r"openssl[ \t]+enc", rf"{_GAP}-(?:k|K|iv)[ \t]+{_W}"),
+    (
+        r"sqlcmd|bcp|osql|isql|ipmitool|mosquitto_pub|mosquitto_sub|unzip|zip|zipcloak|snmpwalk|snmpget|isqlw",
+        rf"{_GAP}-P[ \t]*(?=[^\s\-]){_W}",
+    ),
+    (r"snmp(?:walk|get|set|bulkwalk)", rf"{_GAP}-(?:A|X)[ \t]+{_W}"),
+    (r"7za?|7zr|rar|unrar", rf"{_GAP}-h?p(?=[^\s\-]){_W}"),
+    (r"useradd|usermod|adduser", rf"{_GAP}-p[ \t]+{_W}"),
+    (r"rabbitmqctl", rf"{_GAP}(?:add_user|change_password|authenticate_user)[ \t]+\S{{1,128}}[ \t]+{_W}"),
+    (r"xfreerdp3?|rdesktop|wfreerdp", rf"{_GAP}(?:-p[ \t]+|/p:){_W}"),
+    (r"net[ \t]+user", r"[ \t]+[^\s/]{1,64}[ \t]+([^\s/*]\S{1,127})"),
+    (r"nmcli|wpa_cli", rf"{_GAP}(?:password|psk|wifi-sec\.psk|802-11-wireless-security\.psk)[ \t]+{_W}"),
+    (r"aws[ \t]+configure[ \t]+set", rf"{_GAP}?\w*(?:secret|token)\w*[ \t]+{_W}"),
+    (r"sqlplus|rman|expdp|impdp|sqlldr", rf"{_GAP}[\"']?\w{{1,64}}/([^\s@/\"']{{1,128}})@"),
+    (
+        r"mc[ \t]+(?:alias[ \t]+set|config[ \t]+host[ \t]+add)",
+        r"[ \t]+\S{1,64}[ \t]+\S{1,256}[ \t]+\S{1,128}[ \t]+([^\s\"'|&;<>]{1,256})",
+    ),
+    (r"vault[ \t]+login", r"[ \t]+(?!-|\S*=)([^\s\"'|&;<>]{8,256})"),
+    (r"cmdkey|psexec\w*|schtasks", rf"{_GAP}[-/](?:pass:|p[ :]|rp[ \t]+){_W}"),
+    (
+        r"keytool|jarsigner",
+        rf"{_GAP}-(?:storepass|keypass|srcstorepass|deststorepass|srckeypass|destkeypass|new)[ \t]+{_W}",
+    ),
+)
+_COMPILED = tuple(re.compile(rf"(?<![\w.\-])(?:{p})(?:\.exe)?(?=[ \t\"',])(?:{a})", re.MULTILINE) for p, a in _RULES)
+_CHPASSWD = re.compile(
+    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?[\"']?([^\s:\"'|]{1,64}):([^\"'\n|]{1,256}?)(?:\\n)?[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?(?:/usr/sbin/)?chpasswd"
+)
+_PIPED = re.compile(
+    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?(?:'([^'\n]{1,256})'|\"([^\"\n]{1,256})\"|([^\s\"'|]{1,256}))[ \t]*\|[ \t]*"
+    r"(?=(?:sudo[ \t]+-S|(?:\S+[ \t]+){0,6}?--(?:password-stdin|stdin|with-token|passphrase-fd|batch))|su\b|passwd\b|cryptsetup\b|gpg\b)"
+)
+_TYPED_LOGIN = re.compile(
+    r"^[ \t>]*(?:AUTH|PASS)[ \t]+(?=\w*\d)(?=\d*[A-Za-z])([^\s\"'/.:()]{6,512})[ \t]*$", re.MULTILINE
+)
+HINTS = (
+    "sshpass|mysql|mariadb|mytop|xtrabackup|innobackupex|curl|wget|lftp|redis-cli|redis-benchmark|valkey-cli|mongo|influx|cqlsh"
+    "|ldap[a-z]+|smb|rpcclient|winexe|wmic|crackmap|htpasswd|openssl|sqlcmd|bcp|osql|isql|ipmitool|mosquitto|unzip|zip|snmp|7z|rar"
+    "|useradd|usermod|rabbitmqctl|freerdp|rdesktop|nmcli|wpa_cli|sqlplus|rman|expdp|impdp|keytool|jarsigner|cmdkey|psexec"
+)
+"""Program names for the gate: a line with one of these and a flag is looked at."""
+
+
+def scan(text: str, start: int, end: int, out: list[Span]) -> None:
+    """Report passwords given to known programs in ``text[start:end]``."""
+    for rule in _COMPILED:
+        for m in rule.finditer(text, start, end):
+            _add(m, out)
+    for pattern in (_CHPASSWD, _PIPED, _TYPED_LOGIN):
+        for m in pattern.finditer(text, start, end):
+            _add(m, out)
+
+
+def _add(m: re.Match[str], out: list[Span]) -> None:
+    group = m.lastindex
+    if group is None:
+        return
+    value = m[group]
+    if is_reference(value) or is_marker(value) or value.startswith("<sha:") or (is_code(value) and "(" not in value):
+        return
+    out.append(Span(*m.span(group), "flag"))

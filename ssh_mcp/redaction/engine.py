@@ -1,0 +1,116 @@
+"""What the rest of the program calls: masking of files and of output (BEHAVIOUR section 6)."""
+
+from __future__ import annotations
+
+from ssh_mcp.redaction import entropy, lines, phrases, shapes, values
+from ssh_mcp.redaction.detect import detect
+from ssh_mcp.redaction.formats import assign, json, records, toml, yaml
+from ssh_mcp.redaction.kv import Reading
+from ssh_mcp.redaction.markers import apply, report, resolve
+from ssh_mcp.redaction.model import Format, Redacted, Redaction, Span
+from ssh_mcp.redaction.rules import Rules, rules_from
+from ssh_mcp.redaction.stream import OutputStream
+
+__all__ = [
+    "Format",
+    "OutputStream",
+    "Redacted",
+    "Redaction",
+    "Rules",
+    "looks_secret",
+    "mask_key_value",
+    "redact_file",
+    "redact_output",
+    "rules_from",
+]
+
+_ROUNDS = 4
+"""Passes until nothing more is found. The first finds all but what its own markers uncover, so that the second is the
+proof of idempotence; more than two are the exception."""
+_STRUCTURED = frozenset({Format.YAML, Format.JSON, Format.TOML, Format.XML, Format.CODE})
+
+
+def redact_output(text: str, rules: Rules) -> Redacted:
+    """Mask secrets in any tool's output: high precision, no format assumed, ordinary text unchanged.
+
+    ``redactions`` carry the lines of ``text``. Linear in its length; 1 MiB without secrets takes a few milliseconds.
+    """
+    done: tuple[Redaction, ...] = ()
+    for _ in range(_ROUNDS):
+        spans, _opened = lines.find(text, rules)
+        final = resolve(text, spans) if spans else []
+        if not final:
+            break
+        done += report(text, final, rules.marker)
+        text = apply(text, final, rules.marker)
+    return Redacted(text, done, Format.GENERIC)
+
+
+def redact_file(text: str, rules: Rules, *, path: str = "", format: Format | None = None) -> Redacted:  # noqa: A002
+    """Mask secrets in a file's text: by its format (from ``path``, then content), by lines, by shape and by entropy.
+
+    ``path`` is only looked at, never opened. ``text`` may be any part of a file.
+    """
+    kind = format or detect(text, path)
+    done: tuple[Redaction, ...] = ()
+    for _ in range(_ROUNDS):
+        final = resolve(text, _file_spans(text, rules, kind, path))
+        if not final:
+            break
+        done += report(text, final, rules.marker)
+        text = apply(text, final, rules.marker)
+    return Redacted(text, done, kind)
+
+
+def _file_spans(text: str, rules: Rules, kind: Format, path: str) -> list[Span]:
+    out, sure = _format_spans(text, rules, kind)
+    reading = Reading.OUTPUT if sure and kind in _STRUCTURED else Reading.FILE
+    found, _ = lines.find(text, rules, reading)
+    out += found
+    out += records.bare(text, path)
+    if rules.entropy:
+        entropy.find(text, out)
+    return out
+
+
+def _format_spans(text: str, rules: Rules, kind: Format) -> tuple[list[Span], bool]:
+    """What the reader of the format says, and whether it could read all of it."""
+    if kind is Format.YAML:
+        return yaml.spans(text, rules)
+    if kind is Format.JSON:
+        return json.spans(text, rules), True
+    if kind is Format.TOML:
+        return toml.spans(text, rules), True
+    if kind is Format.XML:
+        out: list[Span] = []
+        phrases.xml(text, rules.keys, out)
+        return out, True
+    if kind is Format.ENV:
+        return assign.env(text, rules), True
+    if kind is Format.INI:
+        return assign.ini(text, rules), True
+    if kind is Format.NETRC:
+        return records.netrc(text), True
+    if kind is Format.PGPASS:
+        return records.pgpass(text), True
+    if kind is Format.SHADOW:
+        return records.shadow(text), True
+    return [], kind is Format.CODE
+
+
+def looks_secret(text: str, rules: Rules) -> bool:
+    """Whether ``text`` looks as if it held secrets: what a reader of raw bytes warns about."""
+    spans, opened = lines.find(text, rules)
+    return opened is not None or bool(spans and resolve(text, spans))
+
+
+def mask_key_value(key: str, value: str, rules: Rules) -> str:
+    """``value`` of a structured field ``key``: a marker where the name is secret, else redacted as output."""
+    if not value:
+        return value
+    strength = rules.keys.strength(key)
+    if strength and values.is_secret(strength, value, own=rules.keys.is_own(key)) and not values.is_status(value):
+        return rules.marker.render(value)
+    if shapes.is_token(value) and not values.is_marker(value):
+        return rules.marker.render(value)
+    return redact_output(value, rules).text

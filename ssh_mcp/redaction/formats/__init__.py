@@ -1,0 +1,1 @@
+"""Readers of one format each: text in, spans out."""

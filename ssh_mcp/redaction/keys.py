@@ -1,0 +1,207 @@
+"""Is a name the name of a secret? (BEHAVIOUR section 6, default key words.)
+
+A name is split into words (``_ - . :`` and camelCase). What counts is the last secret word and what follows it:
+``db_password`` names a secret, ``password_file`` names a file. Three strengths say how much the value must look like a
+secret before it is masked.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from functools import lru_cache
+
+MAX_NAME = 128
+"""Characters of a name that are looked at (its end: that is where the deciding word stands)."""
+
+
+class Strength(IntEnum):
+    """NONE: not secret. FAINT: the value must look random. WEAK: not plainly harmless. STRONG: any value."""
+
+    NONE = 0
+    FAINT = 1
+    WEAK = 2
+    STRONG = 3
+
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+_STRONG = frozenset(
+    "password passwords passwd passphrase passphrases passcode passwort pwd pw pass secret token credential apikey apikeys psk htpasswd".split()
+)
+_WEAK = frozenset(
+    "private credentials auth authorization bearer cookie cookies session jwt oauth dsn salt sshkey creds cred".split()
+)
+_FAINT = frozenset("key keys secrets tokens sessions sig signature sid".split())
+_SECRET_WORDS = _STRONG | _WEAK | _FAINT
+
+# What makes a plain "key" a secret one: encryption_key, api_key, AccountKey.
+_KEY_KIND = frozenset(
+    "api secret private encryption encrypt decryption signing sign signature master access shared preshared hmac fernet "
+    "app application jwt webhook unseal recovery auth crypt crypto cipher cookie session license licence account storage "
+    "admin aes wep wpa psk token service deploy integration ingestion root bot user root hash secure security "
+    "shared rpc enc kek dek data".split()
+)
+# ... and what makes it one that may be seen.
+_KEY_OPEN = frozenset(
+    "public pub primary foreign sort partition cache routing index unique row group lookup authorized trusted known host "
+    "registry meta map object idempotency gpg hot arrow shortcut natural surrogate composite dedup order page hostkey "
+    "max min num total count avg any every each".split()
+)
+
+# A word behind the secret one that turns the name into a name of something else.
+_ABOUT = frozenset(
+    "file files filename path paths dir directory folder location url urls uri endpoint host hostname hosts port name names "
+    "type types kind format length len size sizes bits bit min max minimum maximum count limit limits ttl timeout validity valid lifespan leeway skew offset expiry "
+    "expires expiration expire expired expireson lifetime maxlifetime age days hours minutes seconds sec secs ms interval "
+    "period duration "
+    "rotation rotate policy policies algorithm algorithms algo method methods mode provider providers backend driver class "
+    "store handler enabled disabled enable disable required require optional allowed allow prompt label labels field fields "
+    "column table prefix suffix separator header headers domain samesite secure httponly scope scopes issuer audience subject "
+    "realm user users username login email group groups role roles id ids index ref refs reference selector version created "
+    "updated at by changed last history strength complexity attempts retries retry failures error errors status state usage "
+    "used remaining cost fingerprint digest checksum management manager server module plugin check checker validator reset "
+    "source sources ca cert certs certificate certificates change grace warn warning authentication protocol exchange ring space ip ips address addr subnet subnets network networks "
+    "dns zone cidr tmp devices mounts cluster repo repository registry link basic request requests response agent forwarding "
+    "rounds iterations mount mountpath env var variable usages algs acceptedalgorithms commands command through "
+    "validation rules rule schema template templates title description docs help text message messages button placeholder "
+    "input visible show hide hidden toggle icon page form view controller model modal dialog screen route component "
+    "affinity cookies persistence replication handling "
+    "rotated generated generator rate per window bucket budget".split()
+)
+_LENIENT_ABOUT = frozenset({"id", "ids"})  # session_id and secret_id are secrets all the same
+_PASS_DIRECTIVE = frozenset(
+    "proxy fastcgi uwsgi scgi grpc memcached band by low high first second single multi".split()
+)
+
+_TAIL_STRONG = re.compile(
+    r"(?:password|passwd|passphrase|passcode|secret|token|credential|apikey|pwd)s?$"
+    r"|(?:api|secret|private|access|encryption|encrypt|signing|master|shared|auth|session|license|account|app|crypt|cipher"
+    r"|hmac|storage|webhook|cookie|jwt|unseal|deploy)key$"
+    r"|(?:db|database|user|smtp|mail|root|admin|my|sql|mysql|ftp|sftp|ldap|require|key|store|keystore|truststore|vault|auth"
+    r"|become|sudo|login|redis|pg|bind|http|ssh|web|app|test|client|server|mqtt|wifi|api|imap|pop|sync|master|repl|enc|vnc"
+    r"|rabbit|rabbitmq|default|proxy|new|old|rpc|nick|oper|account|mongo|postgres|postgresql|es|elastic|kafka)pass$"
+    r"|(?:root|bind|admin|user|db|my|smtp|ldap|mail|rootbind|oracle|auth|secret|default|sql|ora|krb)pw$"
+    r"|(?:root|bind|admin|user|db|my|master|smtp|ldap|mail|proxy)passw(?:or)?d$"
+    r"|^(?:masterauth|presharedkey|sharedaccesskey|wpapsk|bindcredentials|become_?pass|accesskeysecret|passwdhash)$"
+    r"|^(?:mysqlpwd|pgpassword|redisauth|sshpass|restic_?password|borg_?passphrase|userauth)$"
+)
+_HEAD_STRONG = re.compile(r"^(?:secret(?:key|access|token|value|string|data)|passwordhash|passwd|password)")
+_HEAD_PASSWORD = re.compile(r"(?:password|passwd|passphrase)(\w*)$")
+_TAIL_WEAK = re.compile(
+    r"(?:ssh|client|server|service|data|aws|gcp|azure|tls|ssl)key$|sess(?:ion)?id$|^(?:setcookie|connsid)$"
+)
+_NOT_COMPOUND = frozenset({"passwordless", "pwdx", "cwd", "nopasswd", "nopassword"})
+
+
+def words_of(name: str) -> list[str]:
+    """``DB_userPassword2`` → ``["db", "user", "password", "2"]``."""
+    return [w.lower() for w in _WORD.findall(name[-MAX_NAME:])]
+
+
+def _word_strength(word: str) -> tuple[Strength, str]:
+    """Strength of one word, and what of it stands behind the secret part (``passwordfile`` → ``file``)."""
+    if word in _STRONG:
+        return Strength.STRONG, ""
+    if word in _WEAK:
+        return Strength.WEAK, ""
+    if word in _FAINT:
+        return Strength.FAINT, ""
+    if len(word) < 5 or word in _NOT_COMPOUND:
+        return Strength.NONE, ""
+    if _TAIL_STRONG.search(word):
+        return (Strength.FAINT if word.endswith("s") and not word.endswith("ss") else Strength.STRONG), ""
+    if _TAIL_WEAK.search(word):
+        return Strength.WEAK, ""
+    if m := _HEAD_PASSWORD.search(word):
+        return Strength.STRONG, m[1]
+    if _HEAD_STRONG.match(word):
+        return Strength.STRONG, ""
+    return Strength.NONE, ""
+
+
+def _about(tail: str) -> bool:
+    return tail in _ABOUT or (tail.endswith("s") and tail[:-1] in _ABOUT)
+
+
+def _of_key(words: list[str], at: int) -> Strength:
+    """``key`` alone says little; the word before it decides."""
+    before = words[at - 1] if at else ""
+    if before in _KEY_OPEN:
+        return Strength.NONE
+    if before in _KEY_KIND and words[at] == "key":
+        return Strength.STRONG if before not in {"service", "data", "user", "hash"} else Strength.WEAK
+    return (
+        Strength.WEAK if before in {"ssh", "client", "server", "tls", "ssl", "aws", "gcp", "azure"} else Strength.FAINT
+    )
+
+
+def _by_words(name: str) -> Strength:
+    words = words_of(name)
+    at, strength, inner = -1, Strength.NONE, ""
+    for i in range(len(words) - 1, -1, -1):
+        found, rest = _word_strength(words[i])
+        if found:
+            at, strength, inner = i, found, rest
+            break
+    if at < 0 or (inner and _about(inner)):
+        return Strength.NONE
+    word = words[at]
+    tail = words[at + 1 :]
+    if tail and _about(tail[0] if tail[0] != "key" else tail[-1]):
+        if tail[0] in _LENIENT_ABOUT and word in {"session", "secret", "sid"}:
+            return Strength.WEAK
+        return Strength.NONE
+    if word in {"key", "keys"}:
+        own = _of_key(words, at)
+        return own if own is not Strength.FAINT or at == 0 else max(own, _before(words[:at]))
+    if "public" in words[:at] or "publishable" in words[:at]:
+        return Strength.NONE
+    if word == "pass" and at and words[at - 1] in _PASS_DIRECTIVE:
+        return Strength.NONE
+    if word in {"tokens", "keys"} and at and words[at - 1] in _KEY_OPEN:
+        return Strength.NONE
+    if word in {"signature", "sig", "sid"}:
+        return Strength.FAINT
+    return strength
+
+
+def _before(words: list[str]) -> Strength:
+    """``secret_access_key``: a strong word somewhere before a plain key."""
+    if any(w in {"secret", "private", "password", "passphrase", "token"} for w in words):
+        return Strength.STRONG
+    return Strength.FAINT
+
+
+def _compile(pattern: str) -> re.Pattern[str] | None:
+    start, end = pattern.startswith("^"), pattern.endswith("$") and len(pattern) > 1
+    core = pattern[1 if start else 0 : -1 if end else None]
+    if not core:
+        return None
+    return re.compile(("^" if start else "") + re.escape(core) + (r"\Z" if end else ""), re.IGNORECASE)
+
+
+class KeyMatcher:
+    """Decides on names. ``add`` and ``replace`` are the operator's: substrings, anchored by ``^`` and ``$``."""
+
+    __slots__ = ("_own", "_words", "operator_keys", "strength")
+
+    def __init__(self, add: tuple[str, ...] = (), replace: tuple[str, ...] = ()) -> None:
+        own = tuple(k.strip() for k in (*add, *replace) if k.strip())
+        self._own = tuple(p for p in map(_compile, own) if p is not None)
+        self._words = not replace
+        self.operator_keys = tuple(k.removeprefix("^").removesuffix("$") for k in own)
+        self.strength = lru_cache(maxsize=8192)(self._strength)
+
+    def is_own(self, name: str) -> bool:
+        """Whether the operator named this key: then every value counts as secret."""
+        return any(p.search(name) for p in self._own)
+
+    @property
+    def default_words(self) -> bool:
+        return self._words
+
+    def _strength(self, name: str) -> Strength:
+        if self._own and self.is_own(name):
+            return Strength.STRONG
+        return _by_words(name) if self._words else Strength.NONE

@@ -1,0 +1,125 @@
+"""Private key blocks: PEM, OpenSSH, PGP, OpenVPN, PuTTY; whole, cut off, on one line, or with a log's prefix a line."""
+
+from __future__ import annotations
+
+import re
+
+from ssh_mcp.redaction.model import Span
+
+_LABEL = r"(?:[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?|OpenVPN Static key V1)"
+_BEGIN = re.compile(r"-{4,5} ?BEGIN " + _LABEL + r" ?-{4,5}")
+_END = re.compile(r"-{4,5} ?END " + _LABEL + r" ?-{4,5}")
+_BREAK = re.compile(r"\r?\n|(?:\\+[rn])+")
+_BODY = re.compile(r"[A-Za-z0-9+/]{16,}={0,3}|=[A-Za-z0-9+/]{4}")
+_SHORT = re.compile(r"(?=[A-Za-z+/]*[0-9+/=])[A-Za-z0-9+/]{3,76}={0,3}")
+_HEADER = re.compile(r"(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset|MessageID|Subject|X-\w+):.*")
+_DECORATION = re.compile(r"[\"'`,;+)\]}]{1,8}$")
+_PUTTY = re.compile(r"^[ \t]*Private-Lines: (\d{1,4})[ \t]*\r?\n", re.MULTILINE)
+_MAC = re.compile(r"^[ \t]*Private-MAC: ([0-9a-f]{32,64})", re.MULTILINE)
+_LOOK = 512
+"""Characters at a line's end by which it is judged."""
+_ODD_LINES = 8
+"""Lines that are no key material and may still stand in a block (log lines between, continuation)."""
+
+
+class KeyBlocks:
+    """Finds the blocks of one text. Every END line is searched for once, however many BEGIN lines there are."""
+
+    __slots__ = ("_break", "_ends_from", "_next_end", "_text", "covered", "opened")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ends_from = -1
+        self._break = (-1, -1)
+        self._next_end: re.Match[str] | None = None
+        self.covered = 0
+        """End of the last block found."""
+        self.opened: int | None = None
+        """Start of a block that the text's end cuts off."""
+
+    def _end_after(self, at: int) -> re.Match[str] | None:
+        known = self._next_end
+        if self._ends_from < 0 or (known is not None and known.start() < at):
+            self._next_end = _END.search(self._text, at)
+            self._ends_from = at
+        return self._next_end
+
+    def _break_after(self, at: int) -> tuple[int, int]:
+        """The next line end, real or escaped; the text's end where there is none. Positions come in ascending order."""
+        if self._break[0] < at:
+            mark = _BREAK.search(self._text, at)
+            self._break = mark.span() if mark else (len(self._text), len(self._text))
+        return self._break
+
+    def find(self, start: int, end: int, out: list[Span]) -> None:
+        """Report the blocks that begin in ``text[start:end]``; they may reach beyond ``end``. Call in text order."""
+        at = max(start, self.covered)
+        while at < end and (begin := _BEGIN.search(self._text, at, end)):
+            stop, closed = self._block_end(begin.end())
+            at = begin.end()
+            if stop > at:
+                out.append(Span(begin.start(), stop, "pem"))
+                at = self.covered = stop
+            if not closed:
+                self.opened = begin.start()
+        self._headless(max(start, self.covered), end, out)
+        self._putty(start, end, out)
+
+    def _block_end(self, at: int) -> tuple[int, bool]:
+        """Where the block ends whose BEGIN ends at ``at`` (``at`` itself: nothing follows), and whether that is sure."""
+        text, size, keep = self._text, len(self._text), at
+        whole = odd = 0
+        finish = self._end_after(at)
+        while at < size:
+            stop, following = self._break_after(at)
+            if finish is not None and finish.start() < stop:
+                good = whole + (_line_kind(text[max(at, finish.start() - _LOOK) : finish.start()]) or 0) > odd
+                return (finish.end() if good else keep), True
+            kind = _line_kind(text[max(at, stop - _LOOK) : stop])
+            if kind is None:
+                odd += 1
+                if odd > _ODD_LINES + whole:
+                    return keep, True
+            else:
+                whole += kind
+                keep = stop if kind and not odd else keep
+            at = max(following, at + 1)
+        return keep, odd > 0
+
+    def _headless(self, start: int, end: int, out: list[Span]) -> None:
+        """A block whose BEGIN was cut away: key lines directly above an END line."""
+        text = self._text
+        for m in _END.finditer(text, start, end):
+            top = line = text.rfind("\n", 0, m.start()) + 1
+            while line > self.covered:
+                above = text.rfind("\n", 0, line - 1) + 1
+                if above < self.covered or not _line_kind(text[max(above, line - 1 - _LOOK) : line - 1]):
+                    break
+                top = line = above
+            if text[top : m.start()].strip(" \t\r\n#>"):
+                out.append(Span(top, m.end(), "pem"))
+                self.covered = m.end()
+
+    def _putty(self, start: int, end: int, out: list[Span]) -> None:
+        text = self._text
+        for m in _PUTTY.finditer(text, start, end):
+            at = m.end()
+            if at <= self.covered:
+                continue
+            for _ in range(int(m[1])):
+                nl = text.find("\n", at)
+                at = len(text) if nl < 0 else nl + 1
+            body = text[m.end() : at].rstrip()
+            out.append(Span(m.end(), m.end() + len(body), "pem"))
+            self.covered = max(self.covered, m.end() + len(body))
+        for m in _MAC.finditer(text, start, end):
+            out.append(Span(*m.span(1), "pem"))
+
+
+def _line_kind(line: str) -> int | None:
+    """1: a line of key material (perhaps behind a log's prefix); 0: may stand in a block; None: something else."""
+    core = _DECORATION.sub("", line.strip().strip("\"'`"))
+    if not core or _HEADER.fullmatch(core):
+        return 0
+    last = core.rsplit(None, 1)[-1].lstrip("\"'`>#")
+    return 1 if _BODY.fullmatch(last) or _SHORT.fullmatch(core.lstrip("\"'`># ")) else None
