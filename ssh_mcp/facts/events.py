@@ -22,10 +22,12 @@ SECOND = 1_000_000_000
 class Events:
     """``docker events``. Times are the engine's: durations before now, RFC 3339, seconds since 1970, or ``now``.
 
-    docker stops at ``--until``; it cuts ``0s`` to the whole second and so would miss the newest events, which is why now
-    is given by the host's clock (or, where that has no fractions, as the next second). podman listens on unless told ``--stream=false``, which docker
-    lacks, and misreads ``--until`` (4.3: a duration counts forwards, a date ends the list at the first event): there
-    all events up to the present are asked for, and the end is applied here, against the host's own clock.
+    docker stops at ``--until``. It cuts ``0s`` to the whole second and so would miss the newest events: now is given by
+    the host's clock (where that has no fractions, as the next second).
+
+    podman listens on unless told ``--stream=false``, which docker lacks, and misreads ``--until`` (4.3: a duration
+    counts forwards, a date ends the list at the first event): there all events up to the present are asked for, and the
+    end is applied here, against the host's own clock.
     """
 
     docker: tuple[str, ...]
@@ -39,7 +41,8 @@ class Events:
         until = lit('"$n"') if self.until == "now" else arg(self.until)
         asked = (*docker, lit("events"), lit(AS_JSON), lit("--since"), arg(since), *filters(self.pairs))
         return command(
-            "date '+now %s'; n=$(date +%s.%N); case $n in *N*) n=$(( ${n%%.*} + 1 )) ;; esac;", *docker, "--version 2>/dev/null | grep -qi podman", "&& p=1 || p=;",
+            "date '+now %s'; n=$(date +%s.%N); case $n in *N*) n=$(( ${n%%.*} + 1 )) ;; esac;",
+            *docker, "--version 2>/dev/null | grep -qi podman", "&& p=1 || p=;",
             'if [ -n "$p" ]; then', *asked, "--stream=false; else", *asked, "--until", until, "; fi",
         )  # fmt: skip
 
