@@ -56,7 +56,7 @@ def _name(arg: Arg, what: str) -> str:
 
 
 def _read(args: list[Arg], _scope: Scope) -> None:
-    _, rest = leading("read", args, Options("rs", "ptndu"))
+    _, rest = leading("read", args, Options("rs", "ptnd"))
     for arg in rest:
         _name(arg, "read")
 

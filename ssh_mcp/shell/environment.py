@@ -34,6 +34,8 @@ _PREFIXES = tuple(
     )
 )
 _PATTERN = re.compile(r".*(?:PAGER|EDITOR|ASKPASS|_SHELL|_COMMAND|_OPTIONS|_OPTS|_OPT|_SSH|_RSH|_HOME|_PRELOAD)\Z")
+OURS = "__ssh_mcp"
+"""Variables of our own shell sessions (remote/shell_text.py) begin so; some of them hold code that the session runs."""
 _PAGERS = frozenset({"PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER"})
 _HARMLESS = frozenset({"PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONDONTWRITEBYTECODE", "SYSTEMD_COLORS"})
 
@@ -45,4 +47,6 @@ def protected(name: str, value: str | None = None) -> bool:
     """
     if name in _HARMLESS or (name in _PAGERS and value in ("", "cat")):
         return False
+    if name.startswith(OURS):
+        return True
     return name in _EXACT or name.startswith(_PREFIXES) or _PATTERN.match(name) is not None

@@ -37,6 +37,8 @@ MAX_TEXTS = 4
 _PROGRAM = re.compile(r"[A-Za-z0-9_./+:@,\[\]-]+\Z")
 _HARMLESS_TARGETS = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
 _FD = re.compile(r"\d\Z|-\Z")
+_SESSION_FDS = frozenset({"7", "8", "9"})
+"""A session reads its commands from 7 and reports on 8 and 9 (remote/shell_text.py)."""
 _REMEDY_WRITE = "use ssh_upload, ssh_edit or ssh_deploy to write files"
 
 
@@ -135,6 +137,10 @@ class Judge:
     def redirect(self, redirect: Redirect) -> None:
         target = redirect.target.static
         excerpt = self.excerpt(redirect.target)
+        if redirect.fd in _SESSION_FDS or (redirect.op in (">&", "<&") and target in _SESSION_FDS):
+            raise Denied(
+                "the descriptors 7, 8 and 9 belong to the shell session", f"{redirect.fd}{redirect.op}{excerpt}"
+            )
         if redirect.op in ("<<", "<<-", "<<<"):
             return
         if redirect.op in (">&", "<&") and target is not None and _FD.match(target):

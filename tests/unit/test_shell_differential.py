@@ -28,6 +28,8 @@ STUBS = ("okls", "okcat", "okgrep", "evil", "function", "select", "coproc")
 REAL = ("env", "xargs", "find", "sed", "awk", "sh")
 PIECES = [*STUBS, *ALLOWED, "\udc81", *tomllib.loads((DATA / "pieces.toml").read_text())["pieces"]]
 
+SESSION = 'for c in "$@"; do command eval "$c"; done'
+
 
 def seeds() -> list[str]:
     """The tables, with stubs for the usual programs and ``evil`` for what attacks start."""
@@ -86,13 +88,13 @@ class Sandbox:
         self.env = {"PATH": str(self.bin), "HOME": str(self.cwd), "LANG": "C.UTF-8"}
         self.env |= {"X": "a[$(evil)]", "Y": "-v a[$(evil)] -o x", "Z": "-exec evil ;"}
 
-    def run(self, shell: list[str], command: str) -> str | None:
-        """What went wrong, or None."""
+    def run(self, shell: list[str], *commands: str) -> str | None:
+        """What went wrong, or None. Several commands are calls on one shell session, one after the other."""
         self.log.unlink(missing_ok=True)
         program = shutil.which(shell[0])
         assert program
         process = subprocess.Popen(
-            [program, *shell[1:], "-c", command],
+            [program, *shell[1:], "-c", SESSION, "sh", *commands],
             cwd=self.cwd,
             env=self.env,
             stdin=subprocess.DEVNULL,
@@ -133,7 +135,7 @@ def test_no_accepted_command_starts_what_is_not_allowed_or_makes_a_file(sandbox:
     seconds = float(os.environ.get("SSH_MCP_FUZZ_SECONDS", "6"))
     known, policy = seeds(), CommandPolicy(allow=ALLOWED, cheatsheet=False)
     end = time.monotonic() + seconds
-    accepted = 0
+    accepted, before = 0, ":"
     while time.monotonic() < end:
         command = mutation(rnd, known)
         try:
@@ -142,6 +144,7 @@ def test_no_accepted_command_starts_what_is_not_allowed_or_makes_a_file(sandbox:
             continue
         accepted += 1
         for shell in shells:
-            wrong = sandbox.run(shell, command)
-            assert wrong is None, f"{shell}: {command!r}: {wrong}"
+            wrong = sandbox.run(shell, *(([before] if rnd.random() < 0.3 else []) + [command]))
+            assert wrong is None, f"{shell}: {command!r} perhaps after {before!r}: {wrong}"
+        before = command
     assert accepted
