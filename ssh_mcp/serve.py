@@ -20,6 +20,8 @@ from ssh_mcp.settings import load_settings
 from transports.errors import TransportError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ssh_mcp.app import App
     from ssh_mcp.settings import Settings
 
@@ -121,7 +123,10 @@ async def _main(app: App, http: dict[str, Any] | None) -> None:
         await _serve_http(app, http)
         return
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
+        if sys.platform != "win32":
+            from ssh_mcp.stdin import stoppable
+
+            tasks.start_soon(_stop_on_signal, stoppable())
         await app.server.run_stdio_async(show_banner=False)
         tasks.cancel_scope.cancel()
     # A thread may still be blocked reading stdin; everything of ours is closed by now.
@@ -131,13 +136,10 @@ async def _main(app: App, http: dict[str, Any] | None) -> None:
     os._exit(0)
 
 
-async def _stop_on_signal(scope: anyio.CancelScope) -> None:
-    if sys.platform == "win32":
-        return
+async def _stop_on_signal(stop: Callable[[], None]) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for _ in signals:
-            scope.cancel()
-            return
+            stop()
 
 
 async def _serve_http(app: App, options: dict[str, Any]) -> None:

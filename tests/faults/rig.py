@@ -270,6 +270,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Shorter waits where only their length is unpractical here, and a directory for temporaries of our own."""
     monkeypatch.setattr("transports.openssh.pool.BACKOFF_FIRST", 0.05)
     monkeypatch.setattr("transports.openssh.pool.BACKOFF_MAX", 0.2)
+    monkeypatch.setattr("transports.openssh.pool.SHORT_LIFE", 0.0)  # here masters are killed again and again by us
     monkeypatch.setattr("transports.openssh.login._AUTHENTICATION_SECONDS", 4.0)
     place = tmp_path / "tmp"
     place.mkdir()
