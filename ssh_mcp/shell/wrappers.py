@@ -233,6 +233,10 @@ _XARGS = Options(
 )  # fmt: skip
 
 
+_REPLACING = frozenset({"-I", "-i", "--replace"})
+_BATCHING = frozenset({"-n", "-L", "-l", "-J", "--max-args", "--max-lines"})
+
+
 def _xargs(args: list[Arg], inner: Inner) -> None:
     options, rest = leading("xargs", args, _XARGS)
     _check_env_option(options)
@@ -243,7 +247,10 @@ def _xargs(args: list[Arg], inner: Inner) -> None:
             marks.append(text or "")
         elif option in ("-i", "--replace"):
             marks.append(text or "{}")
-    inner.run([*(_with_marks(a, marks) for a in rest or [known("echo")]), UNKNOWN])
+    given = {option for option, _ in options}
+    # With -I nothing is appended, unless a later -n or -L took its place.
+    appended = [] if given & _REPLACING and not given & _BATCHING else [UNKNOWN]
+    inner.run([*(_with_marks(a, marks) for a in rest or [known("echo")]), *appended])
 
 
 def _with_marks(arg: Arg, marks: list[str]) -> Arg:
