@@ -22,6 +22,9 @@ from ssh_mcp.inventory.model import CommandPolicy
 from ssh_mcp.policy.commands import judge
 
 DATA = Path(__file__).parent.parent / "data" / "attacks"
+SECONDS = float(os.environ.get("SSH_MCP_FUZZ_SECONDS", "6"))
+SEED = int(os.environ.get("SSH_MCP_FUZZ_SEED", "7"))
+"""Read before the fixtures take SSH_* out of the environment."""
 SHELLS = {"dash": ["dash"], "bash": ["bash"], "bash as sh": ["bash", "--posix"], "busybox ash": ["busybox", "ash"]}
 ALLOWED = tuple(tomllib.loads((DATA / "pieces.toml").read_text())["allowed"])
 STUBS = ("okls", "okcat", "okgrep", "evil", "function", "select", "coproc")
@@ -131,10 +134,9 @@ def test_no_accepted_command_starts_what_is_not_allowed_or_makes_a_file(sandbox:
     shells = [s for s in SHELLS.values() if shutil.which(s[0])]
     if len(shells) < 2:
         pytest.skip("needs at least two of dash, bash and busybox")
-    rnd = random.Random(int(os.environ.get("SSH_MCP_FUZZ_SEED", "7")))
-    seconds = float(os.environ.get("SSH_MCP_FUZZ_SECONDS", "6"))
+    rnd = random.Random(SEED)
     known, policy = seeds(), CommandPolicy(allow=ALLOWED, cheatsheet=False)
-    end = time.monotonic() + seconds
+    end = time.monotonic() + SECONDS
     accepted, before = 0, ":"
     while time.monotonic() < end:
         command = mutation(rnd, known)
