@@ -144,7 +144,7 @@ def time_of(attributes: FileAttributes) -> str:
     """Time of the last change of content, UTC."""
     if attributes.mtime is None:
         return ""
-    return datetime.fromtimestamp(attributes.mtime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(attributes.mtime, UTC).isoformat()[:19] + "Z"
 
 
 def readable(names: Sequence[str], call: Call) -> list[str]:

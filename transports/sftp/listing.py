@@ -38,13 +38,14 @@ class Listing:
     async def next(self) -> list[DirectoryEntry] | None:
         """The next names without ``.`` and ``..``, or None at the end. Raises FileError and ProtocolError."""
         while not self._ended:
-            while len(self._asked) < self._width:
-                self._ask()
+            with self._engine.together():
+                while len(self._asked) < self._width:
+                    self._ask()
             reply = await self._asked[0][1]
             self._asked.popleft()
             if isinstance(reply, m.Name):
                 self._width = min(self._width * 2, _MOST)
-                if entries := [self._entry(e) for e in reply.entries if e.name not in (".", "..")]:
+                if entries := _checked(reply.entries):
                     return entries
                 if not reply.entries:
                     raise ProtocolError("The SFTP server sent an empty list of names instead of the end.")
@@ -86,7 +87,15 @@ class Listing:
         self._engine.submit(request_id, settle, encode(m.ReadDir(request_id, self._handle)))
         self._asked.append((request_id, future))
 
-    def _entry(self, entry: m.NameEntry) -> DirectoryEntry:
-        if "/" in entry.name or "\0" in entry.name or not entry.name:
-            raise ProtocolError(f"The SFTP server lists {shown(entry.name)}, which no file can be named.")
-        return DirectoryEntry(entry.name, entry.longname, entry.attributes)
+
+def _checked(entries: tuple[DirectoryEntry, ...]) -> list[DirectoryEntry]:
+    """Without ``.`` and ``..``. Raises ProtocolError for what no file can be named."""
+    kept = []
+    for entry in entries:
+        name = entry.name
+        if name in (".", ".."):
+            continue
+        if "/" in name or "\0" in name or not name:
+            raise ProtocolError(f"The SFTP server lists {shown(name)}, which no file can be named.")
+        kept.append(entry)
+    return kept

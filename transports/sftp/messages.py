@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import ClassVar
 
-from transports.api import FileAttributes
+from transports.api import DirectoryEntry, FileAttributes
 
 SSH2_FILEXFER_VERSION = 3
 SFTP_MAX_MSG_LENGTH = 256 * 1024
@@ -272,13 +272,8 @@ class Data:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class NameEntry:
-    """One entry of a NAME reply; ``name`` and ``longname`` as the server sent them."""
-
-    name: str
-    longname: str
-    attributes: FileAttributes
+NameEntry = DirectoryEntry
+"""One entry of a NAME reply; ``name`` and ``longname`` as the server sent them."""
 
 
 @dataclass(frozen=True, slots=True)
