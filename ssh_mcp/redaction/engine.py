@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from ssh_mcp.redaction import entropy, lines, phrases, shapes, values
+from ssh_mcp.redaction import blocks, entropy, kv, lines, shapes, values
+from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.detect import detect
 from ssh_mcp.redaction.formats import assign, json, records, toml, yaml
-from ssh_mcp.redaction.kv import Reading
 from ssh_mcp.redaction.markers import apply, report, resolve
 from ssh_mcp.redaction.model import Format, Redacted, Redaction, Span
 from ssh_mcp.redaction.rules import Rules, rules_from
 from ssh_mcp.redaction.stream import OutputStream
+from ssh_mcp.redaction.stretch import Stretch
+from ssh_mcp.redaction.talk import Reading
 
 __all__ = [
     "Format",
@@ -82,9 +84,9 @@ def _format_spans(text: str, rules: Rules, kind: Format) -> tuple[list[Span], bo
     if kind is Format.TOML:
         return toml.spans(text, rules), True
     if kind is Format.XML:
-        out: list[Span] = []
-        phrases.xml(text, rules.keys, out)
-        return out, True
+        whole = Stretch(text, 0, len(text), rules.keys, Reading.OUTPUT, Lines(text))
+        attributes = kv.scan(text, 0, len(text), rules.keys, Reading.OUTPUT)
+        return blocks.elements(whole) + blocks.pairs(whole) + attributes, True
     if kind is Format.ENV:
         return assign.env(text, rules), True
     if kind is Format.INI:

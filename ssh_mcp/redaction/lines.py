@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from ssh_mcp.redaction import commands, kv, phrases, shapes
+from ssh_mcp.redaction import blocks, commands, kv, phrases, shapes
 from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.gate_patterns import Look
-from ssh_mcp.redaction.kv import Reading
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.pem import KeyBlocks
 from ssh_mcp.redaction.rules import Rules
+from ssh_mcp.redaction.stretch import Stretch
+from ssh_mcp.redaction.talk import Reading
 
 _SECRET_KIND = re.compile(r"^([ \t]*)[\"']?kind[\"']?:[ \t]*[\"']?Secret[\"']?[ \t]*,?[ \t]*\r?$", re.MULTILINE)
 _DATA = re.compile(r"^([ \t]*)[\"']?(?:data|stringData)[\"']?:[ \t]*(\{?)[ \t]*\r?$", re.MULTILINE)
@@ -26,23 +27,26 @@ _REACH = 262_144
 def find(text: str, rules: Rules, reading: Reading = Reading.OUTPUT) -> tuple[list[Span], int | None]:
     """Spans of every secret, unsorted, and where a key block begins that the text's end cuts off."""
     out: list[Span] = []
-    blocks = KeyBlocks(text)
+    key_blocks = KeyBlocks(text)
     keys = rules.keys
+    cursor = Lines(text)
     for start, end, look in rules.gate.hot(text, file=reading is Reading.FILE):
-        blocks.find(start, end, out)
-        if blocks.covered >= end:
+        key_blocks.find(start, end, out)
+        if key_blocks.covered >= end:
             continue
         if Look.SHAPES in look:
             shapes.find_all(text, start, end, out)
         if Look.KEY_VALUE in look:
-            kv.scan(text, start, end, keys, reading, out)
+            out += kv.scan(text, start, end, keys, reading)
         if Look.PHRASES in look:
-            phrases.scan(text, start, end, keys, reading, out)
+            stretch = Stretch(text, start, end, keys, reading, cursor)
+            out += blocks.scan(stretch)
+            out += phrases.scan(stretch)
         if Look.COMMANDS in look and keys.default_words:
             commands.scan(text, start, end, out)
     if "Secret" in text:
         _kubernetes(text, out)
-    return out, blocks.opened
+    return out, key_blocks.opened
 
 
 def _kubernetes(text: str, out: list[Span]) -> None:
@@ -82,7 +86,7 @@ def _object_around(text: str, start: int, end: int, floor: int) -> tuple[int, in
 
 
 def _entries(text: str, data: re.Match[str], out: list[Span]) -> None:
-    span = phrases.block_content(text, data.end(), len(data[1]))
+    span = blocks.block_content(text, data.end(), len(data[1]))
     if span is None:
         return
     start = text.rfind("\n", 0, span[0]) + 1
@@ -91,5 +95,5 @@ def _entries(text: str, data: re.Match[str], out: list[Span]) -> None:
     for m in re.finditer(
         r"^([ \t]+)[\"']?([\w.\-/]{1,253})[\"']?:[ \t]*[|>][+\-0-9]*[ \t]*\r?$", text[start : span[1]], re.MULTILINE
     ):
-        if body := phrases.block_content(text, start + m.end(), len(m[1])):
+        if body := blocks.block_content(text, start + m.end(), len(m[1])):
             out.append(Span(*body, "key", f"data.{m[2]}"))

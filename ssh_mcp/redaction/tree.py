@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ssh_mcp.redaction import values
 from ssh_mcp.redaction.keys import KeyMatcher, Strength
-from ssh_mcp.redaction.kv import reference_default
+from ssh_mcp.redaction.quoting import without_reference
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.shapes import is_token
 from ssh_mcp.redaction.values import is_secret
@@ -29,6 +30,24 @@ _FLAG = re.compile(r"-{1,2}([A-Za-z][\w.\-]{0,60})")
 _PATH_DEPTH = 24
 
 
+class Scalar(NamedTuple):
+    """A scalar whose content stands at ``start``–``end`` of the text and means ``value``."""
+
+    start: int
+    end: int
+    value: str
+    quoted: bool = True
+
+    @property
+    def literal(self) -> bool:
+        """Whether the text is the value, character by character: then a part of it has a position too."""
+        return self.end - self.start == len(self.value)
+
+
+NOTHING = Scalar(0, 0, "")
+"""A value that holds no text of its own: null, an alias, a reference."""
+
+
 @dataclass(slots=True)
 class _Frame:
     """One open mapping or list. ``under`` is the strength of the name it stands under."""
@@ -40,7 +59,7 @@ class _Frame:
     index: int = -1
     pair: Strength = Strength.NONE
     pair_name: str = ""
-    waiting: list[tuple[int, int, str, bool]] = field(default_factory=list)
+    waiting: list[Scalar] = field(default_factory=list)
     flag: str | None = None
     secret_data: bool = False
     data: list[Span] = field(default_factory=list)
@@ -114,62 +133,57 @@ class Tree:
         own = last if last is not None else (top.key if top.mapping else str(top.index))
         return ".".join([*parts, own] if own else parts)
 
-    def scalar(self, start: int, end: int, value: str, *, quoted: bool) -> None:
-        """A scalar whose content is ``text[start:end]`` and which means ``value``."""
+    def scalar(self, scalar: Scalar) -> None:
+        """The value of the current key, or the next item of the list."""
         top = self._frames[-1]
         if not top.mapping:
             top.index += 1
-            self._item(top, start, end, value, quoted)
+            self._item(top, scalar)
             return
-        name = top.key or ""
-        top.key = None
+        name, top.key = top.key or "", None
         strength = self._keys.strength(name)
         lower = name.lower()
-        if top.secret_data and value:
-            top.data.append(Span(start, end, "key", self.path(name), value))
-        if lower == "kind" and value == "Secret":
+        if top.secret_data and scalar.value:
+            top.data.append(Span(scalar.start, scalar.end, "key", self.path(name), scalar.value))
+        if lower == "kind" and scalar.value == "Secret":
             top.is_secret_kind = True
-        if strength and self._judge(start, end, value, strength, name, name, quoted):
+        if strength and self._judge(scalar, name, strength, name):
             return
-        if lower in _NAME_KEYS and (paired := self._keys.strength(value)):
-            self._pair(top, value, paired)
+        if lower in _NAME_KEYS and (paired := self._keys.strength(scalar.value)):
+            top.pair, top.pair_name = paired, scalar.value
+            for waiting in top.waiting:
+                self._judge(waiting, top.pair_name, paired, top.pair_name)
+            top.waiting.clear()
         elif lower in _VALUE_KEYS:
-            if top.pair:
-                self._judge(start, end, value, top.pair, top.pair_name, top.pair_name, quoted)
-            elif top.under and self._judge(start, end, value, top.under, top.name, name, quoted):
-                return
-            else:
-                top.waiting.append((start, end, value, quoted))
+            self._value_of_pair(top, scalar, name)
 
-    def _pair(self, top: _Frame, name: str, strength: Strength) -> None:
-        top.pair, top.pair_name = strength, name
-        for start, end, value, quoted in top.waiting:
-            self._judge(start, end, value, strength, name, name, quoted)
-        top.waiting.clear()
+    def _value_of_pair(self, top: _Frame, scalar: Scalar, name: str) -> None:
+        """``value`` beside a ``name``, below a secret name, or before its ``name`` has come."""
+        if top.pair:
+            self._judge(scalar, top.pair_name, top.pair, top.pair_name)
+        elif not (top.under and self._judge(scalar, top.name, top.under, name)):
+            top.waiting.append(scalar)
 
-    def _item(self, top: _Frame, start: int, end: int, value: str, quoted: bool) -> None:
-        if top.flag is not None:
-            flag, top.flag = top.flag, None
-            if not value.startswith("-") and self._judge(
-                start, end, value, self._keys.strength(flag), flag, None, quoted
-            ):
-                return
+    def _item(self, top: _Frame, scalar: Scalar) -> None:
+        value = scalar.value
+        flag, top.flag = top.flag, None
+        if flag and not value.startswith("-") and self._judge(scalar, flag, self._keys.strength(flag), None):
+            return
         if m := _ASSIGNMENT.fullmatch(value):
-            strength = self._keys.strength(m[1])
-            if strength and len(value) == end - start:
-                self._judge(start + m.start(2), end, m[2], strength, m[1], m[1], True)
-            return
-        if f := _FLAG.fullmatch(value):
+            if self._keys.strength(m[1]) and scalar.literal:
+                part = Scalar(scalar.start + m.start(2), scalar.end, m[2])
+                self._judge(part, m[1], self._keys.strength(m[1]), m[1])
+        elif f := _FLAG.fullmatch(value):
             top.flag = f[1] if self._keys.strength(f[1]) else None
-            return
-        if top.under and not (top.under is not Strength.STRONG and values.is_harmless(value)):
-            self._judge(start, end, value, top.under, top.name, None, quoted)
+        elif top.under and not (top.under is not Strength.STRONG and values.is_harmless(value)):
+            self._judge(scalar, top.name, top.under, None)
 
-    def _judge(
-        self, start: int, end: int, value: str, strength: Strength, name: str, last: str | None, quoted: bool
-    ) -> bool:
-        if end - start == len(value) and (inner := reference_default(value)):
-            start, end, value = start + inner[0], start + inner[1], value[slice(*inner)]
+    def _judge(self, scalar: Scalar, name: str, strength: Strength, last: str | None) -> bool:
+        """Report the scalar if it is secret under ``name``. ``last``: the last part of its path."""
+        start, end, value, quoted = scalar
+        if scalar.literal:
+            low, high = without_reference(value, (0, len(value)))
+            start, end, value = start + low, start + high, value[low:high]
         if not is_secret(strength, value, own=self._keys.is_own(name)) and not is_token(value):
             return False
         raw = None if end - start == len(value) else value

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from ssh_mcp.redaction import kv, values
+from ssh_mcp.redaction import values
 from ssh_mcp.redaction.cursor import Lines
-from ssh_mcp.redaction.keys import Strength
+from ssh_mcp.redaction.kv import SHELL_TAIL
 from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.quoting import Place, quoted, without_reference
 from ssh_mcp.redaction.rules import Rules
 from ssh_mcp.redaction.values import is_secret
 
@@ -32,23 +33,19 @@ _INDENTED = re.compile(r"(?:\r?\n[ \t]+(?![#;\s])(?![^\n]{0,120}[=:][ \t])[^\n]+
 def env(text: str, rules: Rules) -> list[Span]:
     """Secrets of a dotenv or shell file. A quoted value may go on over lines; so may one that ends in a backslash."""
     out: list[Span] = []
-    keys = rules.keys
-    at = 0
     lines = Lines(text)
+    at = 0
     while m := _ENV.search(text, at):
-        eol = lines.end(m.end())
-        span, at = _env_value(text, lines, m.end(), eol)
-        at = max(at, m.end())
-        name = m[1]
-        strength = keys.strength(name)
-        if not strength:
-            at = at if "\n" in text[m.end() : at] else m.end()
-            continue
-        _judge(text, span, strength, name, name, out, own=keys.is_own(name))
+        place, after = _env_value(text, lines, m.end())
+        at = max(after, m.end())
+        if rules.keys.strength(m[1]):
+            out += _judged(text, place, m[1], m[1], rules)
+        elif "\n" not in text[m.end() : at]:
+            at = m.end()  # a value on one line may hold further assignments
     return out
 
 
-def _env_value(text: str, lines: Lines, at: int, eol: int) -> tuple[tuple[int, int], int]:
+def _env_value(text: str, lines: Lines, at: int) -> tuple[Place, int]:
     """The value at ``at`` without its quotes, and where reading goes on."""
     start = at + 1 if text.startswith("$'", at) else at
     quote = text[start]
@@ -56,67 +53,64 @@ def _env_value(text: str, lines: Lines, at: int, eol: int) -> tuple[tuple[int, i
         after = text[m.end() : m.end() + 1]
         if not after or after in " \t\r\n;#,)&|":
             return m.span(1), m.end()
-    stop = eol
-    while text.endswith("\\", at, stop) and stop < len(text):
-        stop = lines.end(text.find("\n", stop) + 1)
-    if c := _COMMENT.search(text, at, stop):
-        stop = c.start()
-    if s := kv._SHELL_TAIL.search(text, at, stop):  # noqa: SLF001
-        stop = s.start()
-    value = text[at:stop].rstrip()
-    return (at, at + len(value)), stop
+    stop = _continued(text, lines, at, lines.end(at))
+    for ending in (_COMMENT, SHELL_TAIL):
+        if c := ending.search(text, at, stop):
+            stop = c.start()
+    return (at, at + len(text[at:stop].rstrip())), stop
+
+
+def _continued(text: str, lines: Lines, at: int, stop: int) -> int:
+    """The end of a value whose lines end in a backslash."""
+    while text.endswith("\\", at, stop) and not text.endswith("\\\\", at, stop):
+        following = text.find("\n", stop) + 1
+        if not following:
+            break
+        stop = lines.end(following)
+    return stop
 
 
 def ini(text: str, rules: Rules) -> list[Span]:
     """Secrets of an INI or properties file, keys with their section."""
     out: list[Span] = []
-    keys = rules.keys
     sections = [(m.start(), m[1].strip()) for m in _SECTION.finditer(text)]
-    which = 0
-    at = 0
     lines = Lines(text)
+    which = at = 0
     while m := _INI.search(text, at):
         at = m.end()
         name = m[1].strip()
-        strength = keys.strength(name)
-        if not strength:
+        if not rules.keys.strength(name):
             continue
         while which < len(sections) and sections[which][0] < m.start():
             which += 1
-        eol = lines.end(m.end())
-        span = _ini_value(text, lines, m.end(), eol)
-        path = f"{sections[which - 1][1]}.{name}" if which else name
-        _judge(text, span, strength, name, path, out, own=keys.is_own(name))
-        at = max(at, span[1])
+        place = _ini_value(text, lines, m.end())
+        out += _judged(text, place, name, f"{sections[which - 1][1]}.{name}" if which else name, rules)
+        at = max(at, place[1])
     return out
 
 
-def _ini_value(text: str, lines: Lines, at: int, eol: int) -> tuple[int, int]:
-    if text[at] in "\"'":
-        inner = kv.quoted(text, at, eol)
-        if inner and (
-            inner[1] >= eol or not text[inner[1] + 1 : eol].strip() or _INI_COMMENT.match(text, inner[1] + 1, eol)
-        ):
+def _ini_value(text: str, lines: Lines, at: int) -> Place:
+    eol = lines.end(at)
+    if inner := quoted(text, at, eol):
+        rest = inner[1] + 1
+        if rest >= eol or not text[rest:eol].strip() or _INI_COMMENT.match(text, rest, eol):
             return inner
     stop = eol
     if c := _INI_COMMENT.search(text, at, eol):
         stop = c.start()
-    while text.endswith("\\", at, stop) and not text.endswith("\\\\", at, stop) and stop < len(text):
-        stop = lines.end(text.find("\n", stop) + 1)
+    stop = _continued(text, lines, at, stop)
     if m := _INDENTED.match(text, stop):
         stop = m.end()
     return at, at + len(text[at:stop].rstrip())
 
 
-def _judge(
-    text: str, span: tuple[int, int], strength: Strength, name: str, path: str, out: list[Span], *, own: bool
-) -> None:
-    value = text[slice(*span)]
-    if inner := kv.reference_default(value):
-        span = (span[0] + inner[0], span[0] + inner[1])
-        value = text[slice(*span)]
-    if not is_secret(strength, value, own=own):
-        return
-    if not own and values.is_code(value) and ("(" in value or value.startswith("$")) and not value[0].isdigit():
-        return
-    out.append(Span(*span, "key", path))
+def _judged(text: str, place: Place, name: str, path: str, rules: Rules) -> list[Span]:
+    """The span of a value that is secret under ``name``; ``path`` is what it is reported as."""
+    place = without_reference(text, place)
+    value = text[slice(*place)]
+    own = rules.keys.is_own(name)
+    if not is_secret(rules.keys.strength(name), value, own=own):
+        return []
+    if not own and values.is_code(value) and ("(" in value or value.startswith("$")):
+        return []
+    return [Span(*place, "key", path)]

@@ -10,7 +10,7 @@ import re
 
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.rules import Rules
-from ssh_mcp.redaction.tree import Tree
+from ssh_mcp.redaction.tree import NOTHING, Scalar, Tree
 
 _TOKEN = re.compile(
     r"""(?x)
@@ -27,7 +27,7 @@ _TOKEN = re.compile(
 def spans(text: str, rules: Rules) -> list[Span]:
     """Secrets of a JSON text."""
     tree = Tree(rules.keys, quote_numbers=True)
-    pending: tuple[int, int, str, bool] | None = None
+    pending: Scalar | None = None
     for m in _TOKEN.finditer(text):
         if mark := m[5]:
             pending = _structure(tree, mark, pending)
@@ -37,17 +37,17 @@ def spans(text: str, rules: Rules) -> list[Span]:
         if pending:
             _emit(tree, pending)
         group = 1 if m[1] is not None else 3 if m[3] is not None else 6 if m[6] is not None else 7
-        pending = (*m.span(group), m[group], group in {1, 3})
+        pending = Scalar(*m.span(group), m[group], group in {1, 3})
     if pending:
         _emit(tree, pending)
     tree.flush()
     return tree.out
 
 
-def _structure(tree: Tree, mark: str, pending: tuple[int, int, str, bool] | None) -> tuple[int, int, str, bool] | None:
+def _structure(tree: Tree, mark: str, pending: Scalar | None) -> Scalar | None:
     if mark == ":":
         if pending:
-            tree.key(unescape(pending[2]))
+            tree.key(unescape(pending.value))
         return None
     if pending:
         _emit(tree, pending)
@@ -58,12 +58,11 @@ def _structure(tree: Tree, mark: str, pending: tuple[int, int, str, bool] | None
     return None
 
 
-def _emit(tree: Tree, token: tuple[int, int, str, bool]) -> None:
-    start, end, raw, quoted = token
-    if quoted or raw[0] in "-0123456789":
-        tree.scalar(start, end, unescape(raw) if quoted else raw, quoted=quoted)
+def _emit(tree: Tree, token: Scalar) -> None:
+    if token.quoted:
+        tree.scalar(token._replace(value=unescape(token.value)))
     else:
-        tree.scalar(start, start, "", quoted=True)
+        tree.scalar(token if token.value[0] in "-0123456789" else NOTHING)
 
 
 def unescape(raw: str) -> str:

@@ -6,7 +6,7 @@ import re
 
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.rules import Rules
-from ssh_mcp.redaction.tree import Tree
+from ssh_mcp.redaction.tree import NOTHING, Scalar, Tree
 
 _TOKEN = re.compile(
     r'''(?x)
@@ -79,13 +79,13 @@ class _Reader:
             self._names.append(m[group])
             return
         if group == 7 and m[7][0].isalpha():
-            self.tree.scalar(m.start(7), m.start(7), "", quoted=True)
+            self.tree.scalar(NOTHING)
         else:
             start, end = m.span(group)
             if group in {1, 2}:  # a multi-line string: its outer line ends stay
                 start += len(m[group]) - len(m[group].lstrip())
                 end = max(start, end - (len(m[group]) - len(m[group].rstrip())))
-            self.tree.scalar(start, end, m[group].strip() if group in {1, 2} else m[group], quoted=group != 7)
+            self.tree.scalar(Scalar(start, end, m[group].strip() if group in {1, 2} else m[group], group != 7))
         if not self._brackets or self._brackets[-1] == "{":
             self._in_value = False
 

@@ -13,7 +13,7 @@ import yaml
 
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.rules import Rules
-from ssh_mcp.redaction.tree import Tree
+from ssh_mcp.redaction.tree import NOTHING, Scalar, Tree
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]*(?:#[^\n]*)?(?:\r?\n[ \t]*)*)+")
@@ -83,7 +83,7 @@ def _walk(text: str, tree: Tree) -> None:
                 tree.key("")
                 expects_key[-1] = False
             else:
-                tree.scalar(0, 0, "", quoted=True)
+                tree.scalar(NOTHING)
                 _value_done(expects_key, tree)
         elif isinstance(event, yaml.DocumentEndEvent):
             tree.flush()
@@ -96,21 +96,23 @@ def _value_done(expects_key: list[bool], tree: Tree) -> None:
 
 
 def _scalar(text: str, tree: Tree, event: yaml.ScalarEvent) -> None:
+    if event.start_mark is None or event.end_mark is None:
+        return
     start, end = event.start_mark.index, event.end_mark.index
     if event.tag and _REFERENCE_TAG.match(event.tag):
-        tree.scalar(start, start, "", quoted=True)
+        tree.scalar(NOTHING)
         return
     if m := _PROPERTIES.match(text, start, end):
         start = m.end()
     if event.style in {"|", ">"}:
         start, end = _block(text, start, end)
-        tree.scalar(start, end, event.value.strip("\n"), quoted=True)
+        tree.scalar(Scalar(start, end, event.value.strip("\n")))
         return
     if event.style in {"'", '"'}:
         start, end = start + 1, end - 1
     else:
         end = start + len(text[start:end].rstrip())
-    tree.scalar(start, end, event.value, quoted=True)
+    tree.scalar(Scalar(start, end, event.value))
 
 
 def _block(text: str, start: int, end: int) -> tuple[int, int]:

@@ -1,0 +1,86 @@
+"""Sentences, states and pieces of program *about* a secret: what looks like ``name: value`` and holds none."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ssh_mcp.redaction import values
+from ssh_mcp.redaction.keys import Strength, words_of
+
+
+class Reading(IntEnum):
+    """How eager: any output at all, or a file that is known to hold configuration."""
+
+    OUTPUT = 0
+    FILE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """How a bare (unquoted) value was named.
+
+    ``anchored``: the name begins its line. ``tight``: no blank before the value. ``before``: the character before the name.
+    """
+
+    name: str
+    before: str
+    strength: Strength
+    own: bool
+    colon: bool
+    tight: bool
+    anchored: bool
+    comment: bool
+
+
+_TEST_WORDS = frozenset({"PASS", "KEY", "TOKEN", "SECRET", "PRIVATE"})
+"""In capitals and with a colon these are rather a verdict or a label: ``PASS: TestLogin``."""
+_SPEAKS_OF_SECRETS = frozenset(
+    {"password", "passwd", "token", "secret", "key", "pass", "pwd", "auth", "credential", "passphrase"}
+)
+_PROSE = re.compile(
+    r"(?i)\b(?:must|is|are|was|were|be|been|for|the|a|an|of|to|not|required|expired|incorrect|changed|updated|mismatch"
+    r"|with|from|has|have|should|can|cannot|will|your|you|this|that|and|or|in|on|by|if|no|at|least|characters?|user|file"
+    r"|found|invalid|failed|please|enter|new|old|set|using|used|type|missing|unexpected|expected|error|more|less|than|per"
+    r"|via)\b"
+)
+_IDENTIFIER = re.compile(r"[A-Za-z_]{1,60}[;,)]*")
+
+
+def is_talk(seen: Assignment, value: str, after: str, reading: Reading) -> bool:
+    """Whether ``value`` says something about the secret instead of being it. ``after``: the character behind it."""
+    if seen.colon and seen.name in _TEST_WORDS and (reading is Reading.OUTPUT or not seen.anchored):
+        return " " in value or values.is_harmless(value)
+    if values.is_status(value) or (values.is_code(value) and not (seen.tight and seen.name.isupper())):
+        return True
+    if seen.comment and (" " in value or values.is_harmless(value)):
+        return True
+    if _mirrors(seen, value, after):
+        return True
+    if " " in value:
+        return seen.colon and (reading is Reading.OUTPUT or seen.comment) and is_prose(value)
+    if not seen.colon or seen.anchored:
+        return False
+    if "-" in seen.name and seen.before in {'"', "'"} and seen.strength is Strength.STRONG:
+        return False  # a header in quotes
+    return values.is_harmless(value) or value[0] in "([<{"
+
+
+def _mirrors(seen: Assignment, value: str, after: str) -> bool:
+    """``password=db_password)``: an identifier that speaks of secrets itself, in lower-case code."""
+    if seen.name.isupper() or not _IDENTIFIER.fullmatch(value) or not _SPEAKS_OF_SECRETS.intersection(words_of(value)):
+        return False
+    if seen.tight and not seen.colon:
+        return after in {",", ")", ";"}
+    return not (seen.anchored and seen.colon and after != ",")
+
+
+def is_prose(value: str) -> bool:
+    """A sentence or heading rather than a passphrase."""
+    words = value.split()
+    if len(words) > 8 or value[-1] in ".!?:" or value[0] in "([<":
+        return True
+    if _PROSE.search(value):
+        return True
+    return not all(w.islower() for w in words) and not any(c.isdigit() for c in value)
