@@ -17,7 +17,7 @@ from ssh_mcp.policy.docker_run import gives_host
 from ssh_mcp.policy.paths import Purpose, holds_restricted
 from ssh_mcp.remote import containers
 from ssh_mcp.remote.facts import act, text_of
-from ssh_mcp.remote.shell_paths import ShellPath, guarded, permitted, raise_if_changed, require_kind
+from ssh_mcp.remote.shell_paths import STOPPED, ShellPath, guarded, permitted, raise_if_changed, require_kind
 from ssh_mcp.results.docker import ServiceList
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.tokens import Command, Token, arg, command
@@ -42,7 +42,7 @@ class Project:
     def command(self, *parts: Token | str) -> Command:
         """``compose -f FILE …``, started only while file and places are what was judged."""
         inner = command(
-            f'[ "$({_CHECKSUM} <', arg(self.file), ')" =', arg(self.checksum), "] || exit 66;",
+            f'[ "$({_CHECKSUM} <', arg(self.file), ')" =', arg(self.checksum), f"] {STOPPED}",
             *facts.compose(self.words, self.file), *parts,
         )  # fmt: skip
         return guarded(inner, [self.file, *self.places])

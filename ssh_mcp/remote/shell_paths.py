@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
     from transports.api import Completed
 
-CHANGED = 66
-"""Exit status of a guarded command whose path leads elsewhere by now."""
+STOPPED = "|| { echo ssh-mcp-path-changed >&2; exit 66; };"
+"""Ends a guarded command whose path leads elsewhere by now; what it says tells it from a command's own exit 66."""
 
 MISSING = 64
 """Exit status of ``CANONICAL`` where a path cannot be resolved."""
@@ -89,16 +89,16 @@ def _note(host: RemoteHost, verdict: PathVerdict) -> None:
 
 
 def guarded(inner: Command, paths: Sequence[str]) -> Command:
-    """``inner``, run only while every path still leads to itself; else exit status 66."""
+    """``inner``, run only while every path still leads to itself."""
     checks: list[Token] = []
     for path in paths:
-        checks += [lit('[ "$(readlink -f --'), arg(path), lit(')" ='), arg(path), lit(f"] || exit {CHANGED};")]
+        checks += [lit('[ "$(readlink -f --'), arg(path), lit(')" ='), arg(path), lit(f"] {STOPPED}")]
     return command(*checks, inner.tokens)
 
 
 def raise_if_changed(exit_code: int, stderr: bytes, path: str) -> None:
     """Raise PathChanged where a guarded command did not start."""
-    if exit_code == CHANGED and not stderr:
+    if exit_code == 66 and stderr == b"ssh-mcp-path-changed\n":
         raise PathChanged(f"{path} led elsewhere after it was judged.", "Nothing was done: look at it and try again.")
 
 

@@ -321,6 +321,44 @@ async def test_a_bind_mount_beyond_policy_is_refused_and_nothing_starts(lab: Lab
     assert not Path("/canary").exists()
 
 
+async def test_a_mount_that_leads_elsewhere_after_it_was_judged_starts_nothing(
+    lab: Lab, box: Docker, yard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (yard / "flip").mkdir(exist_ok=True)
+
+    def flip(_host: object, _place: object) -> None:
+        (yard / "flip").rmdir()
+        (yard / "flip").symlink_to("/")
+
+    monkeypatch.setattr("ssh_mcp.remote.docker_run.check_mount", flip)
+    async with box() as server:
+        text = await server.refused(
+            "ssh_docker_run",
+            host="box",
+            image=IMAGE,
+            args=["--network=none", "-v", f"{yard}/flip:/h"],
+            command=["touch", "/h/canary"],
+            name="t-evil",
+            remove=False,
+        )
+    (yard / "flip").unlink()
+    assert text.startswith("PathChanged: ")
+    assert lab.docker("ps", "-aq", "--filter", "name=t-evil") == ""
+
+
+async def test_a_programs_own_exit_66_is_data(box: Docker, yard: Path) -> None:
+    (yard / "plain").mkdir(exist_ok=True)
+    async with box() as server:
+        done = await server.call(
+            "ssh_docker_run",
+            host="box",
+            image=IMAGE,
+            args=["--network=none", "-v", f"{yard}/plain:/h"],
+            command=["sh", "-c", "exit 66"],
+        )
+    assert done["exit_code"] == 66
+
+
 ATTACKS: list[list[str]] = [
     ["--privileged"], ["--privileged=true"], ["--priv"], ["--cap-add=ALL"], ["--cap-add", "SYS_ADMIN"],
     ["--device=/dev/vda"], ["--pid=host"], ["--pid", "host"], ["--ipc=host"], ["--uts=host"], ["--userns=host"],
