@@ -31,7 +31,8 @@ make_environment() { # make_environment EXTRAS
     if ! "$PY" -m uv --version >/dev/null 2>&1; then
       "$PY" -m pip install --quiet --disable-pip-version-check uv
     fi
-    "$PY" -m uv pip install --quiet --compile-bytecode --python "$PY" -e ".[$extras]"
+    "$PY" -m uv pip install --quiet --compile-bytecode --python "$PY" -e ".[$extras]" ||
+      "$PY" -m pip install --quiet --disable-pip-version-check -e ".[$extras]" || return 1
     touch "$stamp"
   fi
 }
