@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -119,6 +120,7 @@ def environment(directory: Path, control_dir: str, hosts: Mapping[str, Sshd | Ho
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(directory),
         "XDG_RUNTIME_DIR": control_dir,
+        **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
         **_environment(files, settings),
     }
 

@@ -71,6 +71,7 @@ class Rig:
     control_dir: Path
     temporary: Path
     tools: set[str]
+    most_masters: int
     descriptors: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     children: set[int] = field(default_factory=set)
@@ -164,7 +165,7 @@ class Rig:
         """Direct children that are new (zombies too: unreaped is leaked), and more masters than hosts."""
         new = [f"{p.pid} {p.name()} {p.status()}" for p in _children() if p.pid not in self.children]
         masters = masters_of(self.control_dir)
-        return new + ([f"{len(masters)} masters"] if len(masters) > len(self.lanes) + 1 else [])
+        return new + ([f"{len(masters)} masters"] if len(masters) > self.most_masters else [])
 
     def _dead_sockets(self) -> list[str]:
         sockets = [p.name for p in self.control_dir.rglob("*") if p.is_socket()]
@@ -204,7 +205,7 @@ def _kinds() -> Counter[str]:
 
 def _carrying(numbers: list[str]) -> list[str]:
     """Live processes with one of the numbers among their arguments."""
-    pattern = re.compile("|".join(numbers))
+    pattern = re.compile("|".join(numbers) or r"\Z\A.")
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -252,8 +253,9 @@ async def rig(
     hosts = {lane.name: Host(replace(lane.sshd, port=lane.port.number)) for lane in lanes}
     options = {**SETTINGS, "ssh_local_transfer_roots": [str(work / "local")], **settings}
     async with mcp_server({**hosts, PEER: peer}, **options) as server:
+        most = (len(lanes) + 1) * options["ssh_max_connections_per_host"]
         tools = {tool.name for tool in await server.client.list_tools()}
-        made = Rig(server, lanes, work, Path(control_dir), Path(tempfile.gettempdir()), tools)
+        made = Rig(server, lanes, work, Path(control_dir), Path(tempfile.gettempdir()), tools, most)
         for lane in lanes:
             await made.works(lane)
         await made.works(Lane(PEER, peer, lanes[0].port))

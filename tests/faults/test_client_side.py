@@ -104,6 +104,7 @@ async def test_a_client_killed_with_its_pipes_open_ends_the_server_and_all_it_st
 ) -> None:
     """The client is a process of its own: SIGKILL gives it no chance to say anything."""
     script = tmp_path / "client.py"
+    asked = json.dumps(_run(trace.sleep, timeout=1000))
     script.write_text(
         "import json, subprocess, sys, time\n"
         f"p = subprocess.Popen([{sys.executable!r}, '-m', 'ssh_mcp'], stdin=-1, stdout=-1, stderr=-3)\n"
@@ -113,7 +114,7 @@ async def test_a_client_killed_with_its_pipes_open_ends_the_server_and_all_it_st
         " 'capabilities': {}, 'clientInfo': {'name': 'x', 'version': '1'}}})\n"
         "p.stdout.readline()\n"
         "say({'jsonrpc': '2.0', 'method': 'notifications/initialized'})\n"
-        f"say({{'jsonrpc': '2.0', 'id': 2, 'method': 'tools/call', 'params': {json.dumps(_run(trace.sleep, timeout=1000))}}})\n"
+        f"say({{'jsonrpc': '2.0', 'id': 2, 'method': 'tools/call', 'params': {asked}}})\n"
         "time.sleep(1000)\n"
     )
     client = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=env, cwd=env["HOME"])
