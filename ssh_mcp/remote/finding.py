@@ -32,17 +32,16 @@ async def find(
 ) -> FindResult:
     """Paths below ``path`` whose last name matches. Raises InvalidArgument and the refusals of policy."""
     wanted, depth = _checked(name_pattern, kind), _depth(host, max_depth)
-    root = await places.existing(path, Purpose.LIST)
+    root, attributes = await places.existing_file(path, Purpose.LIST)
+    if attributes.kind not in ("directory", "unknown"):
+        raise FileError(
+            FileErrorKind.NOT_DIRECTORY, root, f"{root} is no directory.", "ssh_sftp_stat shows what it is."
+        )
     policy = await places.policy()
     search = _Search(policy, matcher((name_pattern,), host.policy.windows), wanted, host.settings.ssh_find_max_results)
     log = Walk()
     with anyio.move_on_after(host.settings.ssh_command_timeout) as limit:
         files = await places.files()
-        attributes = await files.stat(root)
-        if attributes.kind not in ("directory", "unknown"):
-            raise FileError(
-                FileErrorKind.NOT_DIRECTORY, root, f"{root} is no directory.", "ssh_sftp_stat shows what it is."
-            )
         async with aclosing(walk(files, root, log, max_depth=depth, enter=search.enter)) as tree:
             async for found in tree:
                 if not search.take(found):

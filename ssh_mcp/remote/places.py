@@ -152,7 +152,11 @@ class Places:
 
     async def policy(self) -> PathPolicy:
         """The host's path policy with its restricted paths resolved."""
-        return (await self.asking(lambda files: self._resolve(files, "/")))[1]
+        given = self._host.policy.paths
+        known = _POLICIES.get(await self.files(), {})
+        if given in known:
+            return known[given]
+        return (await self.asking(partial(self._resolve_here, "/")))[1]
 
     # --- after opening ------------------------------------------------------------------------------------------------
 

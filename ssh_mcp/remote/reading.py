@@ -64,11 +64,11 @@ async def opened(places: Places, path: str, purpose: Purpose, *, verify: bool = 
     Anything but a regular file is refused before it is opened: opening a pipe would block the server.
     Raises InvalidArgument, FileError, PathChanged and the refusals of policy.
     """
-    files = await places.files()
     canonical, attributes = await places.existing_file(path, purpose)
     if attributes.kind not in ("file", "unknown"):
         what = "a directory" if attributes.kind == "directory" else "no regular file"
         raise InvalidArgument(f"{shown(canonical)} is {what}.", "Give the path of a regular file.")
+    files = await places.files()
     handle = await files.open(canonical, "r")
     try:
         if verify:

@@ -241,6 +241,59 @@ async def test_what_a_killed_server_left_goes_with_the_next_write(
     assert scene.names() == sorted([ours.name, foreign.name, "f"])
 
 
+async def test_a_long_transfer_tells_its_bytes_and_rate(
+    mcp_server: McpServerFactory, cutting: Sshd, scene: Scene, tmp_path: Path
+) -> None:
+    root = tmp_path / "local"
+    root.mkdir()
+    (root / "f").write_bytes(bytes(4 * MiB))
+    async with mcp_server({"web": cutting}, ssh_local_transfer_roots=str(root)) as server:
+        for tool, path in (("ssh_upload", f"{root}/f"), ("ssh_sftp_download", f"{root}/g")):
+            seen: list[tuple[float, float | None, str | None]] = []
+
+            async def note(done: float, total: float | None, message: str | None, seen: list[Any] = seen) -> None:
+                seen.append((done, total, message))
+
+            await fresh_channel(server)
+            scene.budget.write_text("slow 35")
+            arguments = {"host": "web", "path": str(scene.file), "local_path": path}
+            await server.client.call_tool(tool, arguments, progress_handler=note)
+            assert seen
+            assert all(total == 4 * MiB and "MB/s" in (message or "") for _, total, message in seen)
+            assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
+
+
+async def test_a_quota_like_failure_leaves_the_old_file_and_no_litter(
+    mcp_server: McpServerFactory, sshd_factory: SshdFactory, scene: Scene
+) -> None:
+    script = scene.budget.with_name("limited.sh")
+    script.write_text("#!/bin/sh\ntrap '' XFSZ\nulimit -f 100\nexec /usr/lib/openssh/sftp-server\n")
+    script.chmod(0o755)
+    limited = sshd_factory(subsystem=str(script))
+    scene.file.write_text(OLD)
+    async with mcp_server({"web": limited}) as server:
+        text = await server.refused("ssh_upload", host="web", path=str(scene.file), content_text=NEW * 2)
+        assert text.startswith("RemoteError: ")
+        assert "nothing tells why" in text
+        assert scene.file.read_text() == OLD
+        assert scene.names() == ["f"]
+
+
+async def test_names_as_long_as_they_can_be_and_files_as_empty(
+    mcp_server: McpServerFactory, sshd: Sshd, scene: Scene
+) -> None:
+    longest = scene.place / ("n" * 255)
+    async with mcp_server({"web": sshd}) as server:
+        await server.call("ssh_upload", host="web", path=str(longest), content_text="")
+        await server.call("ssh_cp", host="web", src=str(longest), dst=f"{scene.place}/f")
+        text = await server.refused("ssh_upload", host="web", path=f"{longest}n", content_text="")
+        assert "too long" in text
+        text = await server.refused("ssh_deploy", host="web", path=str(longest), content_text="x")
+        assert "too long" in text
+        assert longest.read_bytes() == b""
+        assert scene.names() == ["f", "n" * 255]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_memory_stays_flat_while_two_gigabytes_pass(

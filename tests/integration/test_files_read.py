@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -393,3 +394,23 @@ async def test_a_host_without_a_shell_answers_the_same(
         found = await server.call("ssh_find", host="web", path="/", name_pattern="f")
         assert found["matches"] == ["/upload/f"]
         assert (await server.call("ssh_sftp_stat", host="web", path="/upload/f"))["size"] == 100_000
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256", "sha512"])
+def test_the_hashing_script_runs_on_busybox_alone(tmp_path: Path, algorithm: str) -> None:
+    from ssh_mcp.remote.hashing import _SIZE_THEN_SUM
+
+    busybox = shutil.which("busybox")
+    need(busybox, "busybox is not installed")
+    assert busybox is not None
+    subprocess.run([busybox, "--install", "-s", str(tmp_path)], check=True)
+    (tmp_path / "data").write_bytes(b"content")
+    done = subprocess.run(
+        [busybox, "sh", "-c", _SIZE_THEN_SUM, "sh", str(tmp_path / "data"), algorithm],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    size, digest = done.stdout.split("\n")[:2]
+    assert (size.strip(), digest.split()[0]) == ("7", hashlib.new(algorithm, b"content").hexdigest())

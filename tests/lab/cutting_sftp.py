@@ -1,7 +1,8 @@
 """An sftp-server whose connection dies after so many bytes: ``Subsystem sftp python cutting_sftp.py BUDGET``.
 
 The file BUDGET holds ``in N`` or ``out N``: after N bytes of requests (or of answers) the server is killed with -9 and
-the channel ends. It counts for the next channel only: the file is removed when it is read. Without it nothing is cut.
+the channel ends. ``slow N`` waits N milliseconds before each 64 KiB instead. It counts for the next channel only: the
+file is removed when it is read. Without it nothing happens.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 
 SERVER = "/usr/lib/openssh/sftp-server"
 
@@ -31,7 +33,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def main() -> None:
-    left = {"in": 1 << 60, "out": 1 << 60} | budgets(sys.argv[1])
+    left = {"in": 1 << 60, "out": 1 << 60, "slow": 0} | budgets(sys.argv[1])
     server = subprocess.Popen([SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdin is not None
     assert server.stdout is not None
@@ -43,6 +45,7 @@ def main() -> None:
                 data = os.read(fd, min(65536, left[side]))
                 if not data:
                     return
+                time.sleep(left["slow"] / 1000)
                 write_all(target, data)
                 left[side] -= len(data)
                 if left[side] <= 0:
