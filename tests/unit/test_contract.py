@@ -31,8 +31,7 @@ def types_of(node: dict[str, Any]) -> set[str]:
 def wanted(contract_type: str) -> set[str]:
     """The JSON types that the contract's word for a type admits."""
     kinds = set()
-    for part in contract_type.split(" | ") if "[" not in contract_type else split_top(contract_type):
-        part = part.strip()
+    for part in map(str.strip, contract_type.split(" | ") if "[" not in contract_type else split_top(contract_type)):
         if part.startswith("list["):
             kinds.add("array")
         elif part.startswith("map["):
