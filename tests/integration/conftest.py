@@ -16,7 +16,7 @@ import pytest
 from tests.integration.mcp_server import mcp_server  # noqa: F401 - a fixture
 from tests.lab.accounts import Account, make_user, remove_user
 from tests.lab.agent import Agent, start_agent
-from tests.lab.fixtures import lab as lab
+from tests.lab.fixtures import lab  # noqa: F401
 from tests.lab.sshd import Sshd, kill_all, start_sshd
 
 SshdFactory = Callable[..., Sshd]
