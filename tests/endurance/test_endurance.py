@@ -51,9 +51,10 @@ class Sample:
     seconds: float
 
     def __str__(self) -> str:
+        memory = f"{self.rss / 2**20:6.1f} MiB  {self.descriptors:3} descriptors"
         return (
-            f"{self.calls:6} calls  {self.seconds:6.0f} s  {self.rss / 2**20:6.1f} MiB  {self.descriptors:3} descriptors"
-            f"  {self.children:3} child processes  {self.masters:2} masters"
+            f"{self.calls:6} calls  {self.seconds:6.0f} s  {memory}  {self.children:3} child processes"
+            f"  {self.masters:2} masters"
         )
 
 
