@@ -30,6 +30,8 @@ async def reporting(call: Call, what: str) -> AsyncIterator[Progress]:
     async def tell() -> None:
         while True:
             await anyio.sleep(PROGRESS_EVERY)
+            if not done and total is None:
+                continue  # not begun yet
             rate = done / max(time.monotonic() - started, 0.001) / 1e6
             await call.progress(done, total, f"{what}: {done} bytes{f' of {total}' if total else ''}, {rate:.1f} MB/s")
 
