@@ -12,10 +12,17 @@ import pytest
 from tests.integration.lab_hosts import docker_host, errors_of
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.lab.accounts import lab_dir
-from tests.lab.fixtures import Lab
+from tests.lab.fixtures import Lab, exclusive
 from tests.lab.sshd import Sshd
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-docker"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-docker"), pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone(lab: Lab) -> Iterator[None]:
+    with exclusive("docker"):
+        yield
+
 
 IMAGE = "lab/busybox:1"
 MARK = "ssh-mcp-test"

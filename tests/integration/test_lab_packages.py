@@ -10,9 +10,16 @@ import pytest
 
 from tests.integration.lab_hosts import errors_of, on_systemd
 from tests.integration.mcp_server import McpServer, McpServerFactory
-from tests.lab.fixtures import Lab
+from tests.lab.fixtures import Lab, exclusive
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-packages"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-packages"), pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone(lab: Lab) -> Iterator[None]:
+    with exclusive("packages"):
+        yield
+
 
 RESET = """
 for p in $(pgrep -f 'lab-slow|dpkg --configure|dpkg --status-fd'); do kill -9 $p; done 2>/dev/null

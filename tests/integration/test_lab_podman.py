@@ -14,11 +14,18 @@ from tests.integration.lab_hosts import docker_host, errors_of
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.lab import need
 from tests.lab.accounts import lab_dir
-from tests.lab.fixtures import Lab
+from tests.lab.fixtures import Lab, exclusive
 from tests.lab.sshd import Sshd
 from tests.labkit.places import run as run_here
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-podman"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-podman"), pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone(lab: Lab) -> Iterator[None]:
+    with exclusive("podman"):
+        yield
+
 
 IMAGE = "lab/busybox:1"
 

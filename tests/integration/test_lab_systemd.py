@@ -8,10 +8,16 @@ import pytest
 
 from tests.integration.lab_hosts import on_systemd
 from tests.integration.mcp_server import McpServerFactory
-from tests.lab.fixtures import Lab
+from tests.lab.fixtures import Lab, exclusive
 from tests.lab.sshd import Sshd
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-systemd")]
+pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-systemd"), pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone(lab: Lab) -> Iterator[None]:
+    with exclusive("systemd"):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +14,15 @@ from tests.lab import need
 from tests.labkit.engine import Engine
 from tests.labkit.needs import why_not
 from tests.labkit.places import here, read_state, run
+
+
+@contextmanager
+def exclusive(part: str) -> Iterator[None]:
+    """Hold one part of the lab alone: two test runs on one clone must not tidy up after each other."""
+    path = here().state_dir / f"{part}.lock"
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass(frozen=True)
