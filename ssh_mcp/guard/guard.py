@@ -1,13 +1,13 @@
 """The output guard: everything that a host produced passes here once (BEHAVIOUR section 6).
 
-The transport has capped the bytes. The guard decodes, sanitises, then redacts: in this order, because an escape sequence
-inside a token would hide it from the redaction.
+The transport has capped the bytes. The guard decodes, sanitises, then redacts: in this order, because an escape
+sequence inside a token would hide it from the redaction.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction.engine import OutputStream, looks_secret, mask_key_value, redact_output, rules_from
 from ssh_mcp.results.base import Result
 
+_SURROGATES = re.compile("[\ud800-\udfff]+")
 ResultT = TypeVar("ResultT", bound=Result)
 
 
@@ -54,6 +55,17 @@ def _without_cut_character(data: bytes) -> bytes:
     return data
 
 
+def without_surrogates(text: str) -> str:
+    """Text that JSON can carry: bytes that came in as lone surrogates (surrogateescape) become U+FFFD."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATES.sub("\ufffd", text)
+    return text
+
+
 class Guard:
     """One host's guard. Cheap to make: what is costly is cached by policy and by model class."""
 
@@ -70,7 +82,7 @@ class Guard:
         return GuardedText(shown, warnings + more)
 
     def _shown(self, text: str) -> tuple[str, tuple[str, ...]]:
-        text = strip_controls(text)
+        text = strip_controls(without_surrogates(text))
         warnings = remarks(text)
         if self._redacts:
             text = redact_output(text, self._rules).text
@@ -85,7 +97,7 @@ class Guard:
 
     def key_value(self, key: str, value: str) -> tuple[str, tuple[str, ...]]:
         """A value whose name is known from the structure around it."""
-        value = strip_controls(value)
+        value = strip_controls(without_surrogates(value))
         warnings = remarks(value)
         return (mask_key_value(key, value, self._rules) if self._redacts else value), warnings
 

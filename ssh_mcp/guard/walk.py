@@ -40,7 +40,7 @@ def plan(cls: type[BaseModel]) -> tuple[tuple[str, Provenance], ...]:
     return tuple(found)
 
 
-def _provenance(hint: Any) -> Provenance:  # noqa: ANN401
+def _provenance(hint: Any) -> Provenance:
     """The mark nearest to the text: ``Ours | None`` and ``list[Ours]`` are ours as well."""
     if get_origin(hint) is Annotated:
         for mark in hint.__metadata__:
@@ -55,7 +55,7 @@ def _provenance(hint: Any) -> Provenance:  # noqa: ANN401
 _TEXTLESS = (int, float, bool, bytes, type(None))
 
 
-def _may_hold_text(hint: Any) -> bool:  # noqa: ANN401
+def _may_hold_text(hint: Any) -> bool:
     if get_origin(hint) is Annotated:
         return _may_hold_text(get_args(hint)[0])
     if isinstance(hint, type):
@@ -105,7 +105,7 @@ class Walker:
         self._note(warnings)
         return value if new == value else new
 
-    def _value(self, value: Any, key: str, depth: int) -> Any:  # noqa: ANN401
+    def _value(self, value: Any, key: str, depth: int) -> Any:
         """``key`` is a name inside free-form data; a model's own field names are ours and say nothing about secrets."""
         if isinstance(value, str):
             if isinstance(value, Enum):
@@ -119,7 +119,7 @@ class Walker:
             return self._mapping(value, depth)
         return value
 
-    def _items(self, values: list[Any] | tuple[Any, ...], key: str, depth: int) -> Any:  # noqa: ANN401
+    def _items(self, values: list[Any] | tuple[Any, ...], key: str, depth: int) -> Any:
         if depth >= MAX_DEPTH:
             return type(values)()
         new = [self._item(v, key, depth + 1, values[i - 1] if i else None) for i, v in enumerate(values)]
@@ -127,7 +127,7 @@ class Walker:
             return values
         return tuple(new) if isinstance(values, tuple) else new
 
-    def _item(self, value: Any, key: str, depth: int, before: Any) -> Any:  # noqa: ANN401
+    def _item(self, value: Any, key: str, depth: int, before: Any) -> Any:
         if not isinstance(value, str) or isinstance(value, Enum):
             return self._value(value, key, depth)
         if m := _ASSIGNMENT.fullmatch(value):
@@ -137,7 +137,7 @@ class Walker:
             return self._named_text(before.lstrip("-"), value)
         return self._named_text(key, value) if key else self._text(value)
 
-    def _mapping(self, value: dict[Any, Any], depth: int) -> Any:  # noqa: ANN401
+    def _mapping(self, value: dict[Any, Any], depth: int) -> Any:
         if depth >= MAX_DEPTH:
             return {}
         names = [value[k] for k in _NAME_KEYS if isinstance(value.get(k), str)]

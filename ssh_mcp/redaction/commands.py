@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ssh_mcp.redaction.model import Span
-from ssh_mcp.redaction.values import is_code, is_marker, is_reference
+from ssh_mcp.redaction.values import is_code, is_reference
 
 _W = r"(?:\"([^\"\r\n]{1,512})\"|'([^'\r\n]{1,512})'|([^\s\"'`|&;<>]{1,512}))"
 _GAP = r"(?:[^\n|;]{0,400}?[ \t,])"
@@ -17,7 +17,10 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"sshpass", rf"{_GAP}-p[ \t]*{_W}"),
     (
         r"curl|lftp|hey|httperf",
-        rf"{_GAP}[\"']?(?:-\w*u|--user|-U|--proxy-user)(?:[ =]|[\"'],\s?)?[\"']?[^\s:,\"']{{1,128}}[:,]([^\s\"']{{1,512}})",
+        (
+            rf"{_GAP}[\"']?(?:-\w*u|--user|-U|--proxy-user)(?:[ =]|[\"'],\s?)?[\"']?[^\s:,\"']{{1,128}}[:,]"
+            rf"([^\s\"']{{1,512}})"
+        ),
     ),
     (r"ab", rf"{_GAP}-[AP][ ]?[\"']?[^\s:\"']{{1,128}}:([^\s\"']{{1,512}})"),
     (r"http|https|xh", rf"{_GAP}-a[ =]?[\"']?[^\s:\"']{{1,128}}:([^\s\"']{{1,512}})"),
@@ -31,7 +34,10 @@ _RULES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"htpasswd",
-        r"[ \t](?:-\w*b\w*[ \t]+|-\w+[ \t]+){1,4}(?!-)(?:\S{1,256}[ \t]+){1,2}(?!-)([^\s\"'|&;<>]{1,512})[ \t]*(?=$|[\"'|&;>])",
+        (
+            r"[ \t](?:-\w*b\w*[ \t]+|-\w+[ \t]+){1,4}(?!-)(?:\S{1,256}[ \t]+){1,2}(?!-)"
+            r"([^\s\"'|&;<>]{1,512})[ \t]*(?=$|[\"'|&;>])"
+        ),
     ),
     (r"openssl", rf"{_GAP}(?:-pass(?:in|out)?[ \t]+)?[\"']?pass:([^\s\"']{{1,512}})"),
     (r"openssl[ \t]+enc", rf"{_GAP}-(?:k|K|iv)[ \t]+{_W}"),
@@ -61,38 +67,40 @@ _RULES: tuple[tuple[str, str], ...] = (
 )
 _COMPILED = tuple(re.compile(rf"(?<![\w.\-])(?:{p})(?:\.exe)?(?=[ \t\"',])(?:{a})", re.MULTILINE) for p, a in _RULES)
 _CHPASSWD = re.compile(
-    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?[\"']?([^\s:\"'|]{1,64}):([^\"'\n|]{1,256}?)(?:\\n)?[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?(?:/usr/sbin/)?chpasswd"
+    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?[\"']?([^\s:\"'|]{1,64}):([^\"'\n|]{1,256}?)"
+    r"(?:\\n)?[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?(?:/usr/sbin/)?chpasswd"
 )
 _PIPED = re.compile(
     r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?(?:'([^'\n]{1,256})'|\"([^\"\n]{1,256})\"|([^\s\"'|]{1,256}))[ \t]*\|[ \t]*"
-    r"(?=(?:sudo[ \t]+-S|(?:\S+[ \t]+){0,6}?--(?:password-stdin|stdin|with-token|passphrase-fd|batch))|su\b|passwd\b|cryptsetup\b|gpg\b)"
+    r"(?=(?:sudo[ \t]+-S|(?:\S+[ \t]+){0,6}?--(?:password-stdin|stdin|with-token|passphrase-fd|batch))|su\b"
+    r"|passwd\b|cryptsetup\b|gpg\b)"
 )
 _TYPED_LOGIN = re.compile(
     r"^[ \t>]*(?:AUTH|PASS)[ \t]+(?=\w*\d)(?=\d*[A-Za-z])([^\s\"'/.:()]{6,512})[ \t]*$", re.MULTILINE
 )
 HINTS = (
-    "sshpass|mysql|mariadb|mytop|xtrabackup|innobackupex|curl|wget|lftp|redis-cli|redis-benchmark|valkey-cli|mongo|influx|cqlsh"
-    "|ldap[a-z]+|smb|rpcclient|winexe|wmic|crackmap|htpasswd|openssl|sqlcmd|bcp|osql|isql|ipmitool|mosquitto|unzip|zip|snmp|7z|rar"
-    "|useradd|usermod|rabbitmqctl|freerdp|rdesktop|nmcli|wpa_cli|sqlplus|rman|expdp|impdp|keytool|jarsigner|cmdkey|psexec"
+    "sshpass|mysql|mariadb|mytop|xtrabackup|innobackupex|curl|wget|lftp|redis-cli|redis-benchmark"
+    "|valkey-cli|mongo|influx|cqlsh"
+    "|ldap[a-z]+|smb|rpcclient|winexe|wmic|crackmap|htpasswd|openssl|sqlcmd|bcp|osql|isql|ipmitool"
+    "|mosquitto|unzip|zip|snmp|7z|rar"
+    "|useradd|usermod|rabbitmqctl|freerdp|rdesktop|nmcli|wpa_cli|sqlplus|rman|expdp|impdp|keytool"
+    "|jarsigner|cmdkey|psexec"
 )
 """Program names for the gate: a line with one of these and a flag is looked at."""
 
 
-def scan(text: str, start: int, end: int, out: list[Span]) -> None:
-    """Report passwords given to known programs in ``text[start:end]``."""
-    for rule in _COMPILED:
-        for m in rule.finditer(text, start, end):
-            _add(m, out)
-    for pattern in (_CHPASSWD, _PIPED, _TYPED_LOGIN):
-        for m in pattern.finditer(text, start, end):
-            _add(m, out)
+def scan(text: str, start: int, end: int) -> list[Span]:
+    """Passwords given to known programs in ``text[start:end]``."""
+    return [
+        Span(*m.span(m.lastindex), "flag")
+        for rule in (*_COMPILED, _CHPASSWD, _PIPED, _TYPED_LOGIN)
+        for m in rule.finditer(text, start, end)
+        if m.lastindex is not None and _is_literal(m[m.lastindex])
+    ]
 
 
-def _add(m: re.Match[str], out: list[Span]) -> None:
-    group = m.lastindex
-    if group is None:
-        return
-    value = m[group]
-    if is_reference(value) or is_marker(value) or value.startswith("<sha:") or (is_code(value) and "(" not in value):
-        return
-    out.append(Span(*m.span(group), "flag"))
+def _is_literal(value: str) -> bool:
+    """No variable, no marker of ours, no piece of a program."""
+    if is_reference(value) or value.startswith("<sha:"):
+        return False
+    return "(" in value or not is_code(value)

@@ -11,8 +11,10 @@ _BY_EXTENSION = {
     Format.JSON: "json jsonc json5 jsonl ndjson tfstate ipynb har geojson webmanifest code-workspace",
     Format.TOML: "toml",
     Format.XML: "xml plist csproj vbproj xsd wsdl pom xhtml svg resx nuspec jelly config xmlconf",
-    Format.INI: "ini cnf cfg inf reg properties props service timer socket mount path target slice network netdev link desktop pypirc ovpn",
-    Format.CODE: "php py js ts jsx tsx mjs cjs rb go java kt scala c cc cpp h hpp cs rs swift lua pl pm r ex exs erl groovy gradle tf hcl tfvars nix dart vue",
+    Format.INI: "ini cnf cfg inf reg properties props service timer socket mount path target slice network netdev link "
+    "desktop pypirc ovpn",
+    Format.CODE: "php py js ts jsx tsx mjs cjs rb go java kt scala c cc cpp h hpp cs rs swift lua pl pm r ex exs erl "
+    "groovy gradle tf hcl tfvars nix dart vue",
     Format.ENV: "env envrc",
 }
 _EXTENSION = {e: f for f, es in _BY_EXTENSION.items() for e in es.split()}
@@ -61,7 +63,11 @@ _TOML = re.compile(
 _NOT_TOML = re.compile(r"^[ \t]*[\w\-.]+[ \t]*=[ \t]*(?![\"'\[{]|true\b|false\b|[-+]?\d|#|\r?$)\S", re.MULTILINE)
 _YAML_LINE = re.compile(r"^[ \t]*(?:- )?[\w.\-/\"']+:(?:[ \t]+\S|[ \t]*\r?$)|^[ \t]*- \S", re.MULTILINE)
 _CODE = re.compile(
-    r"^(?:<\?php|#!.*\b(?:python|node|ruby|perl|php)|(?:import|from|package|use|using|require|def|class|func|function|const|let|var|public|private|module|resource|variable|provider|terraform|output|locals)\b.*[;{:)\"']?\s*$)",
+    (
+        r"^(?:<\?php|#!.*\b(?:python|node|ruby|perl|php)|(?:import|from|package|use|using|require|def|class"
+        r"|func|function|const|let|var|public|private|module|resource|variable|provider|terraform|output"
+        r"|locals)\b.*[;{:)\"']?\s*$)"
+    ),
     re.MULTILINE,
 )
 _NETRC = re.compile(r"^[ \t]*(?:machine[ \t]+\S+|default)\s+(?:login|user|password)\b", re.MULTILINE)
@@ -72,11 +78,14 @@ _SAMPLE = 16_384
 
 
 def detect(text: str, path: str = "") -> Format:
-    """The format by which ``text`` is read. ``path`` may be empty; ``config``, ``conf`` and no extension say nothing."""
+    """The format by which ``text`` is read. ``path`` may be empty; ``conf`` and no extension say nothing."""
     name = re.split(r"[/\\]", path)[-1].lower()
     for _ in range(2):
         name = re.sub(
-            r"(?:\.(?:bak|old|orig|save|tmp|dist|example|sample|template|j2|erb|tpl|swp|rpmsave|rpmnew|dpkg-\w+|\d+)|~|\.bak-[\dtz]+)$",
+            (
+                r"(?:\.(?:bak|old|orig|save|tmp|dist|example|sample|template|j2|erb|tpl|swp|rpmsave|rpmnew"
+                r"|dpkg-\w+|\d+)|~|\.bak-[\dtz]+)$"
+            ),
             "",
             name,
         )

@@ -20,16 +20,24 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _COMMENT = re.compile(r"^[ \t]*(?:#|//|;|--|\*|/\*|<!--|REM\b|%)")
 _INLINE_COMMENT = re.compile(r"[ \t](?:#|//|;|--)[ \t]")
 _DIGEST_NAME = re.compile(
-    r"(?i)(?:sha-?\d*|md5|digest|checksum|cksum|commit|head|git\w*|revision|\brev\b|\bref\b|hash(?:es)?|integrity|fingerprint|etag|\bsum\b|blake\w*|crc\d*|tree|parent"
-    r"|blob|object|\bh1\b|thumbprint|serial|image\w*|layer\w*|build|version|uuid|guid|\bid\b|_id\b|id[\"']?[ \t]*[=:]|nonce|hsts|pin-sha|certificate|cert\b|cert-data|\bca\b"
-    r"|authority-data|public|pubkey|known_hosts|ssh-(?:rsa|dss|ed25519)|ecdsa-|sk-ssh|host_?key|csr\b|crt\b|x509|signature|signed|resourceversion|\.min\.|src=|url\(|data:)[^\n]{0,80}$"
+    r"(?i)(?:sha-?\d*|md5|digest|checksum|cksum|commit|head|git\w*|revision|\brev\b|\bref\b|hash(?:es)?"
+    r"|integrity|fingerprint|etag|\bsum\b|blake\w*|crc\d*|tree|parent"
+    r"|blob|object|\bh1\b|thumbprint|serial|image\w*|layer\w*|build|version|uuid|guid|\bid\b|_id\b"
+    r"|id[\"']?[ \t]*[=:]|nonce|hsts|pin-sha|certificate|cert\b|cert-data|\bca\b"
+    r"|authority-data|public|pubkey|known_hosts|ssh-(?:rsa|dss|ed25519)|ecdsa-|sk-ssh|host_?key|csr\b|crt\b"
+    r"|x509|signature|signed|resourceversion|\.min\.|src=|url\(|data:)[^\n]{0,80}$"
 )
 _PUBLIC = re.compile(
-    r"-----BEGIN (?:CERTIFICATE|[A-Z0-9 ]*PUBLIC KEY(?: BLOCK)?|X509 CRL|CERTIFICATE REQUEST|PGP SIGNATURE|PGP MESSAGE|DH PARAMETERS|EC PARAMETERS|PKCS7|CMS|SSH SIGNATURE)-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)",
+    (
+        r"-----BEGIN (?:CERTIFICATE|[A-Z0-9 ]*PUBLIC KEY(?: BLOCK)?|X509 CRL|CERTIFICATE REQUEST|PGP SIGNATURE"
+        r"|PGP MESSAGE|DH PARAMETERS|EC PARAMETERS|PKCS7|CMS|SSH SIGNATURE)-----.*?(?:-----END [A-Z0-9 ]+-----"
+        r"|\Z)"
+    ),
     re.DOTALL,
 )
 _SSH_PUBLIC = re.compile(
-    r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w\-@.]+)[ \t]+[A-Za-z0-9+/]+={0,2}|AAAA(?:B3NzaC1|C3NzaC1|E2VjZHNh|G|I)[A-Za-z0-9+/]+={0,2}"
+    r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w\-@.]+)[ \t]+[A-Za-z0-9+/]+={0,2}|AAAA(?:B3NzaC1"
+    r"|C3NzaC1|E2VjZHNh|G|I)[A-Za-z0-9+/]+={0,2}"
 )
 _CHECKSUM_LINE = re.compile(
     r"^[ \t]*\\?[0-9a-fA-F]{32,128}(?:[ \t]+[*]?\S|[ \t]*$)|\([^)\n]+\)[ \t]*=[ \t]*[0-9a-f]{32,128}$"
@@ -103,7 +111,7 @@ def _is_exempt(text: str, m: re.Match[str], lines: Lines) -> bool:
         return True
     if m[0][0] == "/" and m[0].count("/") > 1 and all(_plain_piece(p) for p in m[0].split("/")[1:3]):
         return True
-    if before[-1:] in {"/", "~", "\\"} or before[-2:] == "./" or "/" in m[0] and _pathlike(text, m):
+    if before[-1:] in {"/", "~", "\\"} or before[-2:] == "./" or ("/" in m[0] and _pathlike(m)):
         return True
     after = text[m.end() : m.end() + 1]
     if after in {"/", "("} or (after == "." and text[m.end() + 1 : m.end() + 2].isalpha()):
@@ -112,8 +120,8 @@ def _is_exempt(text: str, m: re.Match[str], lines: Lines) -> bool:
     return value.startswith("LS0tLS1CRUdJTi") and not shapes.encodes_private_key(value)
 
 
-def _pathlike(text: str, m: re.Match[str]) -> bool:
+def _pathlike(m: re.Match[str]) -> bool:
     """Slashes between wordy pieces."""
     pieces = m[0].split("/")
-    wordy = sum(1 for p in pieces if _plain_piece(p) or re.fullmatch(r"[\w\-]{1,24}", p) and not looks_generated(p))
+    wordy = sum(1 for p in pieces if _plain_piece(p) or (re.fullmatch(r"[\w\-]{1,24}", p) and not looks_generated(p)))
     return len(pieces) >= 3 and wordy * 3 >= len(pieces) * 2 and max(len(p) for p in pieces) < 20

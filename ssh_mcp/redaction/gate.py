@@ -32,10 +32,11 @@ def _validator(pattern: str) -> Callable[[str], bool]:
 class Gate:
     """Says which lines of a text are worth the detectors' time. ``extra`` are the operator's own key names."""
 
-    __slots__ = ("_file", "_narrow", "_wide")
+    __slots__ = ("_file", "_narrow", "_unicode", "_wide")
 
     def __init__(self, extra: tuple[str, ...] = ()) -> None:
         own = tuple(rf"(?i:{_rust_literal(k)})" for k in extra if k)
+        self._unicode = not all(k.isascii() for k in extra)
         self._wide = _validator("|".join((*WIDE, *own)))
         self._file = _validator("|".join((*FILE, *own)))
         groups = [(what, _validator("|".join(patterns))) for what, patterns in NARROW]
@@ -49,7 +50,7 @@ class Gate:
         ``file`` asks more widely: every line that names a secret at all is looked at for names.
         """
         ask = self._file if file else self._wide
-        text = encodable(text)
+        text = self._probe(text)
         size, at = len(text), 0
         if size <= CHUNK and not ask(text):
             return
@@ -60,6 +61,11 @@ class Gate:
                     if look := self._look(text[lo:hi], Look.KEY_VALUE | Look.PHRASES if file else Look(0)):
                         yield lo, hi, look
             at = stop
+
+    def _probe(self, text: str) -> str:
+        if self._unicode:  # an operator's key beyond ASCII: only surrogates are replaced
+            return text.encode("utf-8", "replace").decode()
+        return as_ascii(text)
 
     def any(self, text: str) -> bool:
         """Whether any line of ``text`` may hold a secret, or the name of one."""
@@ -81,15 +87,13 @@ def _hot_lines(text: str, at: int, stop: int, ask: Callable[[str], bool]) -> Ite
         at = nl
 
 
-def encodable(text: str) -> str:
-    """``text`` with lone surrogates as ``?`` (same length): Rust strings are UTF-8 and would refuse the whole text."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode()
-    return text
+def as_ascii(text: str) -> str:
+    """``text`` with every other character as ``?``, position by position.
+
+    Rust's strings are UTF-8: a lone surrogate would make it refuse the whole text (and so find nothing), and checking
+    what is not ASCII costs 2 ms a MiB each time. No pattern names a character beyond ASCII.
+    """
+    return text if text.isascii() else text.encode("ascii", "replace").decode("ascii")
 
 
 def _rust_literal(key: str) -> str:

@@ -11,6 +11,8 @@ import re
 from enum import IntEnum
 from functools import lru_cache
 
+from ssh_mcp.redaction.words import words
+
 MAX_NAME = 128
 """Characters of a name that are looked at (its end: that is where the deciding word stands)."""
 
@@ -26,60 +28,65 @@ class Strength(IntEnum):
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
-_STRONG = frozenset(
-    "password passwords passwd passphrase passphrases passcode passwort pwd pw pass secret token credential apikey apikeys psk htpasswd".split()
+_STRONG = words(
+    "password passwords passwd passphrase passphrases passcode passwort pwd pw pass secret token",
+    "credential apikey apikeys psk htpasswd",
 )
-_WEAK = frozenset(
-    "private credentials auth authorization bearer cookie cookies session jwt oauth dsn salt sshkey creds cred".split()
+_WEAK = words(
+    "private credentials auth authorization bearer cookie cookies session jwt oauth dsn salt sshkey creds",
+    "cred",
 )
-_FAINT = frozenset("key keys secrets tokens sessions sig signature sid".split())
+_FAINT = words("key keys secrets tokens sessions sig signature sid")
 _SECRET_WORDS = _STRONG | _WEAK | _FAINT
 
 # What makes a plain "key" a secret one: encryption_key, api_key, AccountKey.
-_KEY_KIND = frozenset(
-    "api secret private encryption encrypt decryption signing sign signature master access shared preshared hmac fernet "
-    "app application jwt webhook unseal recovery auth crypt crypto cipher cookie session license licence account storage "
-    "admin aes wep wpa psk token service deploy integration ingestion root bot user root hash secure security "
-    "shared rpc enc kek dek data".split()
+_KEY_KIND = words(
+    "api secret private encryption encrypt decryption signing sign signature master access shared",
+    "preshared hmac fernet app application jwt webhook unseal recovery auth crypt crypto cipher cookie",
+    "session license licence account storage admin aes wep wpa psk token service deploy integration",
+    "ingestion root bot user root hash secure security shared rpc enc kek dek data",
 )
 # ... and what makes it one that may be seen.
-_KEY_OPEN = frozenset(
-    "public pub primary foreign sort partition cache routing index unique row group lookup authorized trusted known host "
-    "registry meta map object idempotency gpg hot arrow shortcut natural surrogate composite dedup order page hostkey "
-    "max min num total count avg any every each".split()
+_KEY_OPEN = words(
+    "public pub primary foreign sort partition cache routing index unique row group lookup authorized",
+    "trusted known host registry meta map object idempotency gpg hot arrow shortcut natural surrogate",
+    "composite dedup order page hostkey max min num total count avg any every each",
 )
 
 # A word behind the secret one that turns the name into a name of something else.
-_ABOUT = frozenset(
-    "file files filename path paths dir directory folder location url urls uri endpoint host hostname hosts port name names "
-    "type types kind format length len size sizes bits bit min max minimum maximum count limit limits ttl timeout validity valid lifespan leeway skew offset expiry "
-    "expires expiration expire expired expireson lifetime maxlifetime age days hours minutes seconds sec secs ms interval "
-    "period duration "
-    "rotation rotate policy policies algorithm algorithms algo method methods mode provider providers backend driver class "
-    "store handler enabled disabled enable disable required require optional allowed allow prompt label labels field fields "
-    "column table prefix suffix separator header headers domain samesite secure httponly scope scopes issuer audience subject "
-    "realm user users username login email group groups role roles id ids index ref refs reference selector version created "
-    "updated at by changed last history strength complexity attempts retries retry failures error errors status state usage "
-    "used remaining cost fingerprint digest checksum management manager server module plugin check checker validator reset "
-    "source sources ca cert certs certificate certificates change grace warn warning authentication protocol exchange ring space ip ips address addr subnet subnets network networks "
-    "dns zone cidr tmp devices mounts cluster repo repository registry link basic request requests response agent forwarding "
-    "rounds iterations mount mountpath env var variable usages algs acceptedalgorithms commands command through "
-    "validation rules rule schema template templates title description docs help text message messages button placeholder "
-    "input visible show hide hidden toggle icon page form view controller model modal dialog screen route component "
-    "affinity cookies persistence replication handling "
-    "rotated generated generator rate per window bucket budget".split()
+_ABOUT = words(
+    "file files filename path paths dir directory folder location url urls uri endpoint host hostname",
+    "hosts port name names type types kind format length len size sizes bits bit min max minimum maximum",
+    "count limit limits ttl timeout validity valid lifespan leeway skew offset expiry expires expiration",
+    "expire expired expireson lifetime maxlifetime age days hours minutes seconds sec secs ms interval",
+    "period duration rotation rotate policy policies algorithm algorithms algo method methods mode",
+    "provider providers backend driver class store handler enabled disabled enable disable required",
+    "require optional allowed allow prompt label labels field fields column table prefix suffix separator",
+    "header headers domain samesite secure httponly scope scopes issuer audience subject realm user users",
+    "username login email group groups role roles id ids index ref refs reference selector version",
+    "created updated at by changed last history strength complexity attempts retries retry failures error",
+    "errors status state usage used remaining cost fingerprint digest checksum management manager server",
+    "module plugin check checker validator reset source sources ca cert certs certificate certificates",
+    "change grace warn warning authentication protocol exchange ring space ip ips address addr subnet",
+    "subnets network networks dns zone cidr tmp devices mounts cluster repo repository registry link",
+    "basic request requests response agent forwarding rounds iterations mount mountpath env var variable",
+    "usages algs acceptedalgorithms commands command through validation rules rule schema template",
+    "templates title description docs help text message messages button placeholder input visible show",
+    "hide hidden toggle icon page form view controller model modal dialog screen route component affinity",
+    "cookies persistence replication handling rotated generated generator rate per window bucket budget",
 )
 _LENIENT_ABOUT = frozenset({"id", "ids"})  # session_id and secret_id are secrets all the same
-_PASS_DIRECTIVE = frozenset(
-    "proxy fastcgi uwsgi scgi grpc memcached band by low high first second single multi".split()
-)
+_PASS_DIRECTIVE = words("proxy fastcgi uwsgi scgi grpc memcached band by low high first second single multi")
 
 _TAIL_STRONG = re.compile(
     r"(?:password|passwd|passphrase|passcode|secret|token|credential|apikey|pwd)s?$"
-    r"|(?:api|secret|private|access|encryption|encrypt|signing|master|shared|auth|session|license|account|app|crypt|cipher"
+    r"|(?:api|secret|private|access|encryption|encrypt|signing|master|shared|auth|session|license|account"
+    r"|app|crypt|cipher"
     r"|hmac|storage|webhook|cookie|jwt|unseal|deploy)key$"
-    r"|(?:db|database|user|smtp|mail|root|admin|my|sql|mysql|ftp|sftp|ldap|require|key|store|keystore|truststore|vault|auth"
-    r"|become|sudo|login|redis|pg|bind|http|ssh|web|app|test|client|server|mqtt|wifi|api|imap|pop|sync|master|repl|enc|vnc"
+    r"|(?:db|database|user|smtp|mail|root|admin|my|sql|mysql|ftp|sftp|ldap|require|key|store|keystore"
+    r"|truststore|vault|auth"
+    r"|become|sudo|login|redis|pg|bind|http|ssh|web|app|test|client|server|mqtt|wifi|api|imap|pop|sync"
+    r"|master|repl|enc|vnc"
     r"|rabbit|rabbitmq|default|proxy|new|old|rpc|nick|oper|account|mongo|postgres|postgresql|es|elastic|kafka)pass$"
     r"|(?:root|bind|admin|user|db|my|smtp|ldap|mail|rootbind|oracle|auth|secret|default|sql|ora|krb)pw$"
     r"|(?:root|bind|admin|user|db|my|master|smtp|ldap|mail|proxy)passw(?:or)?d$"

@@ -28,7 +28,8 @@ KEY_VALUE = re.compile(
 )
 _PREFIX = re.compile(
     r"[ \t]*(?:[-*+~|>][ \t]+)*(?:(?:\#|//|;|--|REM\b|\*)[ \t#/;]*)?(?:- )?"
-    r"(?:(?:export|set|setx|setenv|declare|typeset|local|readonly|let|const|var|val|env|ENV|ARG|define|default|final|static"
+    r"(?:(?:export|set|setx|setenv|declare|typeset|local|readonly|let|const|var|val|env|ENV|ARG|define"
+    r"|default|final|static"
     r"|public|private|protected|string|String|String\?|auto|char\*?|-x|-r|-g|-gx|-Ux|-e)[ \t]+){0,4}[\"'$@:%]?"
 )
 _COMMENT = re.compile(r"[ \t]*(?:#|//|;|--[ \t]|REM\b|\*[ \t])")

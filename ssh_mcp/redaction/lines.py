@@ -16,6 +16,7 @@ from ssh_mcp.redaction.talk import Reading
 _SECRET_KIND = re.compile(r"^([ \t]*)[\"']?kind[\"']?:[ \t]*[\"']?Secret[\"']?[ \t]*,?[ \t]*\r?$", re.MULTILINE)
 _DATA = re.compile(r"^([ \t]*)[\"']?(?:data|stringData)[\"']?:[ \t]*(\{?)[ \t]*\r?$", re.MULTILINE)
 _ENTRY = re.compile(r"^[ \t]+[\"']?([\w.\-/]{1,253})[\"']?:[ \t]*[\"']?([^\s\"',|>&{\[][^\s\"',]*)", re.MULTILINE)
+_ENTRY_BLOCK = re.compile(r"^([ \t]+)[\"']?([\w.\-/]{1,253})[\"']?:[ \t]*[|>][+\-0-9]*[ \t]*\r?$", re.MULTILINE)
 _INLINE_DATA = re.compile(r"\"(?:data|stringData)\":\{([^{}]*)\}")
 _INLINE_ENTRY = re.compile(r"\"([\w.\-/]{1,253})\":\"([^\"]+)\"")
 _SECRET_INLINE = re.compile(r"\"kind\":\s?\"Secret\"")
@@ -35,7 +36,7 @@ def find(text: str, rules: Rules, reading: Reading = Reading.OUTPUT) -> tuple[li
         if key_blocks.covered >= end:
             continue
         if Look.SHAPES in look:
-            shapes.find_all(text, start, end, out)
+            out += shapes.find_all(text, start, end)
         if Look.KEY_VALUE in look:
             out += kv.scan(text, start, end, keys, reading)
         if Look.PHRASES in look:
@@ -43,14 +44,15 @@ def find(text: str, rules: Rules, reading: Reading = Reading.OUTPUT) -> tuple[li
             out += blocks.scan(stretch)
             out += phrases.scan(stretch)
         if Look.COMMANDS in look and keys.default_words:
-            commands.scan(text, start, end, out)
+            out += commands.scan(text, start, end)
     if "Secret" in text:
-        _kubernetes(text, out)
+        out += _kubernetes(text)
     return out, key_blocks.opened
 
 
-def _kubernetes(text: str, out: list[Span]) -> None:
+def _kubernetes(text: str) -> list[Span]:
     """Values under ``data:`` and ``stringData:`` of an object whose kind is Secret, in YAML and in JSON."""
+    out: list[Span] = []
     seen = -1
     lines = Lines(text)
     for m in _SECRET_KIND.finditer(text):
@@ -59,22 +61,20 @@ def _kubernetes(text: str, out: list[Span]) -> None:
         for d in _DATA.finditer(text, low, high):
             if len(d[1]) != len(m[1].replace("- ", "  ")):
                 continue
-            _entries(text, d, out)
+            out += _entries(text, d)
     for m in _SECRET_INLINE.finditer(text):
         line, eol = lines.start(m.start()), lines.end(m.end())
         for d in _INLINE_DATA.finditer(text, max(line, m.start() - _REACH), min(eol, m.end() + _REACH)):
-            out.extend(Span(*e.span(2), "key", f"data.{e[1]}") for e in _INLINE_ENTRY.finditer(text, *d.span(1)))
+            out += [Span(*e.span(2), "key", f"data.{e[1]}") for e in _INLINE_ENTRY.finditer(text, *d.span(1))]
+    return out
 
 
 def secret_context(text: str) -> str:
     """The last ``kind: Secret`` line of ``text`` whose object has not ended there, else nothing."""
-    last = None
-    if "Secret" in text:
-        for last in _SECRET_KIND.finditer(text):
-            pass
-    if last is None or _DOCUMENT.search(text, last.end()):
+    found = list(_SECRET_KIND.finditer(text)) if "Secret" in text else []
+    if not found or _DOCUMENT.search(text, found[-1].end()):
         return ""
-    return last[0].rstrip("\r") + "\n"
+    return found[-1][0].rstrip("\r") + "\n"
 
 
 def _object_around(text: str, start: int, end: int, floor: int) -> tuple[int, int]:
@@ -85,15 +85,15 @@ def _object_around(text: str, start: int, end: int, floor: int) -> tuple[int, in
     return low, nxt.start() if nxt else min(len(text), end + _REACH)
 
 
-def _entries(text: str, data: re.Match[str], out: list[Span]) -> None:
-    span = blocks.block_content(text, data.end(), len(data[1]))
-    if span is None:
-        return
-    start = text.rfind("\n", 0, span[0]) + 1
-    for m in _ENTRY.finditer(text, start, span[1]):
-        out.append(Span(*m.span(2), "key", f"data.{m[1]}"))
-    for m in re.finditer(
-        r"^([ \t]+)[\"']?([\w.\-/]{1,253})[\"']?:[ \t]*[|>][+\-0-9]*[ \t]*\r?$", text[start : span[1]], re.MULTILINE
-    ):
-        if body := blocks.block_content(text, start + m.end(), len(m[1])):
-            out.append(Span(*body, "key", f"data.{m[2]}"))
+def _entries(text: str, data: re.Match[str]) -> list[Span]:
+    place = blocks.block_content(text, data.end(), len(data[1]))
+    if place is None:
+        return []
+    start = text.rfind("\n", 0, place[0]) + 1
+    out = [Span(*m.span(2), "key", f"data.{m[1]}") for m in _ENTRY.finditer(text, start, place[1])]
+    out += [
+        Span(*body, "key", f"data.{m[2]}")
+        for m in _ENTRY_BLOCK.finditer(text, start, place[1])
+        if (body := blocks.block_content(text, m.end(), len(m[1])))
+    ]
+    return out

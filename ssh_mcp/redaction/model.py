@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Format(StrEnum):
-    """How a text is read. env, yaml, json, ini and generic can be asked for; the others are found by name or content."""
+    """How a text is read. env, yaml, json, ini and generic can be asked for; all are found by name or content."""
 
     ENV = "env"
     INI = "ini"
@@ -28,7 +28,7 @@ class Format(StrEnum):
 
 
 class Span(NamedTuple):
-    """One secret: ``text[start:end]``. ``key`` is a dotted path. ``value`` is what is hashed, where the text is escaped.
+    """One secret: ``text[start:end]``. ``key`` is a dotted path; ``value`` is hashed, where the text is escaped.
 
     ``quote`` asks for double quotes around the marker, where a bare number must stay valid JSON or TOML.
     """

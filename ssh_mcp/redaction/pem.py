@@ -66,7 +66,7 @@ class KeyBlocks:
         self._putty(start, end, out)
 
     def _block_end(self, at: int) -> tuple[int, bool]:
-        """Where the block ends whose BEGIN ends at ``at`` (``at`` itself: nothing follows), and whether that is sure."""
+        """Where the block ends whose BEGIN ends at ``at`` (or ``at``: nothing follows), and whether that is sure."""
         text, size, keep = self._text, len(self._text), at
         whole = odd = 0
         finish = self._end_after(at)
@@ -112,8 +112,7 @@ class KeyBlocks:
             body = text[m.end() : at].rstrip()
             out.append(Span(m.end(), m.end() + len(body), "pem"))
             self.covered = max(self.covered, m.end() + len(body))
-        for m in _MAC.finditer(text, start, end):
-            out.append(Span(*m.span(1), "pem"))
+        out += [Span(*m.span(1), "pem") for m in _MAC.finditer(text, start, end)]
 
 
 def _line_kind(line: str) -> int | None:

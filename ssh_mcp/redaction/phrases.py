@@ -1,4 +1,4 @@
-"""Named secrets by grammar: flags, calls with a name and a value, directives, SQL, and sentences that tell a password."""
+"""Named secrets by grammar: flags, calls with a name and a value, directives, SQL, sentences that tell a password."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _HELP = re.compile(r"(?:^|\n)[ \t]*-[^\n]*\Z")
 _METAVAR = re.compile(r"[A-Z][A-Z0-9_\-]*|\[?<?[a-z]+>?\]?(?=\s{2,}|$)")
 _ARGUMENT = re.compile(r"[^\s\"'`]{1,65536}")
 _NO_ARGUMENT = words(
-    "string strings value is was to and or for the from with option options flag must will not if when in stdin file text",
-    "on off via through argument parameter instead deprecated required prompt interactive a an of as are by you your this",
-    "that should can has",
+    "string strings value is was to and or for the from with option options flag must will not if when in stdin file",
+    "text on off via through argument parameter instead deprecated required prompt interactive a an of as are by you",
+    "your this that should can has",
 )
 _CALL = re.compile(r"(\w{0,40})\(\s{0,8}[\"']([\w.\-]{1,100})[\"'][ \t]*,[ \t]*(?=[\"'])")
 _SETTERS = words("define setenv putenv setproperty set put getenv get env fetch environ config lookup_env")
@@ -43,7 +43,8 @@ _NUMBERED = re.compile(
     r"(?i)\b(?:password|secret|key|passphrase|psk|key-string|md5)[ \t]+(?:encrypted[ \t]+)?[0-9][ \t]+(\S{4,512})"
 )
 _QUOTED_WORD = re.compile(
-    r"(?i)(?<![\w\-.])(password|passwd|secret|passphrase|psk|wpa-psk|ascii-text|pre-shared-key|authentication-key|token)"
+    r"(?i)(?<![\w\-.])(password|passwd|secret|passphrase|psk|wpa-psk|ascii-text|pre-shared-key"
+    r"|authentication-key|token)"
     r"[ \t]+(?:ascii-text[ \t]+|plaintext-password[ \t]+|encrypted-password[ \t]+)?\"([^\"\r\n]{3,512})\""
 )
 _LOGIN = re.compile(
@@ -73,10 +74,11 @@ def scan(s: Stretch) -> list[Span]:
 
 
 def _flags(s: Stretch) -> list[Span]:
-    out = []
-    for m in _FLAG.finditer(s.text, s.start, s.end):
-        if s.keys.strength(m[1]) and (place := _argument(s, m.end(), s.end, m[1])):
-            out.append(s.span(place, m[1], "flag"))
+    out = [
+        s.span(place, m[1], "flag")
+        for m in _FLAG.finditer(s.text, s.start, s.end)
+        if s.keys.strength(m[1]) and (place := _argument(s, m.end(), s.end, m[1]))
+    ]
     for m in _FLAG_ITEM.finditer(s.text, s.start, s.end):
         name = m[1] or m[2]
         if not s.keys.strength(name) or ("\n" not in m[0] and "," not in m[0]):
@@ -174,9 +176,11 @@ def _sentences(s: Stretch) -> list[Span]:
             value = m[1]
             if not (values.is_harmless(value) or values.is_code(value) or values.is_marker(value)):
                 out.append(s.span((m.start(1), m.end(1) - (value[-1] in ".,;")), None))
-    for m in _QUOTED_WORD.finditer(s.text, s.start, s.end):
-        if s.is_secret(m[1], m[2], Strength.STRONG) and not values.is_status(m[2]) and " " not in m[2]:
-            out.append(s.span(m.span(2), m[1]))
+    out += [
+        s.span(m.span(2), m[1])
+        for m in _QUOTED_WORD.finditer(s.text, s.start, s.end)
+        if s.is_secret(m[1], m[2], Strength.STRONG) and not values.is_status(m[2]) and " " not in m[2]
+    ]
     return out
 
 

@@ -17,7 +17,7 @@ _DEFAULT = re.compile(r"\$\{\w+:?[-=]([^{}]*)\}")
 
 
 def quoted(text: str, at: int, eol: int) -> Place | None:
-    """The inside of a quoted string that begins at ``at``; cut off at ``eol`` where it is not closed. None: no quote."""
+    """The inside of the quoted string that begins at ``at``; up to ``eol`` where it is not closed. None: no quote."""
     if at >= eol:
         return None
     char = text[at]

@@ -11,6 +11,7 @@ import re
 
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.values import is_constant, is_harmless, is_marker, is_reference, looks_random
+from ssh_mcp.redaction.words import words
 
 _TOKEN = re.compile(
     r"""(?x)
@@ -24,16 +25,22 @@ _TOKEN = re.compile(
     | SG\.[\w-]{16,40}\.[\w-]{16,80} | SK[0-9a-f]{32}(?!\w) | key-[0-9a-f]{32}(?!\w) | [0-9a-f]{32}-us\d{1,2}(?!\w)
     | AIza[\w-]{35} | ya29\.[\w-]{20,400} | GOCSPX-[\w-]{20,40} | 1//0[\w-]{30,200}
     | sk-(?:ant|proj|svcacct|admin|or-v1|lf|None)-[\w-]{16,250} | sk-(?=[A-Za-z]*\d)[A-Za-z0-9]{20,100}
-    | hf_[A-Za-z0-9]{20,60} | gsk_[A-Za-z0-9]{30,80} | r8_[A-Za-z0-9]{30,60} | xai-[A-Za-z0-9]{40,120} | pplx-[A-Za-z0-9]{30,80}
+    | hf_[A-Za-z0-9]{20,60} | gsk_[A-Za-z0-9]{30,80} | r8_[A-Za-z0-9]{30,60} | xai-[A-Za-z0-9]{40,120}
+    | pplx-[A-Za-z0-9]{30,80}
     | do[opr]_v1_[0-9a-f]{40,80} | hv[sbr]\.[\w-]{20,300} | AGE-SECRET-KEY-(?:PQ-)?1[A-Za-z0-9]{20,100}
     | shp(?:at|ca|pa|ss)_[0-9a-fA-F]{24,64} | sq0(?:atp|csp|idp)-[\w-]{20,50} | dapi[0-9a-f]{32}(?:-\d)?
-    | gl(?:sa|c)_[\w+/=]{20,200} | NR(?:AK|JS|II|AA|RA)-[\w-]{20,60} | lin_api_[A-Za-z0-9]{30,60} | (?:secret|ntn)_[A-Za-z0-9]{40,60}
-    | fig[dour]_[\w-]{30,80} | dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{30,80} | pul-[0-9a-f]{40} | [A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,90}
+    | gl(?:sa|c)_[\w+/=]{20,200} | NR(?:AK|JS|II|AA|RA)-[\w-]{20,60} | lin_api_[A-Za-z0-9]{30,60}
+    | (?:secret|ntn)_[A-Za-z0-9]{40,60}
+    | fig[dour]_[\w-]{30,80} | dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{30,80} | pul-[0-9a-f]{40}
+    | [A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,90}
     | pat[A-Za-z0-9]{14}\.[0-9a-f]{64} | pscale_(?:tkn|pw|oauth)_[\w.-]{20,80} | sb[pr]?_(?:secret_)?[\w]{30,60}
     | tskey-[a-z]*-?[\w-]{10,100} | dckr_[op]at_[\w-]{20,60} | AT(?:ATT3|CTT3)[\w=-]{40,300} | ATBB[A-Za-z0-9]{24,40}
-    | sntry[su]_[\w=+/-]{30,250} | nfp_[A-Za-z0-9]{30,50} | HRKU-[\w-]{30,80} | EAA[A-Z][A-Za-z0-9]{60,250} | PMAK-[0-9a-f]{24}-[0-9a-f]{34}
-    | SWMTKN-1-[a-z0-9]{30,60}-[a-z0-9]{20,30} | K10[0-9a-f]{40,70}::[\w-]{1,40}:[\w.]{16,80} | lsv2_(?:pt|sk)_[\w]{30,60}
-    | bk[a-z]{2}_[0-9a-f]{40} | CCIPAT_[\w]{30,80} | CFPAT-[\w-]{40,50} | vercel_blob_rw_[\w]{20,60} | FlyV1\ fm\d_[\w+/=,-]{30,2000} | fo1_[\w-]{40,50}
+    | sntry[su]_[\w=+/-]{30,250} | nfp_[A-Za-z0-9]{30,50} | HRKU-[\w-]{30,80} | EAA[A-Z][A-Za-z0-9]{60,250}
+    | PMAK-[0-9a-f]{24}-[0-9a-f]{34}
+    | SWMTKN-1-[a-z0-9]{30,60}-[a-z0-9]{20,30} | K10[0-9a-f]{40,70}::[\w-]{1,40}:[\w.]{16,80}
+    | lsv2_(?:pt|sk)_[\w]{30,60}
+    | bk[a-z]{2}_[0-9a-f]{40} | CCIPAT_[\w]{30,80} | CFPAT-[\w-]{40,50} | vercel_blob_rw_[\w]{20,60}
+    | FlyV1\ fm\d_[\w+/=,-]{30,2000} | fo1_[\w-]{40,50}
     | EZ[AT]K[A-Za-z0-9]{50,60} | rzp_(?:live|test)_[A-Za-z0-9]{14,24} | eyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*){0,3}
     | [MNO][A-Za-z\d_-]{23,27}\.[\w-]{6}\.[\w-]{27,40}(?!\w) | \w{3}\dQ~[\w~.-]{30,40}
     )
@@ -62,7 +69,8 @@ _DSN = re.compile(
 )
 _AUTHORIZATION = re.compile(
     r"(?i)\b(?:proxy-?)?authorization(?:\\{0,3}[\"'])?\]?[ \t]{0,8}(?:=>|[:=,])?[ \t]{0,8}(?:\\{0,3}[\"'])?[ \t]{0,4}"
-    r"(?:(?!Digest|AWS4-|Hawk|OAuth)(?:Basic|Bearer|Token|Negotiate|NTLM|ApiKey|Api-Key|GenieKey|SSWS|Key|Splunk|Zoho-oauthtoken|JWT|PVEAPIToken)[ \t=]+"
+    r"(?:(?!Digest|AWS4-|Hawk|OAuth)(?:Basic|Bearer|Token|Negotiate|NTLM|ApiKey|Api-Key|GenieKey|SSWS|Key"
+    r"|Splunk|Zoho-oauthtoken|JWT|PVEAPIToken)[ \t=]+"
     r"(?:token=)?(?:\\?[\"'])?([^\s\"'\\,;]{3,8192})|([^\s\"'\\,;]{8,8192})(?=[\s\"'\\,;]|$))"
 )
 _DIGEST = re.compile(r"(?i)\bDigest[ \t][^\n]{0,600}?\bresponse=\\?\"?([0-9a-f]{16,128})")
@@ -72,37 +80,35 @@ _COOKIE = re.compile(
     r"(?i)(?<![\w-])(set-)?cookie2?(?:\\?[\"'])?[ \t]{0,4}[:=][ \t]{0,4}(?:\\?[\"'])?([^\r\n\"']{3,8192})"
 )
 _COOKIE_PAIR = re.compile(r"([^\s=;,]{1,128})=([^\s;\"']{1,4096})")
-_COOKIE_ATTRIBUTE = frozenset(
-    "path domain expires max-age samesite httponly secure version priority partitioned".split()
-)
+_COOKIE_ATTRIBUTE = words("path domain expires max-age samesite httponly secure version priority partitioned")
 _HASH = re.compile(
     r"""(?x)
       \$1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22} | \$apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}
     | \$[56]\$(?:rounds=\d{1,9}\$)?[^\s$:]{1,16}\$[./A-Za-z0-9]{20,90} | \$2[abxy]?\$\d\d\$[./A-Za-z0-9]{20,60}
-    | \$g?y\$[./A-Za-z0-9]{1,12}\$[./A-Za-z0-9]{1,90}\$[./A-Za-z0-9]{20,90} | \$7\$[./A-Za-z0-9]{11,97}\$[./A-Za-z0-9]{20,90}
-    | \$[PH]\$[./A-Za-z0-9]{31} | \$argon2(?:id|i|d)\$[\w=,$+/.\-]{20,300} | \$(?:scrypt|pbkdf2(?:-sha\d+)?|bcrypt-sha256)\$[\w=,$+/.\-]{20,300}
+    | \$g?y\$[./A-Za-z0-9]{1,12}\$[./A-Za-z0-9]{1,90}\$[./A-Za-z0-9]{20,90}
+    | \$7\$[./A-Za-z0-9]{11,97}\$[./A-Za-z0-9]{20,90}
+    | \$[PH]\$[./A-Za-z0-9]{31} | \$argon2(?:id|i|d)\$[\w=,$+/.\-]{20,300}
+    | \$(?:scrypt|pbkdf2(?:-sha\d+)?|bcrypt-sha256)\$[\w=,$+/.\-]{20,300}
     | \$(?:8|9|14)\$[./A-Za-z0-9*$]{10,90}
-    | (?<!\w)(?:pbkdf2_sha(?:1|256|512)|pbkdf2:sha\d+:\d+|scrypt:\d+:\d+:\d+|bcrypt_sha256|bcrypt|argon2|md5|sha1)\$[\w=,$+/.\-]{16,300}
-    | (?<!\w)SCRAM-SHA-(?:1|256|512)\$\d+:[\w+/=$:]{20,200} | (?<![\w*])\*[0-9A-F]{40}(?!\w) | (?<!\w)md5[0-9a-f]{32}(?!\w)
-    | \{(?:S?SHA(?:-?(?:1|256|384|512))?|S?MD5|CRYPT|SSHA\d*|PBKDF2[\w-]*|BLF-CRYPT|SHA\d+-CRYPT|ARGON2\w*|SCRAM-SHA-\d+)(?:\.\w+)?\}[\w+/=$.,:]{8,300}
+    | (?<!\w)(?:pbkdf2_sha(?:1|256|512)|pbkdf2:sha\d+:\d+|scrypt:\d+:\d+:\d+|bcrypt_sha256|bcrypt|argon2|md5|sha1)
+      \$[\w=,$+/.\-]{16,300}
+    | (?<!\w)SCRAM-SHA-(?:1|256|512)\$\d+:[\w+/=$:]{20,200} | (?<![\w*])\*[0-9A-F]{40}(?!\w)
+    | (?<!\w)md5[0-9a-f]{32}(?!\w)
+    | \{(?:S?SHA(?:-?(?:1|256|384|512))?|S?MD5|CRYPT|SSHA\d*|PBKDF2[\w-]*|BLF-CRYPT|SHA\d+-CRYPT|ARGON2\w*
+      |SCRAM-SHA-\d+)(?:\.\w+)?\}[\w+/=$.,:]{8,300}
     | grub\.pbkdf2\.sha512\.\d+\.[0-9A-F.]{40,600}
     """
 )
 
 
-def tokens(text: str, start: int, end: int, out: list[Span]) -> None:
+def tokens(text: str, start: int, end: int) -> list[Span]:
     """Provider tokens, JWTs, webhooks, base64 of a PEM key, and AWS secrets beside an AWS id."""
-    for m in _TOKEN.finditer(text, start, end):
-        out.append(Span(m.start(), m.end(), "token"))
-    for m in _WEBHOOK.finditer(text, start, end):
-        out.append(Span(*m.span(1), "token"))
-    for m in _ENCODED_PEM.finditer(text, start, end):
-        if encodes_private_key(m[0]):
-            out.append(Span(m.start(), m.end(), "pem"))
+    out = [Span(*m.span(), "token") for m in _TOKEN.finditer(text, start, end)]
+    out += [Span(*m.span(1), "token") for m in _WEBHOOK.finditer(text, start, end)]
+    out += [Span(*m.span(), "pem") for m in _ENCODED_PEM.finditer(text, start, end) if encodes_private_key(m[0])]
     if _AWS_ID.search(text, start, end):
-        for m in _AWS_SECRET.finditer(text, start, end):
-            if looks_random(m[0]):
-                out.append(Span(m.start(), m.end(), "token"))
+        out += [Span(*m.span(), "token") for m in _AWS_SECRET.finditer(text, start, end) if looks_random(m[0])]
+    return out
 
 
 def encodes_private_key(value: str) -> bool:
@@ -119,25 +125,23 @@ def is_token(value: str) -> bool:
     return m is not None and m.end() == len(value)
 
 
-def urls(text: str, start: int, end: int, out: list[Span]) -> None:
+def urls(text: str, start: int, end: int) -> list[Span]:
     """The password of ``scheme://user:password@host``, and a lone token before the ``@``."""
+    out = []
     for m in _URL.finditer(text, start, end):
         group = 3 if m[3] is not None else 5 if m[5] is not None else 6
-        value = m[group]
-        if not _is_url_secret(value, lone=group == 6):
+        if not _is_url_secret(m[group], lone=group == 6):
             continue
         low, high = m.span(group)
-        if (
-            group == 3
-            and not m[1].lower().startswith(("http", "git", "ssh"))
-            and (more := _SLASHED.match(text, high, end))
-        ):
+        database = group == 3 and not m[1].lower().startswith(("http", "git", "ssh"))
+        if database and (more := _SLASHED.match(text, high, end)):
             high = more.end(1)
         out.append(Span(low, high, "url"))
     for m in _DSN.finditer(text, start, end):
         group = m.lastindex or 1
         if not is_reference(m[group]) and not is_marker(m[group]):
             out.append(Span(*m.span(group), "url"))
+    return out
 
 
 def _is_url_secret(value: str, *, lone: bool) -> bool:
@@ -146,24 +150,24 @@ def _is_url_secret(value: str, *, lone: bool) -> bool:
     return not (is_marker(value) or is_reference(value))
 
 
-def headers(text: str, start: int, end: int, out: list[Span]) -> None:
-    """Authorization, Cookie and Set-Cookie; Bearer and Basic wherever they stand."""
+def headers(text: str, start: int, end: int) -> list[Span]:
+    """Authorization, Cookie and Set-Cookie; Bearer, Basic and Digest wherever they stand."""
+    out = [Span(*m.span(1), "header") for m in _DIGEST.finditer(text, start, end)]
     for m in _AUTHORIZATION.finditer(text, start, end):
         group = 1 if m[1] is not None else 2
-        if group == 2 and not any(c.isdigit() for c in m[2]):
-            continue
-        if not is_reference(m[group]) and not (is_harmless(m[group]) and m[group].isalpha()):
+        value = m[group]
+        plain = value.isalpha() and is_harmless(value)
+        if not (plain or is_reference(value)) and (group == 1 or any(c.isdigit() for c in value)):
             out.append(Span(*m.span(group), "header"))
-    for m in _DIGEST.finditer(text, start, end):
-        out.append(Span(*m.span(1), "header"))
-    for m in _BEARER.finditer(text, start, end):
-        if any(c.isdigit() for c in m[1]) and not is_harmless(m[1]):
-            out.append(Span(*m.span(1), "header"))
-    for m in _BASIC.finditer(text, start, end):
-        if _is_basic(m[1]):
-            out.append(Span(*m.span(1), "header"))
+    out += [
+        Span(*m.span(1), "header")
+        for m in _BEARER.finditer(text, start, end)
+        if any(c.isdigit() for c in m[1]) and not is_harmless(m[1])
+    ]
+    out += [Span(*m.span(1), "header") for m in _BASIC.finditer(text, start, end) if _is_basic(m[1])]
     for m in _COOKIE.finditer(text, start, end):
-        _cookies(text, m.start(2), m.end(2), out)
+        out += _cookies(text, m.start(2), m.end(2))
+    return out
 
 
 def _is_basic(value: str) -> bool:
@@ -174,24 +178,18 @@ def _is_basic(value: str) -> bool:
     return b":" in plain and all(32 <= b < 127 or b > 160 for b in plain)
 
 
-def _cookies(text: str, start: int, end: int, out: list[Span]) -> None:
-    for m in _COOKIE_PAIR.finditer(text, start, end):
-        if m[1].lower() in _COOKIE_ATTRIBUTE or is_reference(m[2]) or is_constant(m[2]):
-            continue
-        if not is_harmless(m[2]):
-            out.append(Span(*m.span(2), "header", m[1]))
+def _cookies(text: str, start: int, end: int) -> list[Span]:
+    return [
+        Span(*m.span(2), "header", m[1])
+        for m in _COOKIE_PAIR.finditer(text, start, end)
+        if m[1].lower() not in _COOKIE_ATTRIBUTE and not (is_reference(m[2]) or is_constant(m[2]) or is_harmless(m[2]))
+    ]
 
 
-def hashes(text: str, start: int, end: int, out: list[Span]) -> None:
-    """Password hashes of crypt(3), PHP, Python, LDAP, MySQL, PostgreSQL, GRUB."""
-    for m in _HASH.finditer(text, start, end):
-        out.append(Span(m.start(), m.end(), "hash"))
-
-
-def find_all(text: str, start: int, end: int, out: list[Span]) -> None:
-    """Every shape of this module in ``text[start:end]``."""
-    tokens(text, start, end, out)
-    if "//" in text[start:end] or "@" in text[start:end]:
-        urls(text, start, end, out)
-    headers(text, start, end, out)
-    hashes(text, start, end, out)
+def find_all(text: str, start: int, end: int) -> list[Span]:
+    """Every shape of this module in ``text[start:end]``; the last are the password hashes."""
+    out = tokens(text, start, end)
+    if text.find("@", start, end) >= 0:
+        out += urls(text, start, end)
+    out += headers(text, start, end)
+    return out + [Span(*m.span(), "hash") for m in _HASH.finditer(text, start, end)]

@@ -21,7 +21,8 @@ class Reading(IntEnum):
 class Assignment:
     """How a bare (unquoted) value was named.
 
-    ``anchored``: the name begins its line. ``tight``: no blank before the value. ``before``: the character before the name.
+    ``anchored``: the name begins its line. ``tight``: no blank before the value. ``before``: the character before the
+    name.
     """
 
     name: str
@@ -41,8 +42,10 @@ _SPEAKS_OF_SECRETS = frozenset(
 )
 _PROSE = re.compile(
     r"(?i)\b(?:must|is|are|was|were|be|been|for|the|a|an|of|to|not|required|expired|incorrect|changed|updated|mismatch"
-    r"|with|from|has|have|should|can|cannot|will|your|you|this|that|and|or|in|on|by|if|no|at|least|characters?|user|file"
-    r"|found|invalid|failed|please|enter|new|old|set|using|used|type|missing|unexpected|expected|error|more|less|than|per"
+    r"|with|from|has|have|should|can|cannot|will|your|you|this|that|and|or|in|on|by|if|no|at|least"
+    r"|characters?|user|file"
+    r"|found|invalid|failed|please|enter|new|old|set|using|used|type|missing|unexpected|expected|error|more"
+    r"|less|than|per"
     r"|via)\b"
 )
 _IDENTIFIER = re.compile(r"[A-Za-z_]{1,60}[;,)]*")

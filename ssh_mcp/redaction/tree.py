@@ -1,8 +1,8 @@
 """One reading of nested data for YAML, JSON and TOML: the format readers report structure, this decides.
 
-It knows what lines alone cannot: that a value stands under a secret name, in a list under one, beside a ``name:`` that is
-one, after a ``--password`` in an argument list, or in the ``data:`` of a Kubernetes Secret. Iterative, no recursion:
-depth costs one small object a level.
+It knows what lines alone cannot: that a value stands under a secret name, in a list under one, beside a ``name:``
+that is one, after a ``--password`` in an argument list, or in the ``data:`` of a Kubernetes Secret. Iterative, no
+recursion: depth costs one small object a level.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ from typing import NamedTuple
 
 from ssh_mcp.redaction import values
 from ssh_mcp.redaction.keys import KeyMatcher, Strength
-from ssh_mcp.redaction.quoting import without_reference
 from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.quoting import without_reference
 from ssh_mcp.redaction.shapes import is_token
 from ssh_mcp.redaction.values import is_secret
+from ssh_mcp.redaction.words import words
 
-_NAME_KEYS = frozenset(
-    "name key id variable envvar env_var option parameter parametername parameterkey secretname setting property field".split()
+_NAME_KEYS = words(
+    "name key id variable envvar env_var option parameter parametername parameterkey secretname setting",
+    "property field",
 )
-_VALUE_KEYS = frozenset(
-    "value val default content defaultvalue parametervalue secretvalue secret_value data current stringvalue plaintext text raw "
-    "_value $value literal initialvalue defaultsecretvalue secretstring plain".split()
+_VALUE_KEYS = words(
+    "value val default content defaultvalue parametervalue secretvalue secret_value data current",
+    "stringvalue plaintext text raw _value $value literal initialvalue defaultsecretvalue secretstring",
+    "plain",
 )
 _ASSIGNMENT = re.compile(r"(?:export[ \t]+)?([A-Za-z_][\w.\-]{0,99})=(.+)", re.DOTALL)
 _FLAG = re.compile(r"-{1,2}([A-Za-z][\w.\-]{0,60})")
@@ -31,7 +34,7 @@ _PATH_DEPTH = 24
 
 
 class Scalar(NamedTuple):
-    """A scalar whose content stands at ``start``–``end`` of the text and means ``value``."""
+    """A scalar whose content stands at ``start`` to ``end`` of the text and means ``value``."""
 
     start: int
     end: int

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 from ssh_mcp.redaction.keys import Strength
+from ssh_mcp.redaction.words import words
 
 MAX_LOOK = 512
 """Characters of a value that the shape tests read; a longer value is never harmless."""
@@ -16,19 +18,20 @@ MAX_LOOK = 512
 MARKER = re.compile(r"<sha:[0-9a-f]{12} len:\d{1,10}(?: hint:[^\s<>]{1,4}\.\.[^\s<>]{1,4})?>")
 """Our own markers, which are never masked again."""
 
-_CONSTANT = frozenset(
-    "null none nil nul undefined true false yes no on off 0 1 -1 ~ n/a na - -- ... unset empty enabled disabled optional "
-    "required default inherit auto always never not_set notset".split()
+_CONSTANT = words(
+    "null none nil nul undefined true false yes no on off 0 1 -1 ~ n/a na - -- ... unset empty enabled",
+    "disabled optional required default inherit auto always never not_set notset",
 )
-_STATUS = frozenset(
-    "incorrect required expired missing valid invalid none unset set empty hidden redacted disabled enabled unknown optional "
-    "ok failed success successful changed updated rejected accepted mismatch created deleted revoked found ignored present "
-    "absent configured unchanged yes no true false null correct wrong denied verified encrypted locked active inactive "
-    "provided given omitted".split()
+_STATUS = words(
+    "incorrect required expired missing valid invalid none unset set empty hidden redacted disabled",
+    "enabled unknown optional ok failed success successful changed updated rejected accepted mismatch",
+    "created deleted revoked found ignored present absent configured unchanged yes no true false null",
+    "correct wrong denied verified encrypted locked active inactive provided given omitted",
 )
-_TYPES = frozenset(
-    "str string int integer bytes bool boolean any object number float secretstr text varchar char uuid byte char[] byte[] "
-    "string[] optional buffer uint8array secretkey privatekey publickey key token password".split()
+_TYPES = words(
+    "str string int integer bytes bool boolean any object number float secretstr text varchar char uuid",
+    "byte char[] byte[] string[] optional buffer uint8array secretkey privatekey publickey key token",
+    "password",
 )
 _REFERENCE = re.compile(
     r"""(?x)
@@ -46,27 +49,34 @@ _SNAKE_VARIABLE = re.compile(r"\$\$?(?:[a-z_][A-Za-z_]*(?![\w!@#$%^&*])|\w+(?=->
 _CODE_REFERENCE = re.compile(
     r"""(?x)
     (?:process|import\.meta|Deno|Bun)\.env(?:\.\w+|\[.*|\.get\(.*) | (?:os|sys)\.(?:environ|getenv)\b.*
-    | ENV(?:\[.*\]|\.fetch\(.*) | (?:System\.|std::|os\.)?(?:getenv|Getenv|env|env!|Environ|environ|GetEnvironmentVariable)\(.*
-    | (?:var|local|data|module|each|path|self|this|cls|secrets|settings|config|cfg|conf|options|opts|args|params|req|request
-      |ctx|context|env|vars|props|state|event|app|inputs|outputs|github|steps|needs|matrix|ansible|user|credentials|creds
-      |random_password|aws_\w+|azurerm_\w+|google_\w+|vault_\w+|tls_\w+|kubernetes_\w+|Rails|Vue|builder|model|parsed
+    | ENV(?:\[.*\]|\.fetch\(.*)
+    | (?:System\.|std::|os\.)?(?:getenv|Getenv|env|env!|Environ|environ
+      |GetEnvironmentVariable)\(.*
+    | (?:var|local|data|module|each|path|self|this|cls|secrets|settings|config|cfg|conf|options|opts|args|params|req
+      |request|ctx|context|env|vars|props|state|event|app|inputs|outputs|github|steps|needs|matrix|ansible|user|credentials
+      |creds|random_password|aws_\w+|azurerm_\w+|google_\w+|vault_\w+|tls_\w+|kubernetes_\w+|Rails|Vue|builder|model|parsed
       |node|item|entry|row|obj|data_source|parser|response|resp|session|client|cookies|headers)
       (?:\??\.|->|::|\[).*
     | [a-z]\.[A-Za-z_]\w*(?:[.(\[].*)?
     | (?:new|await|await\s+import|yield|not|lambda|typeof|raise|return|function|async|fn|def|sizeof|static)\b\s.*
-    | [A-Za-z_][\w.:>\-?!\[\]]*\(.*\)?[;,:\]}]* | \(.*\)\s*=>.* | &?(?:mut\s)?[A-Za-z_]\w*(?:::<?\w+>?)+.* | \[\s*\]?,?|\{\s*\}?[,;]?
-    | [A-Za-z_][\w.]*\[.* | [A-Za-z_][\w.]*\s(?:\|\||&&|\?\?|\?|or|and|if|is|in|not|\+|-|\*|/|==|!=|<|>|as)\s.* | [&*][a-z_]\w*[;,)]*
+    | [A-Za-z_][\w.:>\-?!\[\]]*\(.*\)?[;,:\]}]* | \(.*\)\s*=>.* | &?(?:mut\s)?[A-Za-z_]\w*(?:::<?\w+>?)+.*
+    | \[\s*\]?,?|\{\s*\}?[,;]?
+    | [A-Za-z_][\w.]*\[.* | [A-Za-z_][\w.]*\s(?:\|\||&&|\?\?|\?|or|and|if|is|in|not|\+|-|\*|/|==|!=|<|>|as)\s.*
+    | [&*][a-z_]\w*[;,)]*
     | (?:Optional|Union|List|Dict|Annotated|Literal|Callable|Promise|Array|Option|Vec|Map|Set|Partial|Secret)[\[<].*
     """
 )
 _PATH = re.compile(r"(?:~[\w-]*|\.{1,2}|[A-Za-z]:|\$\{?[\w.]+\}?|%\w+%)?[/\\](?:[\w.@%+ ,:~${}-]+[/\\]*)*")
 _RELATIVE = re.compile(
-    r"[\w.@-]+(?:/[\w.@-]+)*/?[\w@-]*\.(?:pem|key|crt|cer|der|p12|pfx|jks|pub|json|ya?ml|toml|ini|conf|cfg|txt|log|sock|php|py|js|ts|html?|sh|env|db|sqlite|xml|csv|asc|gpg|keytab|keystore|kdbx|service|dat|bin|so|rb|go|java|css|md|rs|c|h|tf|lock|token|secret|password|creds)"
+    r"[\w.@-]+(?:/[\w.@-]+)*/?[\w@-]*\.(?:pem|key|crt|cer|der|p12|pfx|jks|pub|json|ya?ml|toml|ini|conf|cfg"
+    r"|txt|log|sock|php|py|js|ts|html?|sh|env|db|sqlite|xml|csv|asc|gpg|keytab|keystore|kdbx|service|dat"
+    r"|bin|so|rb|go|java|css|md|rs|c|h|tf|lock|token|secret|password|creds)"
 )
 _URL = re.compile(r"[A-Za-z][\w+.-]{1,20}:(?://[^\s@]*|[/\\][^\s@]*)|(?:unix|tcp|udp|http|https|file|fd|inet):\S*")
 _NUMBER = re.compile(r"[+-]?[0-9][0-9_,]{0,9}(?:\.[0-9]+)?")
 _QUANTITY = re.compile(
-    r"[+-]?[0-9.]{1,9}\s?(?:[munµ]?s|ms|sec|secs|seconds?|m|min|mins|minutes?|h|hr|hours?|d|days?|w|weeks?|y|years?|months?"
+    r"[+-]?[0-9.]{1,9}\s?(?:[munµ]?s|ms|sec|secs|seconds?|m|min|mins|minutes?|h|hr|hours?|d|days?|w|weeks?"
+    r"|y|years?|months?"
     r"|[kKMGTP]i?[bB]?|[bB]|bytes?|bits?|%|px|em|x)",
     re.IGNORECASE,
 )
@@ -82,10 +92,11 @@ _PIECE = re.compile(
     r"[A-Za-z]{1,6}|[A-Z]?[a-z]{1,20}|[A-Z]{1,20}|[0-9]{1,4}|[A-Za-z]{1,10}[0-9]{1,3}|[0-9]{1,2}[A-Za-z]{1,6}"
 )
 _SEPARATORS = re.compile(r"[-_./:, @+#*=()&;|]+")
-_ENUM = frozenset(
-    "md5 sha1 sha2 sha256 sha384 sha512 oauth1 oauth2 saml2 x509 es256 es384 rs256 rs384 rs512 hs256 hs384 hs512 ps256 "
-    "ed25519 rsa1024 rsa2048 rsa4096 aes128 aes256 base64 utf8 ipv4 ipv6 ldap3 ntlmv2 krb5 tls1 p256 p384 secp256k1 ssh2 "
-    "redis6 http2 argon2 argon2i argon2id pbkdf2 bcrypt2 blake2 blake3 chacha20 curve25519".split()
+_ENUM = words(
+    "md5 sha1 sha2 sha256 sha384 sha512 oauth1 oauth2 saml2 x509 es256 es384 rs256 rs384 rs512 hs256",
+    "hs384 hs512 ps256 ed25519 rsa1024 rsa2048 rsa4096 aes128 aes256 base64 utf8 ipv4 ipv6 ldap3 ntlmv2",
+    "krb5 tls1 p256 p384 secp256k1 ssh2 redis6 http2 argon2 argon2i argon2id pbkdf2 bcrypt2 blake2 blake3",
+    "chacha20 curve25519",
 )
 _SCHEME = re.compile(r"(?i)(?:bearer|basic|token|apikey)\s+")
 _LONG_WORD = re.compile(r"[a-z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*|[A-Z]+")
@@ -114,7 +125,7 @@ def is_reference(value: str) -> bool:
 
 def is_path(value: str) -> bool:
     """An absolute, home or dotted path; base64 that happens to begin with a slash is none."""
-    if not value or value[0] not in "/~.\\$%" and value[1:2] != ":":
+    if not value or (value[0] not in "/~.\\$%" and value[1:2] != ":"):
         return False
     if len(value) > MAX_LOOK or not _PATH.fullmatch(value):
         return False
@@ -145,7 +156,7 @@ def looks_random(value: str) -> bool:
         return False
     digits = sum(c.isdigit() for c in value)
     letters = sum(c.isalpha() for c in value)
-    swaps = sum(_kind(a) != _kind(b) for a, b in zip(value, value[1:], strict=False))
+    swaps = sum(_kind(a) != _kind(b) for a, b in pairwise(value))
     if len(set(value)) < 8 or letters < 4:
         return False
     return (digits >= 2 and swaps >= 5) or (swaps * 3 >= len(value) and not value.isupper() and not value.islower())
@@ -168,7 +179,7 @@ def _punctuated(value: str) -> bool:
 def _is_named(value: str) -> bool:
     """Words, short numbers and codes joined by separators: kube-system/coredns-v1, created_at, CamelCase."""
     pieces = [p for p in _SEPARATORS.split(value) if p]
-    return all(_PIECE.fullmatch(p) or _LONG_WORD.fullmatch(p) and _pronounced(p) for p in pieces)
+    return all(_PIECE.fullmatch(p) or (_LONG_WORD.fullmatch(p) and _pronounced(p)) for p in pieces)
 
 
 def _pronounced(piece: str) -> bool:
@@ -189,7 +200,7 @@ def is_harmless(value: str) -> bool:
             return not (shape is _ADDRESS and any(looks_random(p) for p in value.split(".")))
     pieces = [p for p in _SEPARATORS.split(value) if p]
     if len(pieces) == 1:
-        return bool(_LONG_WORD.fullmatch(pieces[0])) and _pronounced(pieces[0]) or len(value) < 6
+        return (bool(_LONG_WORD.fullmatch(pieces[0])) and _pronounced(pieces[0])) or len(value) < 6
     return _is_named(value) and not looks_random(value)
 
 

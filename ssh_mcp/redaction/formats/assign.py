@@ -13,7 +13,10 @@ from ssh_mcp.redaction.rules import Rules
 from ssh_mcp.redaction.values import is_secret
 
 _ENV = re.compile(
-    r"^[ \t]*(?:(?:export|set|setenv|declare(?:[ \t]+-\w+)?|local|readonly|ENV|ARG)[ \t]+)?([A-Za-z_][\w.\-]{0,120})(?:[ \t]*=[ \t]*|:[ \t]+)(?=\S)",
+    (
+        r"^[ \t]*(?:(?:export|set|setenv|declare(?:[ \t]+-\w+)?|local|readonly|ENV|ARG)[ \t]+)?"
+        r"([A-Za-z_][\w.\-]{0,120})(?:[ \t]*=[ \t]*|:[ \t]+)(?=\S)"
+    ),
     re.MULTILINE,
 )
 _INI = re.compile(

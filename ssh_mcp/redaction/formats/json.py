@@ -1,6 +1,7 @@
 """JSON and its relatives (JSON with comments, JSON lines, JSON5's bare keys), whole or cut anywhere.
 
-A tokenizer with positions, not a parser: what is no token is passed over, so that broken or truncated text is still read.
+A tokenizer with positions, not a parser: what is no token is passed over, so that broken or truncated text is still
+read.
 """
 
 from __future__ import annotations

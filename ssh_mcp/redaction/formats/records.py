@@ -9,14 +9,19 @@ from ssh_mcp.redaction.values import MARKER, is_marker
 
 _NETRC = re.compile(r"(?<!\S)(?:password|account)\s+(?:\"([^\"\n]{1,1024})\"|(\S{1,1024}))")
 _PGPASS = re.compile(
-    r"^(?!#)((?:\\.|[^:\\\n]){0,512}):((?:\\.|[^:\\\n]){0,64}):((?:\\.|[^:\\\n]){0,256}):((?:\\.|[^:\\\n]){0,256}):([^\r\n]+)",
+    (
+        r"^(?!#)((?:\\.|[^:\\\n]){0,512}):((?:\\.|[^:\\\n]){0,64}):((?:\\.|[^:\\\n]){0,256}):((?:\\."
+        r"|[^:\\\n]){0,256}):([^\r\n]+)"
+    ),
     re.MULTILINE,
 )
 _FIELD = re.compile(r"^([^:#\s][^:\n]{0,255}):([^:\r\n]+)", re.MULTILINE)
 _LOCKED = re.compile(r"[!*x]{1,3}|!?\*?LK\*?|NP|\*+")
 _BARE = re.compile(
-    r"(?:^|/)(?:\.vault-token|\.erlang\.cookie|master\.key|\.boto_token|vault[_-]?pass(?:word)?(?:\.txt)?|\.vault_pass(?:\.txt)?|secret_key(?:\.txt)?"
-    r"|\.?password(?:\.txt)?|passwd\.txt|token|\.token|api[_-]?key(?:\.txt)?|cookie)$|^/(?:var/)?run/secrets/(?!.*\.(?:crt|pem)$)"
+    r"(?:^|/)(?:\.vault-token|\.erlang\.cookie|master\.key|\.boto_token|vault[_-]?pass(?:word)?(?:\.txt)?"
+    r"|\.vault_pass(?:\.txt)?|secret_key(?:\.txt)?"
+    r"|\.?password(?:\.txt)?|passwd\.txt|token|\.token|api[_-]?key(?:\.txt)?|cookie)$|^/"
+    r"(?:var/)?run/secrets/(?!.*\.(?:crt|pem)$)"
 )
 
 
@@ -36,7 +41,7 @@ def pgpass(text: str) -> list[Span]:
 
 
 def shadow(text: str) -> list[Span]:
-    """The second field: shadow(5), gshadow(5), htpasswd. A locked account has none."""
+    """The second field of shadow, gshadow and htpasswd files (shadow(5)). A locked account has none."""
     out = []
     for m in _FIELD.finditer(text):
         value = m[2].strip()

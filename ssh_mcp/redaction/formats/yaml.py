@@ -18,7 +18,10 @@ from ssh_mcp.redaction.tree import NOTHING, Scalar, Tree
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]*(?:#[^\n]*)?(?:\r?\n[ \t]*)*)+")
 _REFERENCE_TAG = re.compile(
-    r"!(?!!)(?:vault|secret|env|ref|sub|getatt|importvalue|include|var|reference|unsafe-ref|file|lookup|join|base64ref)\w*",
+    (
+        r"!(?!!)(?:vault|secret|env|ref|sub|getatt|importvalue|include|var|reference|unsafe-ref|file|lookup"
+        r"|join|base64ref)\w*"
+    ),
     re.IGNORECASE,
 )
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
