@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def _away_from_the_users_own_files(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+) -> None:
     """HOME and the XDG directories point at an empty place, and no agent or SSH_*, ALLOW_*, MCP_* setting leaks in."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
@@ -25,7 +24,7 @@ def _away_from_the_users_own_files(
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(home)
-    yield
+    return
 
 
 @pytest.fixture(scope="session")

@@ -179,7 +179,7 @@ async def test_a_script_is_read_whole_before_it_runs(mcp_server: McpServerFactor
         ("#!/bin/bash\nshopt -s extglob\ncase ab in +(a|b)) echo globbed ;; esac\n", "globbed\n"),
         ("alias e=echo\ne aliased\n", "aliased\n"),
         ("cat <<EOF\nunterminated", "unterminated\n"),
-        ("f() { echo \"$1\"; }\nf 'äöü'\n", "äöü\n"),  # noqa: Q003
+        ("f() { echo \"$1\"; }\nf 'äöü'\n", "äöü\n"),
     ],
 )  # fmt: skip
 async def test_a_script_runs_under_what_its_first_line_names(
