@@ -83,9 +83,9 @@ _KEY_ENDS = _trie(
 )
 _NAME = r"[A-Za-z0-9_.\-]*"
 _CLOSED = r"[\"'`\\\]}]*[ \t]*(?:=|:|<-)[ \t>=:\"'`\\\[&]*"
-_FIRST = r"(?:[^\s\"'`\\,;)(}{\]\[/<$]|/[A-Za-z0-9+]{10}|[<($][A-Za-z0-9+!@#%^&*]{3}|[|>])"
+_FIRST = r"(?:[^\s\"'`\\,;)(}{\]\[/<$]|/[A-Za-z0-9+]{10}|[<($][A-Za-z0-9+!@#%^&*]{3}|[|>]|\[[ \t]*\r?\n)"
 _DIGIT_OR_LONG = r"(?:[!#-&(-+\-./0-9:<-Z^_a-z~]*[0-9!@#$%^&*+]|[A-Za-z]{11}|[|>] *[+-]?\r?\n)"
-_GO_TYPE = r"[ \t]+(?:string|\[\]byte)[ \t]*="
+_TYPED = r"(?:[ \t]+(?:string|\[\]byte)|[ \t]*:[ \t]*[\w\[\]|.?<>]+)[ \t]*="
 _ATTRIBUTE = (
     r"(?:[ \t]*/?>|<|[\"'][ \t]*(?:,[ \t]*[\"']|\{|value|type|default|data|/?>)|,[ \t]*[\"']?(?:val|default"
     r"|content|data))"
@@ -146,9 +146,9 @@ WIDE = (
     # A name, and what makes it one: a separator and a value, a closing tag, a directive's value.
     (
         rf"(?i-u:(?:{_trie(_HARD_WORDS)}{_NAME}|token(?:[a-hj-rt-z0-9_.\-]{_NAME})?)(?:{_CLOSED}{_FIRST}"
-        rf"|{_GO_TYPE}|[ \t]+[\"']|{_DIRECTIVE}|{_ATTRIBUTE}))"
+        rf"|{_TYPED}|[ \t]+[\"']|{_DIRECTIVE}|{_ATTRIBUTE}))"
     ),
-    rf"(?i-u:{_trie(_SOFT_WORDS)}{_NAME}(?:{_CLOSED}{_DIGIT_OR_LONG}|{_GO_TYPE}|{_ATTRIBUTE}))",
+    rf"(?i-u:{_trie(_SOFT_WORDS)}{_NAME}(?:{_CLOSED}{_DIGIT_OR_LONG}|{_TYPED}|{_ATTRIBUTE}))",
     rf"(?i-u:{_KEY_ENDS}{_NAME}{_CLOSED}{_FIRST}|[^A-Za-z](?:sig|sid|[a-z]*pw){_CLOSED}{_FIRST})",
     rf"(?i-u:[ \t\"']--?[a-z\-.]*{_trie(_HARD_WORDS + ' ' + _SOFT_WORDS + ' token pw')}{_NAME}[\"',]*\s)",
     # The value of a pair whose name stands on a line above.
@@ -181,7 +181,7 @@ _EQUALS = (
     r"[ \t>=:\"'`\\\[&]*"
 )
 _V = r"[^\s\"'`\\,;)}\]\[]"
-_HARD_VALUE = rf"(?:[^\s\"'`\\,;)(}}\]\[/<${{]|/[A-Za-z0-9+]{{10}}|[<($]{_V}|[|>])"
+_HARD_VALUE = rf"(?:[^\s\"'`\\,;)(}}\]\[/<${{]|/[A-Za-z0-9+]{{10}}|[<($]{_V}|[|>]|\[[ \t]*\r?\n)"
 _MIXED = rf"(?:{_V}{{0,5}}[0-9!@#$%^&*+]{_V}{{5}}|{_V}{{5}}[\w\-./=]*[0-9!@#$%^&*+]|[A-Za-z]{{11}}|[|>] *[+-]?\r?\n)"
 _NAME_KEY = r"(?:name|key|id|param[a-z_]*|variable|env_?var|option|property|setting|string|field)"
 _ASSIGNED = (

@@ -134,7 +134,7 @@ def is_path(value: str) -> bool:
 
 def is_code(value: str) -> bool:
     """An expression of a programming language instead of a literal: calls, attributes, types."""
-    if looks_random(value):
+    if "(" not in value and looks_random(value):
         return False
     look = value[:MAX_LOOK]
     bare = look.rstrip(";,:){}").lower()
@@ -214,7 +214,7 @@ def is_secret(strength: Strength, value: str, *, own: bool = False) -> bool:
     if (scheme := _SCHEME.match(value)) and is_reference(value[scheme.end() :]):
         return False
     if strength is Strength.STRONG:
-        if len(value) <= 2 and value.isdigit():
+        if (len(value) <= 2 and value.isdigit()) or (len(value) < 8 and not any(c.isalnum() for c in value)):
             return False
         return not (is_constant(value) or is_reference(value) or _is_other_thing(value))
     if strength is Strength.WEAK:
