@@ -38,8 +38,7 @@ async def download(
     Answers the number of bytes. Raises FileError, MasterLost, and OSError of the local side; ``fd`` is then cut off
     behind the last byte that is right.
     """
-    size = (await source.stat()).size
-    total = length if size is None else (size - offset if length is None else min(length, size - offset))
+    total = await _expected(source, offset, length)
 
     def written(count: int) -> None:
         pump.backlog -= count
@@ -115,8 +114,7 @@ async def relay(
     The bytes pass through ``on_block`` (a hash, say). Answers the number of bytes. Raises FileError and MasterLost of
     either side.
     """
-    size = (await source.stat()).size
-    total = length if size is None else (size - offset if length is None else min(length, size - offset))
+    total = await _expected(source, offset, length)
     writes = await target.write_pump(offset)
     block = bytearray()
 
@@ -156,6 +154,14 @@ async def relay(
         if isinstance(error, FileError) and error is writes.error:
             raise await target.explained(error, Operation.WRITE) from error
         raise
+
+
+async def _expected(source: SftpFile, offset: int, length: int | None) -> int | None:
+    """Bytes to come, as far as the server tells."""
+    size = (await source.stat()).size
+    if size is None:
+        return length
+    return size - offset if length is None else min(length, size - offset)
 
 
 async def _pumped(pump: ReadPump, source: SftpFile) -> None:
