@@ -28,13 +28,21 @@ make_environment() { # make_environment EXTRAS
   stamp=.venv/.ssh-mcp-$(echo "$extras" | tr ',' '-')
   if [ ! -f "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || ! "$PY" -c 'import ssh_mcp, fastmcp' 2>/dev/null; then
     echo "-- installing ssh-mcp[$extras] into .venv" >&2
-    if ! "$PY" -m uv --version >/dev/null 2>&1; then
-      "$PY" -m pip install --quiet --disable-pip-version-check uv
-    fi
-    "$PY" -m uv pip install --quiet --compile-bytecode --python "$PY" -e ".[$extras]" ||
-      "$PY" -m pip install --quiet --disable-pip-version-check -e ".[$extras]" || return 1
+    install_project "$extras" || return 1
     touch "$stamp"
   fi
+}
+
+install_project() { # install_project EXTRAS: with uv from PATH or PyPI; with pip where uv cannot be had
+  if command -v uv >/dev/null 2>&1; then
+    uv=uv
+  else
+    "$PY" -m pip --version >/dev/null 2>&1 || "$PY" -m ensurepip >/dev/null 2>&1
+    "$PY" -m uv --version >/dev/null 2>&1 || "$PY" -m pip install --quiet --disable-pip-version-check uv
+    uv="$PY -m uv"
+  fi
+  $uv pip install --quiet --compile-bytecode --python "$PY" -e ".[$1]" ||
+    "$PY" -m pip install --quiet --disable-pip-version-check -e ".[$1]"
 }
 
 install_packages() { # install_packages NAME...: Debian packages, where we are root on Debian; says so where not
