@@ -71,11 +71,13 @@ async def ask(host: RemoteHost, *facts: Fact[Any], timeout: float | None = None)
     return Replies(host.name, paired, done.timed_out)
 
 
-async def ask_one(host: RemoteHost, fact: Fact[Any], *, timeout: float | None = None) -> Completed:
-    """One question whose exit code and streams matter to the caller."""
+async def ask_one(
+    host: RemoteHost, fact: Fact[Any], *, timeout: float | None = None, cap: int | None = ANSWER_CAP
+) -> Completed:
+    """One question whose exit code and streams matter. ``cap`` None is the operator's, for what is shown as text."""
     inner = fact.command()
     try:
-        return await host.commands.run(prepared(inner), timeout=timeout, stdout_cap=ANSWER_CAP)
+        return await host.commands.run(prepared(inner), timeout=timeout, stdout_cap=cap)
     finally:
         host.call.note_command(inner.masked())
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import PlatformNotSupported
 from ssh_mcp.facts import units as facts
-from ssh_mcp.remote.facts import act, ask_one, require_program, text_of
+from ssh_mcp.remote.facts import ANSWER_CAP, act, ask_one, require_program, text_of
 from ssh_mcp.results import systemd as results
 from transports.errors import RemoteError
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 _INSTEAD = "ssh_host_processes shows what runs; ssh_exec_run reaches another init system's tools."
 
 
-async def _ask(host: RemoteHost, fact: Fact[object], program: str = "systemctl") -> Completed:
-    done = await ask_one(host, fact)
+async def _ask(
+    host: RemoteHost, fact: Fact[object], program: str = "systemctl", *, cap: int | None = ANSWER_CAP
+) -> Completed:
+    done = await ask_one(host, fact, cap=cap)
     _require_systemd(host, done, program)
     if done.timed_out:
         raise RemoteError(f"{program} on {host.name} did not answer in time.", "Try again, or raise the timeout.")
@@ -46,7 +48,7 @@ def _said(done: Completed) -> str:
 
 async def status(host: RemoteHost, unit: str) -> results.UnitStatus:
     fact = facts.UnitStatus(unit)
-    done = await _ask(host, fact)
+    done = await _ask(host, fact, cap=None)
     parsed = fact.parse(text_of(done.stdout))
     return results.UnitStatus(
         host=host.name,
@@ -59,7 +61,7 @@ async def status(host: RemoteHost, unit: str) -> results.UnitStatus:
 
 
 async def cat(host: RemoteHost, unit: str) -> results.UnitText:
-    done = await _ask(host, facts.UnitFiles(unit))
+    done = await _ask(host, facts.UnitFiles(unit), cap=None)
     return results.UnitText(
         host=host.name, unit=unit, stdout=_said(done), exit_code=done.exit_code, output_warnings=_cut(done)
     )

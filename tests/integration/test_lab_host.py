@@ -127,6 +127,18 @@ async def test_a_host_of_busybox_only_answers_the_same(lab: Lab, mcp_server: Mcp
     assert [w for r in (info, disks, network, busy, alerts, user) for w in r["output_warnings"]] == []
 
 
+async def test_the_installed_program_answers_the_same_over_stdio(
+    mcp_server: McpServerFactory, shared_sshd: Sshd
+) -> None:
+    async with mcp_server({"here": shared_sshd}, stdio=True) as server:
+        info = await server.call("ssh_host_info", host="here")
+        packages = await server.call("ssh_apt_list", host="here", mode="installed", pattern="dpkg")
+        refused = await server.refused("ssh_docker_run", host="here", image="x", args=["--privileged"])
+    assert info["os_release"]["ID"] == "debian"
+    assert [p["name"] for p in packages["packages"]] == ["dpkg"]
+    assert refused.startswith("InvalidArgument: --privileged is refused because it reaches the host.")
+
+
 async def test_secrets_on_command_lines_are_masked(mcp_server: McpServerFactory, shared_sshd: Sshd) -> None:
     canary = "canary-proc-5f1e77"
     async with mcp_server({"here": shared_sshd}) as server:
