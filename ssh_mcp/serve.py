@@ -44,11 +44,11 @@ def serve() -> int:
         from ssh_mcp.app import build
         from ssh_mcp.telemetry import set_up
 
-        set_up(settings)
+        end_telemetry = set_up(settings)
         app = build(settings, warnings)
         _quiet(settings.log_level)
         _collect_garbage()
-        anyio.run(_main, app, http)
+        anyio.run(_main, app, http, end_telemetry)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - one line, whatever it was
@@ -115,12 +115,13 @@ def _one_line(record: logging.LogRecord) -> bool:
     return True
 
 
-async def _main(app: App, http: dict[str, Any] | None) -> None:
+async def _main(app: App, http: dict[str, Any] | None, end_telemetry: Callable[[], None]) -> None:
     from ssh_mcp.app import check_pinned_keys
 
     await check_pinned_keys(app)
     if http is not None:
         await _serve_http(app, http)
+        end_telemetry()
         return
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":
@@ -129,6 +130,7 @@ async def _main(app: App, http: dict[str, Any] | None) -> None:
             tasks.start_soon(_stop_on_signal, stoppable())
         await app.server.run_stdio_async(show_banner=False)
         tasks.cancel_scope.cancel()
+    end_telemetry()
     # A thread may still be blocked reading stdin; everything of ours is closed by now.
     logging.shutdown()
     sys.stdout.flush()
