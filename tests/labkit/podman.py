@@ -9,6 +9,7 @@ from tests.labkit.needs import find
 from tests.labkit.places import LabError, Places, run, works, write_script
 
 # runc because crun refuses hybrid cgroups; limits because a sandbox may not raise them.
+# Networks are kept in the lab, not in /etc/containers.
 _CONTAINERS_CONF = """[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 netns = "none"
@@ -16,6 +17,7 @@ cgroupns = "host"
 log_driver = "k8s-file"
 [network]
 network_backend = "netavark"
+network_config_dir = "{networks}"
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
@@ -29,7 +31,7 @@ def set_up(places: Places, busybox: Path) -> dict[str, str] | None:
     if real is None or find("runc") is None:
         return None
     conf = places.state_dir / "containers.conf"
-    conf.write_text(_CONTAINERS_CONF)
+    conf.write_text(_CONTAINERS_CONF.format(networks=places.state_dir / "podman-networks"))
     words = f"{real} --root {places.big}/podman --runroot {places.run}/podman"
     wrapper = write_script(
         places.state_dir / "bin" / "podman", [f"CONTAINERS_CONF={conf}; export CONTAINERS_CONF", f'exec {words} "$@"']
