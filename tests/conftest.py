@@ -6,6 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Two cores with hundreds of sshds on them: slowness says nothing. CI draws the same examples each time; people explore.
+settings.register_profile(
+    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("house")
 
 
 @pytest.fixture
@@ -14,9 +21,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _away_from_the_users_own_files(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _away_from_the_users_own_files(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """HOME and the XDG directories point at an empty place, and no agent or SSH_*, ALLOW_*, MCP_* setting leaks in."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):

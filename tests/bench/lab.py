@@ -81,7 +81,7 @@ def bench_lab(count: int, *, extra: Sequence[str] = (), addresses: Sequence[str]
     try:
         for number in range(count):
             address = addresses[number % len(addresses)] if addresses else "127.0.0.1"
-            sshds.append(start_sshd(root, address=address, extra=["MaxStartups 500", "LogLevel ERROR", *extra]))
+            sshds.append(start_sshd(root, address=address, extra=["MaxStartups 500", *extra]))
         (root / "known_hosts").write_text("".join(s.known_hosts_line() for s in sshds))
         tables = [
             f'[hosts.{ALIAS.format(n)}]\nhostname = "{s.address}"\nport = {s.port}\nuser = "{s.user}"\n'

@@ -37,7 +37,7 @@ def bastion(*, quick: bool) -> Iterator[Row | Figure]:
 
         jump = start_sshd(root, extra=["MaxStartups 500"])
         servers.append(jump)
-        targets = [start_sshd(root, extra=["MaxStartups 500", "LogLevel ERROR"]) for _ in range(count)]
+        targets = [start_sshd(root, extra=["MaxStartups 500"]) for _ in range(count)]
         servers += targets
         (root / "known_hosts").write_text("".join(s.known_hosts_line() for s in servers))
         tables = [_table("bastion", jump, None)]
@@ -130,7 +130,7 @@ def _remote_lab() -> Iterator[BenchLab]:
     from tests.bench import lab as labs
 
     root = Path(tempfile.mkdtemp(prefix="smb-", dir="/tmp"))
-    server = start_sshd(root, extra=["LogLevel ERROR"])
+    server = start_sshd(root)
     config = server.config_file.read_text().replace(f"ListenAddress {server.address}", f"ListenAddress {THERE}")
     server.config_file.write_text(config)
     server.stop()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,13 @@ from ssh_mcp.errors import LocalPathPolicyError, public_text
 from ssh_mcp.remote import local_io
 from ssh_mcp.remote.local_io import create_for_write, open_for_read
 from ssh_mcp.settings import Settings
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Short, because messages show at most 80 characters of a path and pytest's own grow with its workers' names."""
+    with tempfile.TemporaryDirectory(prefix="lp", dir="/tmp") as name:
+        yield Path(name)
 
 
 @pytest.fixture
