@@ -39,9 +39,9 @@ identities_only = true
 def demo() -> int:
     """Run it. Answers the exit status; nothing is left behind, also after Ctrl-C."""
     console = Console(highlight=False, width=min(Console().width, 120))
-    for name in (signal.SIGTERM, signal.SIGHUP):
+    for name in {"SIGTERM", "SIGHUP"} & {known.name for known in signal.Signals}:
         # As Ctrl-C: the event loop cancels what runs, and all blocks are left in order.
-        signal.signal(name, lambda *_: signal.raise_signal(signal.SIGINT))
+        signal.signal(signal.Signals[name], lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with throwaway_sshd() as host:
             surprises = anyio.run(_show, console, host)

@@ -11,7 +11,13 @@ from ssh_mcp.cli.findings import Finding, fail, info, ok, warn
 from ssh_mcp.errors import Refusal, SudoFailed
 from ssh_mcp.remote.host import RemoteHost
 from ssh_mcp.tokens import command
-from transports.errors import RemoteError, SessionRefused, SFTPSubsystemUnavailable, TransportError
+from transports.errors import (
+    AuthenticationFailed,
+    RemoteError,
+    SessionRefused,
+    SFTPSubsystemUnavailable,
+    TransportError,
+)
 
 LIMIT = 20.0
 """Seconds for each question to a host."""
@@ -22,6 +28,9 @@ async def host_findings(host: RemoteHost) -> list[Finding]:
     found: list[Finding] = []
     try:
         login = await host.connection.login()
+    except AuthenticationFailed as error:
+        by_hand = f"Where a person must answer (an OTP, a touch, a passphrase): ssh-mcp connect {host.alias}"
+        return [fail(error.what, error.remedy), info("the server itself answers no questions", by_hand)]
     except TransportError as error:
         return [fail(error.what, error.remedy)]
     details = ", ".join(d for d in (login.server_version, login.auth_method) if d) or "over a live connection"
@@ -99,7 +108,9 @@ async def _noise(host: RemoteHost) -> list[Finding]:
 
 
 async def _sessions(host: RemoteHost) -> list[Finding]:
-    """Whether the host takes a second session on one connection."""
+    """Whether the host takes a second session on one connection; without multiplexing there is none to take."""
+    if host.settings.ssh_transport == "direct":
+        return []
     before = _masters(host)
     async with anyio.create_task_group() as tasks:
         for _ in range(3):

@@ -39,6 +39,8 @@ class ThrowawayHost:
 @contextlib.contextmanager
 def throwaway_sshd() -> Iterator[ThrowawayHost]:
     """Start one; stop it and all that runs below it and remove its files, whatever ended the block. Raises NoSshd."""
+    if os.name != "posix":
+        raise NoSshd("The demo starts an sshd of its own, which it can do on Linux, macOS and BSD.")
     program = shutil.which("sshd") or next(
         (p for p in ("/usr/sbin/sshd", "/usr/local/sbin/sshd") if Path(p).exists()), None
     )

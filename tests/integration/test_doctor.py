@@ -322,6 +322,7 @@ def test_a_key_that_the_host_does_not_accept_is_said(doctor: Doctor, sshd: Sshd)
     doctor.host(sshd, auth=f'method = "key"\nkey = "{keygen(doctor.directory / "stranger")}"\nidentities_only = true')
     assert doctor() == 1
     assert "publickey" in doctor.line("FAIL")
+    assert "ssh-mcp connect web" in doctor.line("answers no questions")
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from tests.integration.surface_lab import environment
 from tests.lab import need
 from tests.lab.sshd import Sshd
 
+pytestmark = pytest.mark.xdist_group("wheel")  # built and installed once
+
 ERAS: list[Any] = ["legacy", "2026-07-28", "auto"]
 
 
