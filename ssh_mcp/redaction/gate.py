@@ -10,13 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
 
 from pydantic_core import SchemaValidator, core_schema
 
-from ssh_mcp.redaction.gate_patterns import FILE, NARROW, WIDE, Look
+from ssh_mcp.redaction.gate_patterns import FILE_STEMS, NARROW, WIDE_LOWER, WIDE_PLAIN, Look
 
+BLOCK = 65_536
+"""Characters asked about at once, up to the next line end; a hit is narrowed down to ``CHUNK``, then to lines."""
 CHUNK = 1024
-"""Characters asked about at once, up to the next line end. A hit is then narrowed down line by line."""
+
+_Ask = Callable[[str], bool]
+_Asks = tuple[tuple[bool, _Ask], ...]
+"""Each automaton, with whether it wants the text in lower case."""
 
 
 _NEGATED = re.compile(r"\[\^(?:\\.|[^\]\\])+\]|\\S")
@@ -29,38 +36,42 @@ def _validator(pattern: str) -> Callable[[str], bool]:
     return SchemaValidator(schema).isinstance_python
 
 
+_LOWER: _Asks = tuple((True, _validator(f"(?-u:{p})")) for p in WIDE_LOWER)
+_PLAIN: _Asks = tuple((False, _validator(f"(?-u:{p})")) for p in WIDE_PLAIN)
+_WIDE: _Asks = _LOWER + _PLAIN
+_FILE: _Asks = ((True, _validator(f"(?-u:{FILE_STEMS})")), *_LOWER[2:], *_PLAIN)
+_NARROW = tuple((what, _validator("|".join(patterns))) for what, patterns in NARROW)
+
+
 class Gate:
     """Says which lines of a text are worth the detectors' time. ``extra`` are the operator's own key names."""
 
     __slots__ = ("_file", "_narrow", "_unicode", "_wide")
 
     def __init__(self, extra: tuple[str, ...] = ()) -> None:
-        own = tuple(rf"(?i:{_rust_literal(k)})" for k in extra if k)
+        own = "|".join(rf"(?i:{_rust_literal(k)})" for k in extra if k)
         self._unicode = not all(k.isascii() for k in extra)
-        self._wide = _validator("|".join((*WIDE, *own)))
-        self._file = _validator("|".join((*FILE, *own)))
-        groups = [(what, _validator("|".join(patterns))) for what, patterns in NARROW]
+        self._wide, self._file, self._narrow = _WIDE, _FILE, _NARROW
         if own:
-            groups.append((Look.KEY_VALUE | Look.PHRASES, _validator("|".join(own))))
-        self._narrow = tuple(groups)
+            ask = _validator(own)
+            self._wide, self._file = (*_WIDE, (False, ask)), (*_FILE, (False, ask))
+            self._narrow = (*_NARROW, (Look.KEY_VALUE | Look.PHRASES, ask))
 
     def hot(self, text: str, *, file: bool = False) -> Iterator[tuple[int, int, Look]]:
         """(start, end, what to look for) of every line, newline included, that may hold a secret, in order.
 
         ``file`` asks more widely: every line that names a secret at all is looked at for names.
         """
-        ask = self._file if file else self._wide
         text = self._probe(text)
-        size, at = len(text), 0
-        if size <= CHUNK and not ask(text):
-            return
-        while at < size:
-            stop = text.find("\n", at + CHUNK) + 1 or size
-            if ask(text[at:stop]):
-                for lo, hi in _hot_lines(text, at, stop, ask):
-                    if look := self._look(text[lo:hi], Look.KEY_VALUE | Look.PHRASES if file else Look(0)):
-                        yield lo, hi, look
-            at = stop
+        look = Look.KEY_VALUE | Look.PHRASES if file else Look(0)
+        for start, end in _hot_lines(_Cased(text, text.lower()), self._file if file else self._wide):
+            line = text[start:end]
+            found = look
+            for what, ask in self._narrow:
+                if what not in found and ask(line):
+                    found |= what
+            if found:
+                yield start, end, found
 
     def _probe(self, text: str) -> str:
         if self._unicode:  # an operator's key beyond ASCII: only surrogates are replaced
@@ -71,20 +82,44 @@ class Gate:
         """Whether any line of ``text`` may hold a secret, or the name of one."""
         return next(self.hot(text), None) is not None
 
-    def _look(self, line: str, look: Look) -> Look:
-        for what, ask in self._narrow:
-            if what not in look and ask(line):
-                look |= what
-        return look
+
+@dataclass(frozen=True, slots=True)
+class _Cased:
+    text: str
+    lower: str
+
+    def asked(self, asks: _Asks, start: int, end: int) -> _Asks:
+        """Those of ``asks`` that match somewhere in the piece."""
+        plain, lower = self.text[start:end], self.lower[start:end]
+        return tuple(pair for pair in asks if pair[1](lower if pair[0] else plain))
 
 
-def _hot_lines(text: str, at: int, stop: int, ask: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
-    """Lines of ``text[at:stop]`` that hold a hit."""
-    while at < stop:
-        nl = text.find("\n", at, stop) + 1 or stop
-        if ask(text[at:nl]):
-            yield at, nl
-        at = nl
+def _hot_lines(cased: _Cased, asks: _Asks) -> Iterator[tuple[int, int]]:
+    text = cased.text
+    for start, end in _pieces(text, 0, len(text), BLOCK):
+        if not (still := cased.asked(asks, start, end)):
+            continue
+        for low, high in _pieces(text, start, end, CHUNK):
+            if fewer := cased.asked(still, low, high):
+                yield from _lines_asked(cased, fewer, low, high)
+
+
+def _lines_asked(cased: _Cased, asks: _Asks, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Lines of one chunk; the asking is left to ``map``, because many lines of a chunk with one hit are without."""
+    plain, lower = cased.text[start:end].split("\n"), cased.lower[start:end].split("\n")
+    hits = {n for low, ask in asks for n, hit in enumerate(map(ask, lower if low else plain)) if hit}
+    if hits:
+        ends = list(accumulate((len(line) + 1 for line in plain), initial=start))
+        for n in sorted(hits):
+            yield ends[n], min(ends[n + 1], end)
+
+
+def _pieces(text: str, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
+    """Pieces of whole lines, of at least ``size`` characters where there are so many."""
+    while start < end:
+        stop = text.find("\n", min(start + size, end), end) + 1 or end
+        yield start, stop
+        start = stop
 
 
 def as_ascii(text: str) -> str:

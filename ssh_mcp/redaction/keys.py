@@ -43,8 +43,8 @@ _SECRET_WORDS = _STRONG | _WEAK | _FAINT
 _KEY_KIND = words(
     "api secret private encryption encrypt decryption signing sign signature master access shared",
     "preshared hmac fernet app application jwt webhook unseal recovery auth crypt crypto cipher cookie",
-    "session license licence account storage admin aes wep wpa psk token service deploy integration",
-    "ingestion root bot user root hash secure security shared rpc enc kek dek data",
+    "session license licence account storage admin aes wep wpa psk token service deploy user hash secure",
+    "data",
 )
 # ... and what makes it one that may be seen.
 _KEY_OPEN = words(

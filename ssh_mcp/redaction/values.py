@@ -66,7 +66,8 @@ _CODE_REFERENCE = re.compile(
     | (?:Optional|Union|List|Dict|Annotated|Literal|Callable|Promise|Array|Option|Vec|Map|Set|Partial|Secret)[\[<].*
     """
 )
-_PATH = re.compile(r"(?:~[\w-]*|\.{1,2}|[A-Za-z]:|\$\{?[\w.]+\}?|%\w+%)?[/\\](?:[\w.@%+ ,:~${}-]+[/\\]*)*")
+# Linear: nested repetition here is exponential in the length of a value that does not match (tests/fuzz found it).
+_PATH = re.compile(r"(?:~[\w-]*|\.{1,2}|[A-Za-z]:|\$\{?[\w.]+\}?|%\w+%)?[/\\](?:[\w.@%+ ,:~${}-][\w.@%+ ,:~${}/\\-]*)?")
 _RELATIVE = re.compile(
     r"[\w.@-]+(?:/[\w.@-]+)*/?[\w@-]*\.(?:pem|key|crt|cer|der|p12|pfx|jks|pub|json|ya?ml|toml|ini|conf|cfg"
     r"|txt|log|sock|php|py|js|ts|html?|sh|env|db|sqlite|xml|csv|asc|gpg|keytab|keystore|kdbx|service|dat"
