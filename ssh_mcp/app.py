@@ -28,6 +28,7 @@ from ssh_mcp.tools.runner import Runner
 if TYPE_CHECKING:
     from fastmcp import FastMCP
 
+    from ssh_mcp.background import Background
     from transports.api import Transport
 
 NAME = "ssh-mcp"
@@ -89,14 +90,34 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     hooks = Hooks(registry)
     runner = Runner(fleet=fleet, audit=audit, hooks=hooks)
     server = _server(fleet, audit, hooks)
+    background = _background(entries, settings, remarks)
+    if background is not None:
+        server.add_extension(background)
     for entry in entries:
-        server.add_tool(RegisteredTool.of(entry, runner))
+        made = background.tool(entry, runner) if background and entry.task else RegisteredTool.of(entry, runner)
+        server.add_tool(made)
     decorate(server, runner, {entry.name: entry for entry in entries})
     for line in remarks:
         logger.warning("%s", line)
     for line in overview(catalogue, settings):
         logger.info("%s", line)
     return App(settings, server, fleet, audit, hooks, runner)
+
+
+def _background(entries: tuple[Entry, ...], settings: Settings, remarks: list[str]) -> Background | None:
+    """Background tasks where they are wanted and can be had: importing them takes 0.8 s."""
+    if settings.fastmcp_docket_url is None or not any(entry.task for entry in entries):
+        return None
+    try:
+        from ssh_mcp.background import Background
+    except ImportError:
+        remarks.append(
+            "FASTMCP_DOCKET_URL is set, but background tasks are missing: pip install 'ssh-mcp[tasks]'."
+        )
+        return None
+    background = Background(settings)
+    remarks += background.remarks(settings)
+    return background
 
 
 def _facts(entries: tuple[Entry, ...], settings: Settings) -> ServerFacts:

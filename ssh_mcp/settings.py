@@ -35,8 +35,8 @@ OPENSSH_OWN: Final = frozenset(
 )  # fmt: skip
 """Variables of ssh, sshd, ssh-agent and its launchers that are none of our business."""
 
-SECRET_NAMES: Final = frozenset({"SSH_REDACT_SALT", "SSH_SUDO_PASSWORD", "SSH_SUDO_PASSWORD_CMD"})
-"""Values that no message shows; a command line may hold a token."""
+SECRET_NAMES: Final = frozenset({"SSH_REDACT_SALT", "SSH_SUDO_PASSWORD", "SSH_SUDO_PASSWORD_CMD", "FASTMCP_DOCKET_URL"})
+"""Values that no message shows; a command line may hold a token, a URL a password."""
 
 
 def _s(parser: v.Parser[T], default: T, *, secret: bool = False) -> T:
@@ -131,6 +131,7 @@ class Settings:
         v.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO"
     )
     otel_enabled: bool = _s(v.boolean, True)
+    fastmcp_docket_url: str | None = _opt(v.word, secret=True)
 
 
 NAMES: Final = tuple(f.name.upper() for f in dataclasses.fields(Settings))

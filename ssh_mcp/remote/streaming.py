@@ -31,7 +31,8 @@ async def run_streaming(host: RemoteHost, command: str, timeout: float | None) -
     def sink(name: StreamName, data: bytes) -> None:
         nonlocal total
         total += len(data)
-        text = streams[name].feed(data)
+        # The guard shows whole lines; what a progress bar overwrites is a line here.
+        text = streams[name].feed(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
         if text:
             fresh.append(text)
             if len(fresh) > 64:

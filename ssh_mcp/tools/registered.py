@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Self
 
 import mcp_types
 from fastmcp.exceptions import ToolError
@@ -27,8 +27,8 @@ class RegisteredTool(Tool):
     _runner: Runner = PrivateAttr()
 
     @classmethod
-    def of(cls, entry: Entry, runner: Runner, *, tasks: bool = False) -> RegisteredTool:
-        """Wrap one entry. ``tasks`` says that background tasks are switched on in this server."""
+    def of(cls, entry: Entry, runner: Runner) -> Self:
+        """Wrap one entry."""
         made = cls(
             name=entry.name,
             description=entry.description,
@@ -36,7 +36,7 @@ class RegisteredTool(Tool):
             output_schema=entry.output_schema,
             annotations=mcp_types.ToolAnnotations.model_validate(entry.annotations),
             tags={entry.group, entry.tier.value},
-            task_config=TaskConfig(mode="optional" if tasks and entry.task else "forbidden"),
+            task_config=TaskConfig(mode="forbidden"),
         )
         made._entry = entry
         made._runner = runner
@@ -49,11 +49,15 @@ class RegisteredTool(Tool):
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         """Run through the runner. Raises ToolError with the client's sentence."""
         try:
-            result = await self._runner.run(self._entry, arguments, _progress_sender())
+            result = await self._runner.run(self._entry, arguments, self._progress())
         except ToolFailed as failed:
             # The audit has the failure; FastMCP's log would only say once more that there was one.
             raise ToolError(str(failed), log_level=logging.DEBUG) from None
         return as_tool_result(result)
+
+    def _progress(self) -> ProgressSender:
+        """Where this call's progress goes."""
+        return _progress_sender()
 
 
 def as_tool_result(result: Result) -> ToolResult:
