@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import queue
 import random
 import socket
@@ -173,6 +174,7 @@ async def serve() -> None:
             tell({"answer": switch.port})
         else:
             tell({"answer": await switches[order["port"]].obey(order)})
+    os._exit(0)  # with lines still open, asyncio would say much about each
 
 
 # --- the test's side ------------------------------------------------------------------------------------------------

@@ -265,6 +265,7 @@ class OpenSSHConnection:
         if self._ready is not None:
             self._ready.close()
         self._drop_files()
+        await self.runner.aclose()
         await self.pool.aclose()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.runner.carrier.aclose()

@@ -79,6 +79,8 @@ class Runner:
         self.carrier = carrier
         self._check_seconds = check_seconds
         self._ready = ready
+        self._owed: list[tuple[str, Processes]] = []
+        self._paying: asyncio.Task[None] | None = None
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
@@ -185,6 +187,7 @@ class Runner:
         running = (self._ready(collector) if framed else None) or await self.start(
             collector, bare=None if framed else command
         )
+        self._pay()
         started = asyncio.get_running_loop().time()
         try:
             with anyio.move_on_after(timeout) as scope:
@@ -290,19 +293,45 @@ class Runner:
         execution = running.execution
         with anyio.move_on_after(BEGIN_SECONDS):
             await until(execution.begun)
-        processes = execution.processes
-        if processes is None or execution.nonce is None or execution.complete.done():
+        processes, nonce = execution.processes, execution.nonce
+        if processes is None or nonce is None or execution.marked_status is not None:
             return
+        ended = False
         try:
-            await self._aside(end_group_script(execution.nonce, processes), running)
+            await self._aside(end_group_script(nonce, processes), running.lease.master.index)
+            ended = True
         except TransportError:
-            return  # no way to the host any more: what we can do is done
+            return
+        finally:
+            if not ended:  # no way to the host any more: it is made up for when there is one
+                self._owed.append((nonce, processes))
         with anyio.move_on_after(SETTLE_SECONDS):
             await until(execution.over)
 
-    async def _aside(self, script: str, running: Running) -> int | None:
-        """Run a script of our own from a second session, best on the same master; its exit status."""
-        lease = await self.pool.acquire(ending=True, prefer=running.lease.master.index)
+    def _pay(self) -> None:
+        """The host is reached again: end, beside the call, what a timeout or a cancellation could not."""
+        if self._owed and self._paying is None:
+            self._paying = asyncio.get_running_loop().create_task(self._pay_all())
+
+    async def _pay_all(self) -> None:
+        try:
+            while self._owed:
+                await self._aside(end_group_script(*self._owed[0]), None)
+                del self._owed[0]
+        except TransportError:
+            return  # the next call tries again
+        finally:
+            self._paying = None
+
+    async def aclose(self) -> None:
+        """Pay no more debts."""
+        if self._paying is not None:
+            self._paying.cancel()
+            await asyncio.gather(self._paying, return_exceptions=True)
+
+    async def _aside(self, script: str, prefer: int | None) -> int | None:
+        """Run a script of our own from a second session, best on the master of that number; its exit status."""
+        lease = await self.pool.acquire(ending=True, prefer=prefer)
         aside = await self.start(Collector(0, 0), lease=lease)
         try:
             aside.execution.send_command(script, None)
@@ -314,7 +343,8 @@ class Runner:
     async def signal(self, running: Running, name: str, *, children_only: bool) -> None:
         """Send a signal to an execution's process group. Raises RemoteError where it is gone."""
         nonce, processes = _framed(running.execution)
-        status = await self._aside(signal_script(nonce, processes, name, children_only=children_only), running)
+        script = signal_script(nonce, processes, name, children_only=children_only)
+        status = await self._aside(script, running.lease.master.index)
         if status != 0:
             raise RemoteError("The remote command has already ended.", "Nothing was signalled.", sent=False)
 
