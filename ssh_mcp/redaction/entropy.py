@@ -39,9 +39,7 @@ _SSH_PUBLIC = re.compile(
     r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w\-@.]+)[ \t]+[A-Za-z0-9+/]+={0,2}|AAAA(?:B3NzaC1"
     r"|C3NzaC1|E2VjZHNh|G|I)[A-Za-z0-9+/]+={0,2}"
 )
-_CHECKSUM_LINE = re.compile(
-    r"^[ \t]*\\?[0-9a-fA-F]{32,128}(?:[ \t]+[*]?\S|[ \t]*$)|\([^)\n]+\)[ \t]*=[ \t]*[0-9a-f]{32,128}$"
-)
+_CHECKSUM_LINE = re.compile(r"^[ \t]*\\?[0-9a-fA-F]{32,128}[ \t]+[*]?\S|\([^)\n]+\)[ \t]*=[ \t]*[0-9a-f]{32,128}$")
 MIN_BASE64_BITS = 3.9
 """Shannon bits a character below which 20 characters of base64 are taken for words."""
 MIN_HEX_BITS = 2.8

@@ -75,6 +75,8 @@ _ABOUT = words(
     "hide hidden toggle icon page form view controller model modal dialog screen route component affinity",
     "cookies persistence replication handling rotated generated generator rate per window bucket budget",
 )
+_ABOUT_LAST = words("file path dir directory url uri timeout ttl count length size lifetime enabled site policy expiry")
+"""The same as the last word, whatever stands between: ``session.save_path``."""
 _LENIENT_ABOUT = frozenset({"id", "ids"})  # session_id and secret_id are secrets all the same
 _PASS_DIRECTIVE = words("proxy fastcgi uwsgi scgi grpc memcached band by low high first second single multi")
 
@@ -155,7 +157,7 @@ def _by_words(name: str) -> Strength:
         return Strength.NONE
     word = words[at]
     tail = words[at + 1 :]
-    if tail and _about(tail[0] if tail[0] != "key" else tail[-1]):
+    if tail and (_about(tail[0] if tail[0] != "key" else tail[-1]) or tail[-1] in _ABOUT_LAST):
         if tail[0] in _LENIENT_ABOUT and word in {"session", "secret", "sid"}:
             return Strength.WEAK
         return Strength.NONE

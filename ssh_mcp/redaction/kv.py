@@ -123,6 +123,8 @@ class _Scanner:
             return []
         own = self.keys.is_own(name)
         if place := quoted(text, at, eol):
+            if text[at] == "`" and " " in text[slice(*place)]:
+                return []  # a command, not a value
             return self._quoted(place, eol, name, strength, own=own)
         prefix_text = text[max(lines.start(at), m.start() - 80) : m.start()]
         anchored = (

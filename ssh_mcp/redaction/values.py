@@ -67,7 +67,9 @@ _CODE_REFERENCE = re.compile(
     """
 )
 # Linear: nested repetition here is exponential in the length of a value that does not match (tests/fuzz found it).
-_PATH = re.compile(r"(?:~[\w-]*|\.{1,2}|[A-Za-z]:|\$\{?[\w.]+\}?|%\w+%)?[/\\](?:[\w.@%+ ,:~${}-][\w.@%+ ,:~${}/\\-]*)?")
+_PATH = re.compile(
+    r"(?:~[\w-]*|\.{1,2}|[A-Za-z]:|\$\{?[\w.]+\}?|%\w+%)?[/\\]{1,2}(?:[\w.@%+ ,:~${}-][\w.@%+ ,:~${}/\\-]*)?"
+)
 _RELATIVE = re.compile(
     r"[\w.@-]+(?:/[\w.@-]+)*/?[\w@-]*\.(?:pem|key|crt|cer|der|p12|pfx|jks|pub|json|ya?ml|toml|ini|conf|cfg"
     r"|txt|log|sock|php|py|js|ts|html?|sh|env|db|sqlite|xml|csv|asc|gpg|keytab|keystore|kdbx|service|dat"
