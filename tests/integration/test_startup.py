@@ -167,7 +167,7 @@ def test_the_measure_of_the_start_works(project_root: Path) -> None:
     done = subprocess.run(
         [sys.executable, project_root / "scripts" / "startup", "1"], capture_output=True, text=True, check=False
     )
-    assert "ratio " in done.stdout, done.stderr
+    assert "\nratio " in done.stdout, done.stderr
 
 
 def test_fastmcps_own_command_reads_our_fastmcp_json(project_root: Path, tmp_path: Path) -> None:
