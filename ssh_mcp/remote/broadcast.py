@@ -11,6 +11,7 @@ import anyio
 
 from ssh_mcp.errors import PlatformNotSupported, Refusal, public_text
 from ssh_mcp.guard.shared import guard_for
+from ssh_mcp.remote.commands import seconds_for
 from ssh_mcp.results.exec import BroadcastResult, ExecResult
 from transports.errors import TransportError
 
@@ -35,8 +36,10 @@ class _Board:
 async def broadcast(call: Call, names: list[str], command: str, timeout: float | None) -> BroadcastResult:
     """Run ``command`` on each name once. A refused or failed host is in ``errors`` and ``failed``; a non-zero exit in
     ``results`` and ``failed``. When the call is cancelled, the log says which hosts ran and which were not started.
+    The audit line's exit code is the one farthest from 0. Raises InvalidArgument for a timeout out of range.
     """
     began = time.monotonic()
+    seconds_for(timeout, call.fleet.settings)
     unique = list(dict.fromkeys(names))
     call.record.hosts(unique)
     call.note_command(command)
@@ -64,6 +67,7 @@ async def broadcast(call: Call, names: list[str], command: str, timeout: float |
             ", ".join(n for n in unique if n not in board.started) or "none",
         )
         raise
+    call.note_exit(max((result.exit_code for result in board.results.values()), key=abs, default=-1))
     good = [n for n in unique if n in board.results and _succeeded(board.results[n])]
     return BroadcastResult(
         command=command,
@@ -83,6 +87,9 @@ async def _run_one(call: Call, name: str, command: str, timeout: float | None, b
         result = await host.commands.execute(command, timeout=timeout)
     except (Refusal, TransportError) as error:
         board.errors[name] = public_text(error)
+    except Exception as error:
+        logger.exception("%s broadcast to %s failed", call.record.correlation_id, name)
+        board.errors[name] = f"RemoteError: The server failed on this host ({type(error).__name__}). Its log says why."
     else:
         board.results[name] = guard_for(host.policy.redaction).result(result)
 

@@ -15,6 +15,7 @@ from transports.api import Completed, OutputSink
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
+    from ssh_mcp.settings import Settings
 
 MAX_TIMEOUT = 86_400
 """Seconds: the longest timeout a caller may ask for."""
@@ -106,13 +107,7 @@ class Commands:
 
     def timeout(self, asked: float | None) -> float:
         """Seconds; the configured default where the caller did not say. Raises InvalidArgument."""
-        if asked is None:
-            return self._host.settings.ssh_command_timeout
-        if not 0 < asked <= MAX_TIMEOUT:
-            raise InvalidArgument(
-                f"A timeout of {asked} seconds is out of range.", f"It is 1 to {MAX_TIMEOUT} seconds."
-            )
-        return asked
+        return seconds_for(asked, self._host.settings)
 
     def result(self, done: Completed, *, hint: str | None = None) -> ExecResult:
         """The client's view of a command's end."""
@@ -149,6 +144,15 @@ class Commands:
             hint=hint,
             output_warnings=remarks,
         )
+
+
+def seconds_for(asked: float | None, settings: Settings) -> float:
+    """How long a command may take: the configured default where the caller did not say. Raises InvalidArgument."""
+    if asked is None:
+        return settings.ssh_command_timeout
+    if not 0 < asked <= MAX_TIMEOUT:
+        raise InvalidArgument(f"A timeout of {asked} seconds is out of range.", f"It is 1 to {MAX_TIMEOUT} seconds.")
+    return asked
 
 
 def script_parts(body: str) -> tuple[str, bytes]:
