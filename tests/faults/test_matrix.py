@@ -22,7 +22,7 @@ from tests.faults.rig import PEER, Rig, moments, named, proxied, rig
 from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import McpServerFactory
 
-WANTED = os.environ.get("SSH_MCP_FAULTS", "48")
+WANTED = os.environ.get("SSH_MCP_FAULTS", "32")
 SEED = int(os.environ.get("SSH_MCP_FAULTS_SEED", "8"))
 ONLY = os.environ.get("SSH_MCP_FAULTS_ONLY", "")
 LANES = 4
