@@ -23,9 +23,8 @@ pytestmark = pytest.mark.anyio
 async def bench(
     mcp_server: McpServerFactory, sshd_factory: SshdFactory, control_dir: str, quick: Path
 ) -> AsyncIterator[tuple[Rig, Lane]]:
-    work = Path(tempfile.mkdtemp(prefix="smcp-n-", dir="/tmp"))
-    with proxied(sshd_factory, 1) as lanes:
-        async with rig(mcp_server, lanes, sshd_factory(), work, control_dir) as r:
+    with tempfile.TemporaryDirectory(prefix="smcp-n-", dir="/tmp") as work, proxied(sshd_factory, 1) as lanes:
+        async with rig(mcp_server, lanes, sshd_factory(), Path(work), control_dir) as r:
             yield r, lanes[0]
 
 

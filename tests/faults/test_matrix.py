@@ -11,6 +11,7 @@ import random
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -47,9 +48,10 @@ def cells(seed: int) -> list[Cell]:
 
 
 @pytest.fixture
-def work() -> Path:
+def work() -> Iterator[Path]:
     """Remote files: the hosts are this machine."""
-    return Path(tempfile.mkdtemp(prefix="smcp-m-", dir="/tmp"))
+    with tempfile.TemporaryDirectory(prefix="smcp-m-", dir="/tmp") as name:
+        yield Path(name)
 
 
 async def test_after_any_fault_at_any_byte_nothing_is_left_and_the_next_call_works(
