@@ -7,8 +7,13 @@ import re
 from collections.abc import Sequence
 
 _NOT_FOUND = re.compile(
-    r"(?:^|[\s:'\"`])([\w./+-]+)['\"]?: (?:command )?not found\b|command not found: ([\w./+-]+)", re.MULTILINE
+    r"""^(?:\S*sh|eval|-\w+):\ (?:(?:line\ )?\d+:\ |eval:\ )*['"`]?([\w./+-]+)['"`]?:\ (?:command\ )?not\ found\b
+    |\bcommand\ not\ found:\ ([\w./+-]+)|([\w./+-]+):\ command\ not\ found(?!:)
+    |^\S*env:\ ['"\u2018`]?([\w./+-]+)['"\u2019`]?:\ No\ such\ file""",
+    re.MULTILINE | re.VERBOSE,
 )
+"""sh, bash, BusyBox, zsh and env, each in its own words."""
+
 _NO_TTY = (
     "not a tty",
     "stdin is not a terminal",
@@ -36,8 +41,11 @@ def hint_for(exit_code: int, stderr: str, *, allowed: Sequence[str], sudo_open: 
             "The program wants a terminal and commands run without one. "
             "Use its batch or non-interactive flag, or a dedicated tool."
         )
-    if exit_code == 127 or "not found" in low:
-        return _not_found_hint(stderr, allowed)
+    missing = _NOT_FOUND.search(stderr[-4000:])
+    if missing is not None:
+        return _not_found_hint(next(name for name in missing.groups() if name), allowed)
+    if exit_code == 127:
+        return "The host has no program of that name on its PATH; an absolute path may help."
     if exit_code == 126 and "permission denied" not in low:
         return "The file was found but is not executable."
     if any(sign in low for sign in _DENIED):
@@ -52,11 +60,8 @@ def hint_for(exit_code: int, stderr: str, *, allowed: Sequence[str], sudo_open: 
     return None
 
 
-def _not_found_hint(stderr: str, allowed: Sequence[str]) -> str | None:
-    match = _NOT_FOUND.search(stderr)
-    if match is None:
-        return None
-    name = (match.group(1) or match.group(2)).rsplit("/", 1)[-1]
+def _not_found_hint(program: str, allowed: Sequence[str]) -> str:
+    name = program.rsplit("/", 1)[-1]
     near = difflib.get_close_matches(name, [a.rsplit("/", 1)[-1] for a in allowed], n=1, cutoff=0.6)
     if near and near[0] != name:
         return f"{name} is not installed or not on PATH. The nearest allowed program is {near[0]}."
