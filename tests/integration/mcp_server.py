@@ -31,7 +31,10 @@ NOWHERE = Path("/nonexistent/.env")
 
 @dataclass(frozen=True)
 class Host:
-    """One entry of hosts.toml: ``lines`` stand in ``[hosts.X]`` and win over the defaults of this module."""
+    """One entry of hosts.toml: ``lines`` stand in ``[hosts.X]`` and win over the defaults of this module.
+
+    ``"key ="`` takes a default away.
+    """
 
     sshd: Sshd
     user: str | None = None
@@ -126,6 +129,8 @@ def _entry(name: str, host: Host) -> str:
         for line in given:
             key, _, value = line.partition("=")
             table[key.strip()] = value.strip()
+            if not value.strip():
+                del table[key.strip()]
     body = "\n".join(f"{k} = {v}" for k, v in lines.items())
     return f"[hosts.{name}]\n{body}\n[hosts.{name}.auth]\n" + "\n".join(f"{k} = {v}" for k, v in auth.items()) + "\n"
 
