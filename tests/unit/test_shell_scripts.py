@@ -27,10 +27,10 @@ CHECKS: dict[str, Callable[[str], None]] = {"awk": awkscript.check, "sed": sedsc
 
 
 def mutation(rnd: random.Random, kind: str) -> str:
-    pieces = PIECES[kind]
+    pieces: list[str] = PIECES[kind]
     if rnd.random() < 0.5:
         return "".join(rnd.choice(pieces) + rnd.choice(["", " ", "", "\n"]) for _ in range(rnd.randint(2, 10)))
-    text = rnd.choice(PIECES[f"{kind}_seeds"])
+    text: str = rnd.choice(PIECES[f"{kind}_seeds"])
     for _ in range(rnd.randint(1, 4)):
         at = rnd.randint(0, len(text))
         text = f"{text[:at]}{rnd.choice(['', ' '])}{rnd.choice(pieces)}{rnd.choice(['', ' '])}{text[at:]}"
