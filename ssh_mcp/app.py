@@ -111,9 +111,7 @@ def _background(entries: tuple[Entry, ...], settings: Settings, remarks: list[st
     try:
         from ssh_mcp.background import Background
     except ImportError:
-        remarks.append(
-            "FASTMCP_DOCKET_URL is set, but background tasks are missing: pip install 'ssh-mcp[tasks]'."
-        )
+        remarks.append("FASTMCP_DOCKET_URL is set, but background tasks are missing: pip install 'ssh-mcp[tasks]'.")
         return None
     background = Background(settings)
     remarks += background.remarks(settings)
@@ -139,7 +137,7 @@ def version() -> str:
 def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> Server:
     @asynccontextmanager
     async def lifespan(_server: FastMCP[Any]) -> AsyncIterator[None]:
-        async with hooks.running():
+        async with hooks.running(), fleet.shells.tended():
             try:
                 yield None
             finally:

@@ -6,10 +6,12 @@ command after the other in each, and what becomes of a session whose command is 
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,6 +36,9 @@ MAX_PER_HOST = 4
 
 IDLE_LIMIT = 1800.0
 """Seconds of quiet after which a session is closed."""
+
+TEND_EVERY = 60.0
+"""Seconds between two looks for such sessions."""
 
 GRACE = 2.0
 """Seconds between TERM at a timeout and KILL for what ignores it."""
@@ -66,18 +71,32 @@ class Shells:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._sessions: dict[str, ShellSession] = {}
+        self._opening: Counter[str] = Counter()
         self._clock = clock
 
     async def open(self, host: RemoteHost) -> ShellOpened:
         """Start a session. Raises InvalidArgument beyond the limits."""
         await self.close_idle()
+        self._require_room(host)
+        self._opening[host.alias] += 1
+        try:
+            session = await self._start(host)
+        finally:
+            self._opening[host.alias] -= 1
+        self._sessions[session.id] = session
+        return ShellOpened(session_id=session.id, host=host.name, cwd=session.cwd)
+
+    def _require_room(self, host: RemoteHost) -> None:
         here = [s for s in self._sessions.values() if s.alias == host.alias]
-        if len(here) >= MAX_PER_HOST or len(self._sessions) >= MAX_SESSIONS:
+        count, total = len(here) + self._opening[host.alias], len(self._sessions) + self._opening.total()
+        if count >= MAX_PER_HOST or total >= MAX_SESSIONS:
             ids = ", ".join(s.id for s in (here or list(self._sessions.values()))[:4])
             raise InvalidArgument(
-                f"{len(here)} shell sessions are open on {host.name} and {len(self._sessions)} in all, the limit.",
+                f"{count} shell sessions are open on {host.name} and {total} in all, the limit.",
                 f"Close one with ssh_shell_close ({ids}).",
             )
+
+    async def _start(self, host: RemoteHost) -> ShellSession:
         process = await host.connection.start(SESSION)
         session = ShellSession(secrets.token_hex(6), host.name, host.alias, process, cwd="")
         try:
@@ -91,8 +110,7 @@ class Shells:
             with anyio.CancelScope(shield=True):
                 await process.aclose()
             raise
-        self._sessions[session.id] = session
-        return ShellOpened(session_id=session.id, host=host.name, cwd=session.cwd)
+        return session
 
     def find(self, session_id: str) -> ShellSession:
         """Raises InvalidArgument where there is no such session (any more)."""
@@ -244,10 +262,30 @@ class Shells:
             if now - session.used > IDLE_LIMIT and not session.lock.locked():
                 await self.close(session.id)
 
+    @asynccontextmanager
+    async def tended(self) -> AsyncIterator[None]:
+        """While the block lasts, idle sessions are closed also when nobody asks for any.
+
+        A task of asyncio's own: FastMCP leaves a lifespan from another task than it entered it.
+        """
+        task = asyncio.get_running_loop().create_task(self._tend())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+
+    async def _tend(self) -> None:
+        while True:
+            await anyio.sleep(TEND_EVERY)
+            with suppress(TransportError):
+                await self.close_idle()
+
     async def aclose(self) -> None:
-        """Close all sessions."""
-        for session_id in list(self._sessions):
-            await self.close(session_id)
+        """Close all sessions, at once."""
+        async with anyio.create_task_group() as tasks:
+            for session_id in list(self._sessions):
+                tasks.start_soon(self.close, session_id)
 
 
 async def _read_both(session: ShellSession, out: MarkedStream, err: MarkedStream) -> None:

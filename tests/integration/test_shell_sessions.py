@@ -350,6 +350,31 @@ async def test_sessions_are_limited_and_listed(mcp_server: McpServerFactory, ssh
         await server.call("ssh_shell_open", host="web")
 
 
+async def test_the_limit_holds_when_many_are_opened_at_once(mcp_server: McpServerFactory, sshd: Sshd) -> None:
+    async with mcp_server({"web": sshd}) as server:
+        opened = []
+
+        async def one() -> None:
+            done = await server.client.call_tool("ssh_shell_open", {"host": "web"}, raise_on_error=False)
+            opened.append(not done.is_error)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(7):
+                tasks.start_soon(one)
+        assert sorted(opened) == [False] * 3 + [True] * 4
+
+
+async def test_a_forgotten_session_ends_by_itself(
+    mcp_server: McpServerFactory, sshd: Sshd, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shells_module, "TEND_EVERY", 0.3)
+    async with mcp_server({"web": sshd}) as server:
+        run = Session(server, await server.call("ssh_shell_open", host="web"))
+        await run(f"{trace.sleep} &")
+        monkeypatch.setattr(shells_module, "IDLE_LIMIT", 0.0)
+        await anyio.to_thread.run_sync(trace.wait_gone)
+
+
 async def test_an_idle_session_is_closed(
     mcp_server: McpServerFactory, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
