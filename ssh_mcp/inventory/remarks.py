@@ -26,6 +26,7 @@ def remarks(policies: Iterable[HostPolicy], document: Document, settings: Settin
     ]
     if settings.allow_dangerous_tools:
         found += _grouped(hosts, _commands)
+        found += _grouped(hosts, _command_entries)
     if not hosts:
         found.append("No host is known: write hosts.toml or set SSH_HOSTS_ALLOWLIST.")
     return found
@@ -52,6 +53,18 @@ def _open_paths(host: HostPolicy) -> str | None:
         return f"{start}; {_and(_SENSITIVE)} are restricted."
     verb = "stays" if len(left) == 1 else "stay"
     return f"{start}; {_and(left)} {verb} readable. Name directories instead, or add to restricted_paths."
+
+
+def _command_entries(host: HostPolicy) -> str | None:
+    """Entries that can never match a program: a host that is more closed than its operator thinks."""
+    if not host.commands.allow:
+        return None
+    from ssh_mcp.policy.commands import check_allow_entry
+
+    for entry in host.commands.allow:
+        if (problem := check_allow_entry(entry)) is not None:
+            return f'the command_allowlist entry "{entry}" {problem}.'
+    return None
 
 
 def _literal_wildcards(host: HostPolicy) -> str | None:

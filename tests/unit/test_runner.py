@@ -237,3 +237,12 @@ def test_a_tool_without_docstring_result_or_decided_destruction_cannot_be_regist
         tool(group="host", tier=Tier.READ)(no_result)  # type: ignore[type-var]
     with pytest.raises(ValueError, match="deletes"):
         tool(group="host", tier=Tier.LOW_ACCESS)(undecided)
+
+
+def test_an_allowlist_entry_that_can_never_match_is_said_at_start(tmp_path: Path) -> None:
+    from ssh_mcp.inventory.resolve import load_inventory
+
+    hosts = tmp_path / "hosts.toml"
+    hosts.write_text('[hosts.web]\nhostname = "web.example"\ncommand_allowlist = ["ls", "systemctl status"]\n')
+    _, warnings = load_inventory(Settings(ssh_hosts_file=str(hosts), allow_dangerous_tools=True))
+    assert any('"systemctl status" holds a blank' in line for line in warnings), warnings
