@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.guard.guard import decode
 from ssh_mcp.policy.commands import judge, judge_script
+from ssh_mcp.policy.tiers import Tier, visible
 from ssh_mcp.remote.hints import hint_for
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.tokens import Command, quote
@@ -109,7 +110,7 @@ class Commands:
         """Seconds; the configured default where the caller did not say. Raises InvalidArgument."""
         return seconds_for(asked, self._host.settings)
 
-    def result(self, done: Completed, *, hint: str | None = None) -> ExecResult:
+    def result(self, done: Completed, *, hint: str | None = None, as_root: bool = False) -> ExecResult:
         """The client's view of a command's end."""
         stdout_cut, stderr_cut = done.stdout_total > len(done.stdout), done.stderr_total > len(done.stderr)
         stdout, stdout_remarks = decode(done.stdout, truncated=stdout_cut)
@@ -118,12 +119,12 @@ class Commands:
         if done.lingering:
             remarks.append("A background process still holds the command's output; what it writes later is not shown.")
         if hint is None and not done.timed_out:
-            settings = self._host.settings
             hint = hint_for(
                 done.exit_code,
                 stderr,
                 allowed=self._host.policy.commands.allow,
-                sudo_open=settings.allow_dangerous_tools and settings.allow_sudo,
+                sudo_open=visible(Tier.SUDO, "sudo", self._host.settings),
+                as_root=as_root,
             )
         if done.timed_out and hint is None:
             hint = (

@@ -19,23 +19,30 @@ _NO_TTY = (
     "stdin is not a terminal",
     "input device is not a tty",
     "inappropriate ioctl for device",
-    "a terminal is required",
     "must be run from a terminal",
-    "you must have a tty to run sudo",
 )
+_SUDO = re.compile(r"^sudo: .*(?:password is required|terminal is required|must have a tty)", re.MULTILINE)
 _DENIED = ("permission denied", "operation not permitted", "must be root", "are you root?", "requires root")
+_ROOT = {
+    True: "ssh_sudo_exec runs it as root.",
+    False: "As root it needs the sudo tier: the operator sets ALLOW_DANGEROUS_TOOLS and ALLOW_SUDO.",
+}
 _DISK_FULL = "no space left on device"
 
 
-def hint_for(exit_code: int, stderr: str, *, allowed: Sequence[str], sudo_open: bool) -> str | None:
+def hint_for(
+    exit_code: int, stderr: str, *, allowed: Sequence[str], sudo_open: bool, as_root: bool = False
+) -> str | None:
     """One or two sentences for the caller, or None where nothing useful can be said.
 
     ``allowed`` are the bare program names the host's command allowlist permits; ``sudo_open`` says whether the sudo
-    tier is switched on.
+    tools exist, ``as_root`` that the command ran as root already.
     """
     if exit_code == 0:
         return None
     low = stderr[-4000:].lower()
+    if _SUDO.search(stderr[-4000:]) and not as_root:
+        return f"sudo within a command cannot ask for a password. {_ROOT[sudo_open]}"
     if any(sign in low for sign in _NO_TTY):
         return (
             "The program wants a terminal and commands run without one. "
@@ -49,12 +56,9 @@ def hint_for(exit_code: int, stderr: str, *, allowed: Sequence[str], sudo_open: 
     if exit_code == 126 and "permission denied" not in low:
         return "The file was found but is not executable."
     if any(sign in low for sign in _DENIED):
-        if sudo_open:
-            return "The login user may not do this. ssh_sudo_exec runs it as root."
-        return (
-            "The login user may not do this. As root it needs the sudo tier: "
-            "the operator sets ALLOW_DANGEROUS_TOOLS and ALLOW_SUDO."
-        )
+        if as_root:
+            return "Even root may not do this: look for a read-only or remote filesystem, file attributes, a container."
+        return f"The login user may not do this. {_ROOT[sudo_open]}"
     if _DISK_FULL in low:
         return "The filesystem is full. ssh_host_disk_usage shows which one."
     return None

@@ -67,7 +67,7 @@ class Sudo:
 
     async def _shell(self, text: str, stdin: bytes | None, timeout: float | None) -> ExecResult:
         done = await self.run(command(lit("sh -c"), arg(text)), stdin=stdin, timeout=timeout)
-        return self._host.commands.result(done)
+        return self._host.commands.result(done, as_root=True)
 
     @cached_property
     def files(self) -> SudoFiles:

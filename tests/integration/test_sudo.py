@@ -181,6 +181,9 @@ async def test_a_second_prompt_of_pam_ends_in_an_error(
         with anyio.fail_after(40):
             text = await server.refused("ssh_sudo_exec", host="web", command="id")
         assert text.startswith("SudoFailed: ")
+        with anyio.fail_after(15):
+            text = await server.refused("ssh_sudo_exec", host="web", command="id", timeout=2)
+        assert text.startswith("SudoFailed: "), "the call's own timeout holds for the asking too"
 
 
 async def test_a_host_without_sudo_is_named(

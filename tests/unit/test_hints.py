@@ -60,7 +60,6 @@ def test_exit_127_alone_gets_a_hint_in_any_language() -> None:
         "the input device is not a TTY",
         "stdin: is not a tty",
         "mesg: ttyname failed: Inappropriate ioctl for device",
-        "sudo: a terminal is required to read the password; either use the -S option",
         "Must be run from a terminal.",
     ],
 )
@@ -74,6 +73,25 @@ def test_a_denied_permission_names_the_tier_that_would_help(stderr: str) -> None
     closed = hint(1, stderr)
     assert "ssh_sudo_exec" not in closed
     assert "ALLOW_SUDO" in closed
+
+
+def test_root_is_not_sent_to_root() -> None:
+    text = hint_for(1, "rm: Operation not permitted", allowed=(), sudo_open=True, as_root=True)
+    assert text is not None
+    assert "Even root" in text
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "sudo: a password is required",
+        "sudo: a terminal is required to read the password; either use the -S option",
+        "sudo: sorry, you must have a tty to run sudo",
+    ],
+)
+def test_sudo_within_a_command_is_sent_to_the_tool(stderr: str) -> None:
+    assert hint(1, stderr, sudo_open=True).endswith("ssh_sudo_exec runs it as root.")
+    assert "ALLOW_SUDO" in hint(1, stderr)
 
 
 def test_a_file_that_is_not_executable_and_a_full_disk_are_named() -> None:
