@@ -7,8 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,20 +55,25 @@ class Stdio:
 
 
 @contextmanager
-def stdio(env: dict[str, str]) -> Iterator[Stdio]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ssh_mcp"], env=env, cwd=env["HOME"], text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
+def stdio(env: dict[str, str], log: Path | None = None) -> Iterator[Stdio]:
+    """``log`` takes stderr, where that is more than a pipe holds."""
+    with ExitStack() as stack:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ssh_mcp"], env=env, cwd=env["HOME"], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=stack.enter_context(log.open("w")) if log else subprocess.PIPE,
+        )  # fmt: skip
+        for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+            stack.callback(lambda pipe=pipe: suppressed(pipe.close))
+        stack.callback(process.wait)
+        stack.callback(process.kill)
         yield Stdio(process)
-    finally:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            assert pipe
-            with suppress(OSError):
-                pipe.close()
+
+
+def suppressed(close: Callable[[], None]) -> None:
+    """A pipe whose reader has gone cannot be flushed, and need not."""
+    with suppress(OSError):
+        close()
 
 
 def test_stdout_is_the_protocol_and_nothing_else(tmp_path: Path) -> None:
@@ -83,6 +88,23 @@ def test_stdout_is_the_protocol_and_nothing_else(tmp_path: Path) -> None:
         assert server.process.wait(LIMIT) == 0
         assert server.process.stdout
         assert server.process.stdout.read() == ""
+
+
+def test_a_listing_and_a_call_do_not_make_the_store_of_session_state(tmp_path: Path) -> None:
+    """It would cost 0.3 s at the first listing: see ssh_mcp.server."""
+    log = tmp_path / "imports"
+    with stdio(environment(tmp_path, pythonprofileimporttime=1, log_level="ERROR"), log) as server:
+        server.greet()
+        server.send(id=2, method="tools/list", params={})
+        assert server.receive()["result"]["tools"]
+        server.send(id=3, method="tools/call", params={"name": "ssh_server_info", "arguments": {}})
+        assert server.receive()["result"]["structuredContent"]["name"] == "ssh-mcp"
+        assert server.process.stdin
+        server.process.stdin.close()
+        server.process.wait(LIMIT)
+    imported = set(re.findall(r"^import time:.*\| +(\w+)", log.read_text(), re.MULTILINE))
+    assert "fastmcp" in imported
+    assert imported & {"key_value", "beartype"} == set()
 
 
 def test_the_start_says_what_is_open_and_what_is_odd(tmp_path: Path) -> None:

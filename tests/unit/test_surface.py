@@ -214,23 +214,6 @@ async def test_aliases_are_completed_wherever_a_host_is_asked_for(tmp_path: Path
 # -- start-up ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_listing_and_a_call_do_not_make_the_store_of_session_state() -> None:
-    """It would cost 0.3 s at the first listing: see ssh_mcp.server."""
-    code = (
-        "import sys, anyio\n"
-        "from ssh_mcp.app import build\n"
-        "from ssh_mcp.settings import Settings\n"
-        "async def main():\n"
-        "    server = build(Settings()).server\n"
-        "    assert await server.list_tools()\n"
-        "    await server.call_tool('ssh_server_info', {})\n"
-        "anyio.run(main)\n"
-        "print(sorted(m for m in sys.modules if m.split('.')[0] in {'key_value', 'beartype'}))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
 async def test_session_state_works_once_something_is_kept_in_it() -> None:
     server = Server("kept")
 
