@@ -328,7 +328,12 @@ async def test_a_write_that_does_not_end_well_leaves_the_old_file_and_no_tempora
                 await anyio.to_thread.run_sync(sshd.kill_sessions)
         assert (place / "f").read_text() == "old"
         if end == "killed":
-            await server.call("ssh_sudo_write", host="web", path=f"{place}/other", content_text="x")
+            arguments = {"host": "web", "path": f"{place}/other", "content_text": "x"}
+            for _ in range(3):  # the master may notice only by the next call that its connection is gone
+                done = await server.client.call_tool("ssh_sudo_write", arguments, raise_on_error=False)
+                if not done.is_error:
+                    break
+            assert not done.is_error
             assert leftovers(place) == []
         with anyio.fail_after(20):
             while leftovers(place):
