@@ -37,8 +37,10 @@ _PAIR_XML = re.compile(
 )
 _ELEMENT = re.compile(
     r"<([A-Za-z][\w:.\-]{0,80})(?:\s[^<>]{0,400})?>\s{0,40}(?:<!\[CDATA\[)?([^<>]{1,4000}?)\s{0,40}(?:\]\]>\s{0,40})?"
-    r"</([\w:.\-]{1,80})"
+    r"(?:</([\w:.\-]{0,80})|(?=[\r\n]|<?\Z))"
 )
+"""Its closing tag may be cut away."""
+_CLOSING = re.compile(r"</([\w:.\-]{1,80})>")
 _NAMED = re.compile(
     r"<\w[\w:.\-]{0,60}\s[^<>]{0,200}?\b(?:name|key|id)=[\"']([\w.\-]{1,100})[\"'][^<>]{0,200}>"
     r"\s{0,40}([^<>]{1,2000}?)\s{0,40}<"
@@ -63,8 +65,9 @@ def elements(s: Stretch) -> list[Span]:
     out = [
         s.span(m.span(2), m[1])
         for m in _ELEMENT.finditer(s.text, s.start, s.end)
-        if m[1] == m[3] and s.is_secret(m[1], m[2])
+        if (m[3] in {m[1], None} or (m.end() == len(s.text) and m[1].startswith(m[3]))) and s.is_secret(m[1], m[2])
     ]
+    out += _headless(s)
     for pattern in (_NAMED, _PAIR_XML):
         at = s.start
         while m := pattern.search(s.text, at, min(len(s.text), s.end + 2000)):
@@ -72,7 +75,21 @@ def elements(s: Stretch) -> list[Span]:
                 break
             at = m.end(1)
             if s.is_secret(m[1], m[2]):
-                out.append(s.span(m.span(2), m[1]))
+                out.append(s.span(m.span(2), m[1], since=m.start()))
+    return out
+
+
+def _headless(s: Stretch) -> list[Span]:
+    """``x</password>``: an element whose opening tag was cut away, or stands on a line above."""
+    out = []
+    for m in _CLOSING.finditer(s.text, s.start, s.end):
+        if s.keys.strength(m[1]):
+            low = max(s.text.rfind(">", s.start, m.start()), s.text.rfind("<", s.start, m.start())) + 1
+            low = max(low, s.start, m.start() - 4000)
+            value = s.text[low : m.start()]
+            place = low + len(value) - len(value.lstrip()), m.start() - (len(value) - len(value.rstrip()))
+            if s.is_secret(m[1], s.text[slice(*place)]):
+                out.append(s.span(place, m[1], since=m.start()))
     return out
 
 
@@ -89,7 +106,7 @@ def pairs(s: Stretch) -> list[Span]:
         if s.keys.strength(m[1]) and (place := _pair_value(s, m.end())):
             place = without_reference(text, place)
             if s.is_secret(m[1], text[slice(*place)]):
-                out.append(s.span(place, m[1]))
+                out.append(s.span(place, m[1], since=m.start()))
     return out
 
 
@@ -108,7 +125,7 @@ def _blocks(s: Stretch) -> list[Span]:
         if s.keys.strength(m[2]) and "!vault" not in m[0]:
             place = block_content(s.text, m.end(), len(m[1].expandtabs()))
             if place and s.is_secret(m[2], s.text[slice(*place)]):
-                out.append(s.span(place, m[2]))
+                out.append(s.span(place, m[2], since=m.start()))
     return out
 
 
@@ -142,5 +159,5 @@ def _variables(s: Stretch) -> list[Span]:
         d = _DEFAULT.search(s.text, m.end() - 1, stop if stop >= 0 else min(len(s.text), m.end() + _PAIR_REACH))
         place = quoted(s.text, d.end(), s.lines.end(d.end())) if d else None
         if place and s.is_secret(m[1], s.text[slice(*place)]) and not values.is_status(s.text[slice(*place)]):
-            out.append(s.span(place, m[1]))
+            out.append(s.span(place, m[1], since=m.start()))
     return out

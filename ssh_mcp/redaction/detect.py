@@ -117,7 +117,7 @@ def by_content(text: str) -> Format:
     if (
         sample[0] == "["
         and re.match(r"\[\s*(?:[{\[\"\d]|\]|true|false|null|-\d)", sample)
-        and not _SECTION.match(sample)
+        and (sample[1:2] in {"{", "[", '"'} or not _SECTION.match(sample))
     ):
         return Format.JSON
     for pattern, kind in ((_NETRC, Format.NETRC), (_SHADOW, Format.SHADOW), (_HTPASSWD, Format.SHADOW)):

@@ -78,9 +78,9 @@ class Gate:
             return text.encode("utf-8", "replace").decode()
         return as_ascii(text)
 
-    def any(self, text: str) -> bool:
-        """Whether any line of ``text`` may hold a secret, or the name of one."""
-        return next(self.hot(text), None) is not None
+    def named(self, text: str) -> bool:
+        """Whether any line of ``text`` may hold a secret or so much as the name of one."""
+        return next(self.hot(text, file=True), None) is not None
 
 
 @dataclass(frozen=True, slots=True)

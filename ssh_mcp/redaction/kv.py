@@ -20,7 +20,8 @@ KEY_VALUE = re.compile(
     r"""(?x)
     (?<![\w.\-]) (-{0,2}[A-Za-z_][\w.\-]{0,99}+) (?![\w.\-])      # 1 name
     (\\{0,3}["'`]|\\u0022)? [\]}]{0,2}                            # 2 closing quote
-    ( [ \t]{0,8}:(?:[ \t]{1,8}[A-Za-z_][\w\[\]|.?<>]{0,40}|str|string|String|any)[ \t]{0,8}(?==[^=~>])   # 3 its type
+    ( [ \t]{0,8}:(?:[ \t]{1,8}[A-Za-z_][\w\[\]|.?<>]{0,40}[ \t]{1,8}   # 3 its type
+        |(?:str|string|String|any)[ \t]{0,8})(?==[^=~>])
     | [ \t]{1,4}(?:string|String|\[\]byte|char)[ \t]{1,4}(?==[^=~>]))?
     [ \t]{0,40}+ (=>|:=|\?=|\+=|<-|:{1,2}(?!:)|=(?![=~>])) [ \t]{0,40}+   # 4 separator
     (?!["'`]?<sha:[0-9a-f])
@@ -45,7 +46,7 @@ _MAX_WORD = 4096
 _TIGHT = re.compile(r"[^\s\"'<>]{1,4096}")
 _REST = re.compile(r"[^\s\"'<>]*")
 _NEXT_PAIR = re.compile(r"[;&,](?=\s*$|[ \t]*[\w.\-]{1,40}=|[ \t])")
-_TAIL = re.compile(r"[)\]};,.]{1,4}$")
+_TAIL = re.compile(r"[)\]};:,.]{1,4}$")
 _INLINE_COMMENT = re.compile(r"[ \t]+(?:#|//|;)(?:[ \t]|$).*|[ \t]+#.*")
 _ITEM = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'")
 _ARROW = re.compile(r"[ \t]{0,8}->[ \t]{0,8}\"((?:[^\"\\\n]|\\.)*)\"")
@@ -118,7 +119,7 @@ class _Scanner:
         if at >= eol or _BLOCK_SIGN.fullmatch(text, at, eol) or _closes(text, m, at, eol):
             return []
         if text[at] == "[":
-            return self._list(at, name, strength)
+            return self._list(m.start(), at, name, strength)
         if text[at] == "{":
             return []
         own = self.keys.is_own(name)
@@ -155,7 +156,7 @@ class _Scanner:
             found.append(Span(*m.span(1), "key", name))  # a plan's old and new value
         return found
 
-    def _list(self, at: int, name: str, strength: Strength) -> list[Span]:
+    def _list(self, since: int, at: int, name: str, strength: Strength) -> list[Span]:
         """Strings in ``[…]``; it may go on over a few lines."""
         text = self.text
         limit = max(min(self.stop, at + 65_536), at) + _MAX_WORD
@@ -169,7 +170,7 @@ class _Scanner:
             group = 1 if m[1] is not None else 2
             plain = strength is not Strength.STRONG and values.is_harmless(m[group])
             if is_secret(strength, m[group]) and not plain:
-                found.append(Span(*m.span(group), "key", name))
+                found.append(Span(*m.span(group), "key", name, since=since))
         return found
 
     def _bare(self, seen: Assignment, name: str, rest: Place) -> list[Span]:

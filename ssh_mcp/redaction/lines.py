@@ -56,6 +56,8 @@ def _kubernetes(text: str) -> list[Span]:
     seen = -1
     lines = Lines(text)
     for m in _SECRET_KIND.finditer(text):
+        if m.start() < seen:
+            continue
         low, high = _object_around(text, m.start(), m.end(), seen)
         seen = high
         for d in _DATA.finditer(text, low, high):
@@ -89,10 +91,10 @@ def _entries(text: str, data: re.Match[str]) -> list[Span]:
     place = blocks.block_content(text, data.end(), len(data[1]))
     if place is None:
         return []
-    start = text.rfind("\n", 0, place[0]) + 1
-    out = [Span(*m.span(2), "key", f"data.{m[1]}") for m in _ENTRY.finditer(text, start, place[1])]
+    start, since = text.rfind("\n", 0, place[0]) + 1, data.start()
+    out = [Span(*m.span(2), "key", f"data.{m[1]}", since=since) for m in _ENTRY.finditer(text, start, place[1])]
     out += [
-        Span(*body, "key", f"data.{m[2]}")
+        Span(*body, "key", f"data.{m[2]}", since=since)
         for m in _ENTRY_BLOCK.finditer(text, start, place[1])
         if (body := blocks.block_content(text, m.end(), len(m[1])))
     ]

@@ -11,6 +11,7 @@ _BEGIN = re.compile(r"-{4,5} ?BEGIN " + _LABEL + r" ?-{4,5}")
 _END = re.compile(r"-{4,5} ?END " + _LABEL + r" ?-{4,5}")
 _BREAK = re.compile(r"\r?\n|(?:\\+[rn])+")
 _BODY = re.compile(r"[A-Za-z0-9+/]{16,}={0,3}|=[A-Za-z0-9+/]{4}")
+_ONE_LINE = re.compile(r"(?:[A-Za-z0-9+/]{16,}={0,3}|\\+[rn]|[A-Za-z0-9+/]{4,}={1,2})+(?:\\+[rn])*\Z")
 _SHORT = re.compile(r"(?=[A-Za-z+/]*[0-9+/=])[A-Za-z0-9+/]{3,76}={0,3}")
 _HEADER = re.compile(r"(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset|MessageID|Subject|X-\w+):.*")
 _DECORATION = re.compile(r"[\"'`,;+)\]}]{1,8}$")
@@ -90,13 +91,16 @@ class KeyBlocks:
         """A block whose BEGIN was cut away: key lines directly above an END line."""
         text = self._text
         for m in _END.finditer(text, start, end):
-            top = line = text.rfind("\n", 0, m.start()) + 1
+            own = top = line = text.rfind("\n", 0, m.start()) + 1
             while line > self.covered:
                 above = text.rfind("\n", 0, line - 1) + 1
                 if above < self.covered or not _line_kind(text[max(above, line - 1 - _LOOK) : line - 1]):
                     break
                 top = line = above
-            if text[top : m.start()].strip(" \t\r\n#>"):
+            if top == own:  # nothing above: on one line, or only talked about
+                before = _ONE_LINE.search(text, max(own, m.start() - _LOOK), m.start())
+                top = before.start() if before else m.start()
+            if top < m.start():
                 out.append(Span(top, m.end(), "pem"))
                 self.covered = m.end()
 
@@ -117,7 +121,7 @@ class KeyBlocks:
 
 def _line_kind(line: str) -> int | None:
     """1: a line of key material (perhaps behind a log's prefix); 0: may stand in a block; None: something else."""
-    core = _DECORATION.sub("", line.strip().strip("\"'`"))
+    core = _DECORATION.sub("", line.strip().strip("\"'`").strip())
     if not core or _HEADER.fullmatch(core):
         return 0
     last = core.rsplit(None, 1)[-1].lstrip("\"'`>#")

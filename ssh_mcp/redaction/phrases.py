@@ -84,7 +84,7 @@ def _flags(s: Stretch) -> list[Span]:
         if not s.keys.strength(name) or ("\n" not in m[0] and "," not in m[0]):
             continue
         if place := _argument(s, m.end(), s.lines.end(m.end()), name):
-            out.append(s.span(place, name, "flag"))
+            out.append(s.span(place, name, "flag", m.start()))
     return out
 
 
@@ -122,7 +122,8 @@ def _calls(s: Stretch) -> list[Span]:
             continue
         if place := quoted(s.text, m.end(), s.end):
             value = s.text[slice(*place)]
-            if s.is_secret(m[2], value) and (m[1].lower() in _SETTERS or not values.is_harmless(value)):
+            literal = m[1].lower() in _SETTERS or m[2].isupper() or not values.is_harmless(value)
+            if literal and s.is_secret(m[2], value):
                 out.append(s.span(place, m[2]))
     return out
 

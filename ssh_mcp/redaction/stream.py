@@ -81,7 +81,12 @@ class OutputStream:
         found, opened = lines.find(self._context + head, self._rules)
         offset = len(self._context)
         spans = resolve(
-            head, [s._replace(start=s.start - offset, end=s.end - offset) for s in found if s.start >= offset]
+            head,
+            [
+                s._replace(start=s.start - offset, end=s.end - offset, since=max(-1, s.since - offset))
+                for s in found
+                if s.start >= offset
+            ],
         )
         hold = len(head)
         if not final:
@@ -98,10 +103,11 @@ class OutputStream:
         else:
             limit = HOLD
         end = len(head.rstrip())
-        for span in spans:
-            # A block or list that reaches the end may go on; and no span is ever cut.
-            if span.start < hold < span.end or (span.end >= end and "\n" in head[span.start : span.end]):
-                hold = min(hold, head.rfind("\n", 0, span.start) + 1)
+        for span in reversed(spans):
+            begin = span.since if span.since >= 0 else span.start
+            # A block or list that reaches the end may go on; and nothing is parted from what names it.
+            if begin < hold < span.end or (span.end >= end and "\n" in head[begin : span.end]):
+                hold = min(hold, head.rfind("\n", 0, begin) + 1)
         return hold if len(head) - hold <= limit else len(head)
 
     def _endless(self, text: str) -> tuple[str, str]:
@@ -131,7 +137,7 @@ def _announced(head: str, rules: Rules) -> int:
     at = len(head)
     for _ in range(_LOOKAHEAD_LINES):
         at = head.rfind("\n", 0, max(0, at - 1)) + 1
-    hold = at if rules.gate.any(head[at:]) else len(head)
+    hold = at if rules.gate.named(head[at:]) else len(head)
     if m := _OPEN_LIST.search(head, head.rfind("\n", 0, max(0, len(head) - _TAIL)) + 1):
         hold = min(hold, m.start())
     for m in _OPEN_DATA.finditer(head, head.rfind("\n", 0, max(0, len(head) - HOLD)) + 1):

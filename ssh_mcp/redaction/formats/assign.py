@@ -26,7 +26,6 @@ _SECTION = re.compile(r"^[ \t]*\[([^\]\n]{1,200})\]", re.MULTILINE)
 _LONG_QUOTED = {
     '"': re.compile(r'"((?:[^"\\]|\\.){0,65536}+)"', re.DOTALL),
     "'": re.compile(r"'([^']{0,65536}+)'"),
-    "`": re.compile(r"`([^`]{0,65536}+)`"),
 }
 _COMMENT = re.compile(r"[ \t]+[#;](?:[^\n]*)|[ \t]+//[ \t][^\n]*")
 _INI_COMMENT = re.compile(r"[ \t]+[#;][ \t][^\n]*|[ \t]{2,}[#;][^\n]*")
@@ -94,7 +93,7 @@ def ini(text: str, rules: Rules) -> list[Span]:
 
 def _ini_value(text: str, lines: Lines, at: int) -> Place:
     eol = lines.end(at)
-    if inner := quoted(text, at, eol):
+    if text[at] != "`" and (inner := quoted(text, at, eol)):
         rest = inner[1] + 1
         if rest >= eol or not text[rest:eol].strip() or _INI_COMMENT.match(text, rest, eol):
             return inner

@@ -35,6 +35,9 @@ def spans(text: str, rules: Rules) -> tuple[list[Span], bool]:
     """Secrets of a YAML text, and whether all of it was valid."""
     if len(text) > MAX_CHARS or _too_deep(text):
         return [], False
+    if text.startswith("\ufeff"):  # libyaml does not count it
+        found, sure = spans(text[1:], rules)
+        return [s._replace(start=s.start + 1, end=s.end + 1) for s in found], sure
     tree = Tree(rules.keys)
     # PyYAML refuses control characters; a space in their place keeps every position.
     clean = _UNPRINTABLE.sub(" ", text)
