@@ -45,7 +45,7 @@ def shadow(text: str) -> list[Span]:
     out = []
     for m in _FIELD.finditer(text):
         value = m[2].strip()
-        if _LOCKED.fullmatch(value) or value.startswith("<sha"):
+        if not value or _LOCKED.fullmatch(value) or value.startswith("<sha"):
             continue
         start = m.start(2) + (1 if value[0] == "!" else 0)
         if len(value) > 2:
