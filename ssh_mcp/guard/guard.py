@@ -15,6 +15,7 @@ from ssh_mcp.guard.sanitise import remarks, split_pending, strip_controls
 from ssh_mcp.guard.walk import Walker, warned
 from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction.engine import OutputStream, looks_secret, mask_key_value, redact_output, rules_from
+from ssh_mcp.redaction.stream import HOLD
 from ssh_mcp.results.base import Result
 
 _SURROGATES = re.compile("[\ud800-\udfff]+")
@@ -111,6 +112,15 @@ class Guard:
         return GuardStream(OutputStream(self._rules) if self._redacts else None)
 
 
+def _complete(text: str) -> tuple[str, str]:
+    """What can be sanitised now, and the rest: a line not ended may yet be rubbed out, an escape sequence go on."""
+    cut = text.rfind("\n") + 1
+    if len(text) - cut > HOLD:
+        return split_pending(text)
+    done, pending = split_pending(text[:cut])
+    return done, pending + text[cut:]
+
+
 class GuardStream:
     """``feed`` bytes, get text fit to be shown; ``close`` gives the rest. ``warnings`` grow as the output does."""
 
@@ -138,7 +148,7 @@ class GuardStream:
         text = self._pending + text
         self._pending = ""
         if not final:
-            text, self._pending = split_pending(text)
+            text, self._pending = _complete(text)
         if "\ufffd" in text:
             self._seen["Some bytes are not UTF-8 and shown as U+FFFD."] = None
         text = strip_controls(text)

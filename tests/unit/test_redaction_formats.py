@@ -38,7 +38,12 @@ LAYOUT = {
         "[db]\n  password   =   «aligned»   ",
         "[db]\nsecret = «line one\n    line two»\nport = 1",
     ],
-    "app.properties": ["db.password=«hunter2»", "db.password: «hunter2»", "db.password=«a\\\n  b»\nx=1", "# password=example word"],
+    "app.properties": [
+        "db.password=«hunter2»",
+        "db.password: «hunter2»",
+        "db.password=«a\\\n  b»\nx=1",
+        "# password=example word",
+    ],
     "app.yaml": [
         "password: «hunter2»",
         "password:   «hunter2»   # comment",
@@ -101,7 +106,7 @@ LAYOUT = {
     ],
     "app.php": [
         "define('DB_PASSWORD', '«x»');",
-        "define( \"DB_PASSWORD\", \"«x y»\" );",
+        'define( "DB_PASSWORD", "«x y»" );',
         "$cfg['db']['password'] = '«x»';",
         "'password' => '«x»',",
         "$password = $_POST['password'];",
@@ -116,14 +121,18 @@ LAYOUT = {
         'token = os.getenv("TOKEN", "«fallback»")',
         "KEY = b'«a9F3kL0pQz7XwV2b»'",
     ],
-    ".netrc": ["machine h login u password «x»", "machine h\n  login u\n  password «x y»".replace(" y", ""), "default login u password «x»"],
+    ".netrc": [
+        "machine h login u password «x»",
+        "machine h\n  login u\n  password «x y»".replace(" y", ""),
+        "default login u password «x»",
+    ],
     ".pgpass": ["h:5432:d:u:«x»", "*:*:*:u:«a\\:b:c»", "# h:p:d:u:x"],
     "shadow": ["root:«$6$salt$abcdefghijklmnopqrstuvwxyz»:19000:0:99999:7:::", "bin:*:1:::::\nx:!:1:::::"],
     "Dockerfile": ["ENV DB_PASSWORD=«x1» A=b", "ARG API_TOKEN=«y2»", "ENV DB_PASSWORD «x1y»"],
     "main.tf": ['variable "db_password" {\n  default = "«x»"\n}', 'password = "«x»"', "password = var.password"],
     "id_rsa": [f"«{PEM}»", f"x\n«{PEM}»\ny"],
     "/run/secrets/db": ["«anything at all 1»".replace(" at all ", "-")],
-}  # fmt: skip
+}
 CASES = [(path, marked, end) for path, texts in LAYOUT.items() for marked in texts for end in ("\n", "\r\n")]
 
 
@@ -174,14 +183,31 @@ def test_a_file_cut_anywhere_does_not_leak(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/srv/.env", Format.ENV), ("/srv/.env.production", Format.ENV), ("a.env", Format.ENV), ("x.yml", Format.YAML),
-        ("values.yaml.j2", Format.YAML), ("a.json", Format.JSON), ("terraform.tfstate", Format.JSON), ("a.toml", Format.TOML),
-        ("pom.xml", Format.XML), ("web.config", Format.XML), ("php.ini", Format.INI), ("app.service", Format.INI),
-        ("app.properties", Format.INI), (".npmrc", Format.INI), ("/root/.aws/credentials", Format.INI), ("x.php", Format.CODE),
-        ("main.tf", Format.CODE), (".netrc", Format.NETRC), (".pgpass", Format.PGPASS), ("/etc/shadow", Format.SHADOW),
-        (".htpasswd", Format.SHADOW), ("settings.ini.bak-20240101T000000Z", Format.INI), ("C:\\app\\web.xml", Format.XML),
+        ("/srv/.env", Format.ENV),
+        ("/srv/.env.production", Format.ENV),
+        ("a.env", Format.ENV),
+        ("x.yml", Format.YAML),
+        ("values.yaml.j2", Format.YAML),
+        ("a.json", Format.JSON),
+        ("terraform.tfstate", Format.JSON),
+        ("a.toml", Format.TOML),
+        ("pom.xml", Format.XML),
+        ("web.config", Format.XML),
+        ("php.ini", Format.INI),
+        ("app.service", Format.INI),
+        ("app.properties", Format.INI),
+        (".npmrc", Format.INI),
+        ("/root/.aws/credentials", Format.INI),
+        ("x.php", Format.CODE),
+        ("main.tf", Format.CODE),
+        (".netrc", Format.NETRC),
+        (".pgpass", Format.PGPASS),
+        ("/etc/shadow", Format.SHADOW),
+        (".htpasswd", Format.SHADOW),
+        ("settings.ini.bak-20240101T000000Z", Format.INI),
+        ("C:\\app\\web.xml", Format.XML),
     ],
-)  # fmt: skip
+)
 def test_a_format_is_known_by_the_files_name(path: str, expected: Format) -> None:
     text = "<configuration><a/></configuration>" if path == "web.config" else "x"
     assert detect(text, path) is expected
@@ -190,12 +216,21 @@ def test_a_format_is_known_by_the_files_name(path: str, expected: Format) -> Non
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("A=1\nB=2\nC=3\n", Format.ENV), ("[s]\na = b c\nd = e\n", Format.INI), ("a: b\nc:\n  - d\n", Format.YAML),
-        ('{"a": 1}', Format.JSON), ('[{"a": 1}]', Format.JSON), ('[t]\na = "b"\nc = 1\n', Format.TOML), ("<?xml version='1.0'?><a/>", Format.XML),
-        ("<?php $a = 1;", Format.CODE), ("machine h login u password p\n", Format.NETRC), ("h:1:d:u:p\nh:2:d:u:q\n", Format.PGPASS),
-        ("root:$6$a$b:19000:0:99999:7:::\n", Format.SHADOW), ("just some text\nover lines\n", Format.GENERIC), ("", Format.GENERIC),
+        ("A=1\nB=2\nC=3\n", Format.ENV),
+        ("[s]\na = b c\nd = e\n", Format.INI),
+        ("a: b\nc:\n  - d\n", Format.YAML),
+        ('{"a": 1}', Format.JSON),
+        ('[{"a": 1}]', Format.JSON),
+        ('[t]\na = "b"\nc = 1\n', Format.TOML),
+        ("<?xml version='1.0'?><a/>", Format.XML),
+        ("<?php $a = 1;", Format.CODE),
+        ("machine h login u password p\n", Format.NETRC),
+        ("h:1:d:u:p\nh:2:d:u:q\n", Format.PGPASS),
+        ("root:$6$a$b:19000:0:99999:7:::\n", Format.SHADOW),
+        ("just some text\nover lines\n", Format.GENERIC),
+        ("", Format.GENERIC),
     ],
-)  # fmt: skip
+)
 def test_a_format_is_known_by_its_content(text: str, expected: Format) -> None:
     assert detect(text) is expected
 
@@ -239,13 +274,15 @@ PEM_FORMS = {
     "quoted lines": "\n".join(f"'{line}\\n' +" for line in PEM.split("\n")),
     "commented": "\n".join("# " + line for line in PEM.split("\n")),
     "journal": "\n".join("Nov 22 12:00:00 web01 app[7]: " + line for line in PEM.split("\n")),
-    "encrypted": PEM.replace("KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A1B2C3D4E5F60718293A4B5C6D7E8F9\n\n", 1),
+    "encrypted": PEM.replace(
+        "KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A1B2C3D4E5F60718293A4B5C6D7E8F9\n\n", 1
+    ),
     "cut off": PEM[: PEM.index("-----END") - 20],
     "headless": PEM[40:],
     "pgp": PEM.replace("RSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK"),
     "openssh": PEM.replace("RSA", "OPENSSH"),
     "openvpn": PEM.replace("RSA PRIVATE KEY", "OpenVPN Static key V1"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text", PEM_FORMS.values(), ids=PEM_FORMS.keys())

@@ -9,23 +9,25 @@ from ssh_mcp.redaction.keys import KeyMatcher, Strength, words_of
 KEYS = KeyMatcher()
 
 STRONG = """
-password PASSWORD Password db_password DB_PASSWORD dbPassword dbpassword DBPassword db.password db-password db:password
-passwd passphrase pass pwd secret token credential api_key apikey apiKey API-KEY ssh_passphrase client_secret clientSecret
-secret_key secretkey secret_access_key aws_secret_access_key private_key privateKey encryption_key signing_key access_token
-refreshToken authToken auth_token bearer_token session_secret cookie_secret jwt_secret oauth_token oauth2_client_secret
-requirepass masterauth rootpw bindpw smtp_pass MYSQL_ROOT_PASSWORD POSTGRES_PASSWORD key_password password_hash PresharedKey
-secret_key_base SECRET_KEY password2 new_password psk wpa_passphrase keystorePassword storepass rpcpassword identitytoken
-SharedAccessKey AccountKey spring.datasource.password _authToken REDIS_AUTH_PASS user_password_hash masterKey license_key
+password PASSWORD Password db_password DB_PASSWORD dbPassword dbpassword DBPassword db.password db-password
+db:password passwd passphrase pass pwd secret token credential api_key apikey apiKey API-KEY ssh_passphrase
+client_secret clientSecret secret_key secretkey secret_access_key aws_secret_access_key private_key privateKey
+encryption_key signing_key access_token refreshToken authToken auth_token bearer_token session_secret
+cookie_secret jwt_secret oauth_token oauth2_client_secret requirepass masterauth rootpw bindpw smtp_pass
+MYSQL_ROOT_PASSWORD POSTGRES_PASSWORD key_password password_hash PresharedKey secret_key_base SECRET_KEY
+password2 new_password psk wpa_passphrase keystorePassword storepass rpcpassword identitytoken SharedAccessKey
+AccountKey spring.datasource.password _authToken REDIS_AUTH_PASS user_password_hash masterKey license_key
 """
 WEAK = "auth private session cookie jwt oauth bearer credentials ssh_key client_key server_key session_id secret_id salt dsn"
 FAINT = "key keys secrets tokens idempotence_key2 signature"
 NONE = """
-monkey keyspace keyboard tokenizer tokenize authoring_tool author authority authored public_key publicKey PUBLIC_KEY max_tokens
-maxTokens min_tokens total_tokens session_timeout sessionTimeout token_count token_type token_ttl token_url tokenExpiry
-password_file PASSWORD_FILE passwordFile password_min_length passwordAuthentication PasswordAuthentication password_policy
-secret_name secretName secretKeyRef key_id keyId key_path key_file keyName primary_key foreign_key sort_key partition_key
-cache_key auth_method auth_type auth_url auth_basic proxy_pass fastcgi_pass private_ip PrivateTmp PrivateDevices bypass compass
-passenger secretary hotkey turkey whiskey username host port path name passwordless password_reset_url session.save_path
+monkey keyspace keyboard tokenizer tokenize authoring_tool author authority authored public_key publicKey
+PUBLIC_KEY max_tokens maxTokens min_tokens total_tokens session_timeout sessionTimeout token_count token_type
+token_ttl token_url tokenExpiry password_file PASSWORD_FILE passwordFile password_min_length
+passwordAuthentication PasswordAuthentication password_policy secret_name secretName secretKeyRef key_id keyId
+key_path key_file keyName primary_key foreign_key sort_key partition_key cache_key auth_method auth_type
+auth_url auth_basic proxy_pass fastcgi_pass private_ip PrivateTmp PrivateDevices bypass compass passenger
+secretary hotkey turkey whiskey username host port path name passwordless password_reset_url session.save_path
 cookie_domain cookie_path cookieSameSite key_exchange keyring authorized_keys host_key gpg_key api_key_header
 """
 

@@ -83,12 +83,38 @@ def test_replaced_keys_leave_the_default_words_readable_but_not_tokens() -> None
 
 
 REFERENCES = [
-    "${DB_PASSWORD}", "$DB_PASSWORD", "$(cat /run/secrets/db)", "`pass show db`", "{{ vault_password }}", "{{ .Values.password }}",
-    "%(password)s", "%PASSWORD%", "@PASSWORD@", "<your-password>", "<password>", "/run/secrets/db", "~/.pgpass", "./secret.txt",
-    "C:\\secrets\\db.txt", "vault:secret/data/db#password", "op://vault/item/password", "arn:aws:secretsmanager:eu-west-1:1:secret:db",
-    "${{ secrets.DB_PASSWORD }}", "env:DB_PASSWORD", "file:/run/secrets/db", "ENC[AES256_GCM,data:abc,iv:def,tag:ghi,type:str]",
-    "(sensitive value)", "[REDACTED]", "********", "null", "None", "~", "true", "no", "",
-]  # fmt: skip
+    "${DB_PASSWORD}",
+    "$DB_PASSWORD",
+    "$(cat /run/secrets/db)",
+    "`pass show db`",
+    "{{ vault_password }}",
+    "{{ .Values.password }}",
+    "%(password)s",
+    "%PASSWORD%",
+    "@PASSWORD@",
+    "<your-password>",
+    "<password>",
+    "/run/secrets/db",
+    "~/.pgpass",
+    "./secret.txt",
+    "C:\\secrets\\db.txt",
+    "vault:secret/data/db#password",
+    "op://vault/item/password",
+    "arn:aws:secretsmanager:eu-west-1:1:secret:db",
+    "${{ secrets.DB_PASSWORD }}",
+    "env:DB_PASSWORD",
+    "file:/run/secrets/db",
+    "ENC[AES256_GCM,data:abc,iv:def,tag:ghi,type:str]",
+    "(sensitive value)",
+    "[REDACTED]",
+    "********",
+    "null",
+    "None",
+    "~",
+    "true",
+    "no",
+    "",
+]
 
 
 @pytest.mark.parametrize("value", REFERENCES)
