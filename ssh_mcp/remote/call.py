@@ -44,14 +44,15 @@ class Call:
         self.hosts.append(host)
         return host
 
-    async def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
-        """Tell the client, at most twice a second and only once the call has lasted a second."""
+    async def progress(self, done: float, total: float | None = None, message: str | None = None) -> bool:
+        """Tell the client, at most twice a second and only once the call has lasted a second. False: not told now."""
         now = time.monotonic()
         if now - self.started < PROGRESS_AFTER or now - self._last_progress < PROGRESS_EVERY:
-            return
+            return False
         self._last_progress = now
         with contextlib.suppress(ConnectionError, RuntimeError):
             await self.send_progress(done, total, message)
+        return True
 
     def note_path(self, canonical: str) -> None:
         """The audit line hashes the canonical paths that the call touches."""

@@ -44,7 +44,8 @@ async def run_streaming(host: RemoteHost, command: str, timeout: float | None) -
             if fresh:
                 tail = "".join(fresh)[-TAIL_CHARS:]
                 fresh.clear()
-                await host.call.progress(total, None, tail)
+                if not await host.call.progress(total, None, tail):
+                    fresh.insert(0, tail)
 
     async with alongside(report):
         return await host.commands.execute(command, timeout=timeout, sink=sink)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 async def test_each_host_answers_for_itself(mcp_server: McpServerFactory, sshd_factory: SshdFactory) -> None:
     first, second, gone = sshd_factory(), sshd_factory(), sshd_factory()
     gone.stop()
-    hosts = {
+    hosts: dict[str, Sshd | Host] = {
         "good": first,
         "other": second,
         "strict": Host(first, lines=['command_allowlist = ["id"]']),
@@ -145,7 +145,7 @@ async def test_arguments_out_of_range_are_refused_before_anything_runs(
 
 async def test_each_hosts_output_is_masked_by_its_own_policy(mcp_server: McpServerFactory, sshd: Sshd) -> None:
     secret = "hunter2hunter2hunter2"
-    hosts = {"shown": Host(sshd, lines=["redact_output = false"]), "masked": sshd}
+    hosts: dict[str, Sshd | Host] = {"shown": Host(sshd, lines=["redact_output = false"]), "masked": sshd}
     async with mcp_server(hosts) as server:
         done = await server.call("ssh_broadcast", hosts=["shown", "masked"], command=f"echo DB_PASSWORD={secret}")
         assert secret not in done["results"]["masked"]["stdout"]

@@ -20,8 +20,8 @@ class Notes:
     def __init__(self) -> None:
         self.seen: list[tuple[float, float | None, str]] = []
 
-    async def __call__(self, done: float, total: float | None, message: str | None) -> None:
-        self.seen.append((done, total, message or ""))
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        self.seen.append((progress, total, message or ""))
 
     @property
     def text(self) -> str:

@@ -98,7 +98,7 @@ async def test_a_task_is_not_run_again_when_its_server_died(
             assert server.app is not None
             task = await begin(server, f"echo x >> {made}; {trace.sleep}", timeout=300)
             await anyio.to_thread.run_sync(trace.wait_for)
-            worker = server.app.server._worker
+            worker: Any = server.app.server._worker
             assert worker.redelivery_timeout == timedelta(seconds=2)
 
             async def no_renewal(*_args: Any, **_kwargs: Any) -> None:

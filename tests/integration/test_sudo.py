@@ -75,7 +75,7 @@ async def test_the_keyring_goes_before_the_command_and_its_default_after(
     entries = {("ssh-mcp-sudo", "web"): PASSWORD}
 
     class InMemory(KeyringBackend):
-        priority = 1  # type: ignore[assignment]
+        priority = 1
 
         def get_password(self, service: str, username: str) -> str | None:
             return entries.get((service, username))
@@ -83,7 +83,7 @@ async def test_the_keyring_goes_before_the_command_and_its_default_after(
         def set_password(self, service: str, username: str, password: str) -> None:
             entries[service, username] = password
 
-    monkeypatch.setattr(keyring.core, "_keyring_backend", InMemory())
+    monkeypatch.setattr(keyring.core, "_keyring_backend", InMemory())  # type: ignore[no-untyped-call]
     user = sudo_user(WITH_PASSWORD)
     wrong = password_command(tmp_path, "wrong")
     async with mcp_server({"web": host_of(user, sshd)}, ssh_sudo_password_cmd=wrong) as server:
