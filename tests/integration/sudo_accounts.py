@@ -8,11 +8,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.integration.mcp_server import Host
 from tests.lab import need
-from tests.lab.accounts import Account
+from tests.lab.accounts import PREFIX, Account
 from tests.lab.sshd import Sshd
 
 PASSWORD = "canary pass'word \\ äöü 4711"
@@ -32,6 +33,7 @@ def sudo_user(lab_users: Callable[..., Account], monkeypatch: pytest.MonkeyPatch
     """
     need(os.geteuid() == 0, "sudo rules need root")
     need(shutil.which("sudo") and shutil.which("visudo"), "sudo is not installed")
+    _sweep()
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     made: list[Path] = []
 
@@ -55,6 +57,15 @@ def sudo_user(lab_users: Callable[..., Account], monkeypatch: pytest.MonkeyPatch
     yield make
     for file in made:
         file.unlink(missing_ok=True)
+
+
+def _sweep() -> None:
+    """Remove the rules that a killed test run left behind."""
+    for directory in ("/etc/sudoers.d", "/etc/pam.d"):
+        for file in Path(directory).glob(f"{PREFIX}sudo-*"):
+            owner = file.name.rpartition("-")[2]
+            if owner.isdigit() and not psutil.pid_exists(int(owner)):
+                file.unlink(missing_ok=True)
 
 
 def host_of(account: Account, sshd: Sshd) -> Host:
