@@ -423,3 +423,18 @@ async def test_a_host_without_mktemp_stat_or_grep_still_has_sessions(
     async with mcp_server({"web": sshd}) as server:
         run = Session(server, await server.call("ssh_shell_open", host="web"))
         assert (await run("echo here"))["stdout"] == "here\n"
+
+
+@pytest.mark.parametrize("transport", ["process", "direct"])
+async def test_sessions_work_the_same_over_the_other_transports(
+    mcp_server: McpServerFactory, sshd: Sshd, trace: Trace, transport: str
+) -> None:
+    async with mcp_server({"web": sshd}, ssh_transport=transport) as server:
+        run = Session(server, await server.call("ssh_shell_open", host="web"))
+        await run("cd /tmp; A=kept")
+        assert (await run(f"{trace.sleep}; echo never", timeout=2))["timed_out"]
+        await anyio.to_thread.run_sync(trace.wait_gone)
+        assert (await run("echo $A $PWD"))["stdout"] == "kept /tmp\n"
+        await run(f"{trace.sleep} &")
+        await server.call("ssh_shell_close", session_id=run.id)
+        await anyio.to_thread.run_sync(trace.wait_gone)

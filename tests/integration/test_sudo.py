@@ -319,6 +319,19 @@ async def test_a_cancelled_call_ends_all_that_runs_as_root(
         await check_root(server)
 
 
+@pytest.mark.parametrize("transport", ["process", "direct"])
+async def test_sudo_works_the_same_over_the_other_transports(
+    mcp_server: McpServerFactory, sshd: Sshd, sudo_user: SudoUser, trace: Trace, tmp_path: Path, transport: str
+) -> None:
+    user = sudo_user(WITH_PASSWORD)
+    settings = {"ssh_transport": transport, "ssh_sudo_password_cmd": password_command(tmp_path)}
+    async with mcp_server({"web": host_of(user, sshd)}, **settings) as server:
+        await check_root(server)
+        done = await server.call("ssh_sudo_exec", host="web", command=f"{trace.sleep} | {trace.sleep}", timeout=2)
+        assert done["timed_out"]
+        await anyio.to_thread.run_sync(trace.wait_gone)
+
+
 # --- secrecy --------------------------------------------------------------------------------------------------------
 
 
