@@ -12,6 +12,7 @@ from ssh_mcp.redaction.keys import Strength
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.quoting import Place, quoted, without_reference
 from ssh_mcp.redaction.stretch import Stretch
+from ssh_mcp.redaction.talk import is_prose
 
 _NAME_KEY = r"(?:name|key|param(?:eter)?_?(?:name|key)|env_?var|variable|option|id|property|secretname|setting)"
 _VALUE_KEY = (
@@ -43,7 +44,7 @@ _ELEMENT = re.compile(
 _CLOSING = re.compile(r"</([\w:.\-]{1,80})>")
 _NAMED = re.compile(
     r"<\w[\w:.\-]{0,60}\s[^<>]{0,200}?\b(?:name|key|id)=[\"']([\w.\-]{1,100})[\"'][^<>]{0,200}>"
-    r"\s{0,40}([^<>]{1,2000}?)\s{0,40}<"
+    r"\s{0,40}(?:<(?:value|string|data)(?:\s[^<>]{0,80})?>)?([^<>]{1,2000}?)\s{0,40}<"
 )
 _VARIABLE = re.compile(r"\b(?:variable|output|resource\s{1,9}\"\w{1,80}\")\s{1,9}\"([\w\-]{1,100})\"\s{0,9}\{")
 _DEFAULT = re.compile(r"(?:^[ \t]*|\{[ \t]*)(?:default|value|result)[ \t]*=[ \t]*", re.MULTILINE)
@@ -65,7 +66,9 @@ def elements(s: Stretch) -> list[Span]:
     out = [
         s.span(m.span(2), m[1])
         for m in _ELEMENT.finditer(s.text, s.start, s.end)
-        if (m[3] in {m[1], None} or (m.end() == len(s.text) and m[1].startswith(m[3]))) and s.is_secret(m[1], m[2])
+        if not (" " in m[2] and is_prose(m[2]))
+        and (m[3] in {m[1], None} or (m.end() == len(s.text) and m[1].startswith(m[3])))
+        and s.is_secret(m[1], m[2])
     ]
     out += _headless(s)
     for pattern in (_NAMED, _PAIR_XML):

@@ -18,8 +18,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     (
         r"curl|lftp|hey|httperf",
         (
-            rf"{_GAP}[\"']?(?:-\w*u|--user|-U|--proxy-user)(?:[ =]|[\"'],\s?)?[\"']?[^\s:,\"']{{1,128}}[:,]"
-            rf"([^\s\"']{{1,512}})"
+            rf"{_GAP}[\"']?(?:-\w*u|--user|-U|--proxy-user)(?:[ =]|[\"'],\s?)?[\"']?[^\s:,\"']{{1,128}}[\"']?[:,]"
+            rf"[\"']?([^\s\"']{{1,512}})"
         ),
     ),
     (r"ab", rf"{_GAP}-[AP][ ]?[\"']?[^\s:\"']{{1,128}}:([^\s\"']{{1,512}})"),
@@ -48,6 +48,16 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"snmp(?:walk|get|set|bulkwalk)", rf"{_GAP}-(?:A|X)[ \t]+{_W}"),
     (r"7za?|7zr|rar|unrar", rf"{_GAP}-h?p(?=[^\s\-]){_W}"),
     (r"useradd|usermod|adduser", rf"{_GAP}-p[ \t]+{_W}"),
+    (r"ssh-keygen", rf"{_GAP}-N[ \t]+{_W}"),
+    (r"ssh-keygen", rf"{_GAP}-P[ \t]+{_W}"),
+    (r"cryptsetup|chpasswd|passwd|gpg|sudo|login|gh", rf"[^\n]{{0,200}}?<<<[ \t]*{_W}"),
+    (
+        r"\w+[ \t]+config[ \t]+(?:set|create|add|update)",
+        rf"{_GAP}[\w.\-:/]{{0,60}}(?i:password|passwd|secret|token|api_?key|access_key|pass)\w{{0,20}}[ \t]+(?!-){_W}",
+    ),
+    (r"(?:composer|poetry)[ \t]+config", rf"{_GAP}http-basic\.\S{{1,60}}[ \t]+\S{{1,60}}[ \t]+{_W}"),
+    (r"createUser", rf"{_GAP}(?:SHA|MD5)[\w-]*[ \t]+{_W}"),
+    (r"createUser", rf"{_GAP}(?:AES|DES)[\w-]*[ \t]+{_W}"),
     (r"rabbitmqctl", rf"{_GAP}(?:add_user|change_password|authenticate_user)[ \t]+\S{{1,128}}[ \t]+{_W}"),
     (r"xfreerdp3?|rdesktop|wfreerdp", rf"{_GAP}(?:-p[ \t]+|/p:){_W}"),
     (r"net[ \t]+user", r"[ \t]+[^\s/]{1,64}[ \t]+([^\s/*]\S{1,127})"),
@@ -83,7 +93,7 @@ HINTS = (
     "|valkey-cli|mongo|influx|cqlsh"
     "|ldap[a-z]+|smb|rpcclient|winexe|wmic|crackmap|htpasswd|openssl|sqlcmd|bcp|osql|isql|ipmitool"
     "|mosquitto|unzip|zip|snmp|7z|rar"
-    "|useradd|usermod|rabbitmqctl|freerdp|rdesktop|nmcli|wpa_cli|sqlplus|rman|expdp|impdp|keytool"
+    "|ssh-keygen|createUser|composer|poetry|cryptsetup|useradd|usermod|rabbitmqctl|freerdp|rdesktop|nmcli|wpa_cli|sqlplus|rman|expdp|impdp|keytool"
     "|jarsigner|cmdkey|psexec"
 )
 """Program names for the gate: a line with one of these and a flag is looked at."""

@@ -55,7 +55,7 @@ class Gate:
         if own:
             ask = _validator(own)
             self._wide, self._file = (*_WIDE, (False, ask)), (*_FILE, (False, ask))
-            self._narrow = (*_NARROW, (Look.KEY_VALUE | Look.PHRASES, ask))
+            self._narrow = (*_NARROW, (Look.KEY_VALUE | Look.PAIRS | Look.PHRASES, ask))
 
     def hot(self, text: str, *, file: bool = False) -> Iterator[tuple[int, int, Look]]:
         """(start, end, what to look for) of every line, newline included, that may hold a secret, in order.
@@ -63,7 +63,7 @@ class Gate:
         ``file`` asks more widely: every line that names a secret at all is looked at for names.
         """
         text = self._probe(text)
-        look = Look.KEY_VALUE | Look.PHRASES if file else Look(0)
+        look = Look.KEY_VALUE | Look.PAIRS | Look.PHRASES if file else Look(0)
         for start, end in _hot_lines(_Cased(text, text.lower()), self._file if file else self._wide):
             line = text[start:end]
             found = look

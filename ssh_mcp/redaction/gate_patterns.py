@@ -18,9 +18,10 @@ class Look(IntFlag):
     """Which detectors a line is worth."""
 
     KEY_VALUE = 1
-    PHRASES = 2
-    SHAPES = 4
-    COMMANDS = 8
+    PAIRS = 2
+    PHRASES = 4
+    SHAPES = 8
+    COMMANDS = 16
 
 
 _NAME = r"[a-z0-9_.\-]*"
@@ -35,10 +36,10 @@ _DIGIT_OR_LONG = (
 )
 _TYPED = r"(?:[ \t]+(?:string|\[\]byte)|[ \t]*:[ \t]*[\w\[\]|.?<>]+)[ \t]*="
 _ATTRIBUTE = (
-    r"(?:[ \t]*/?>|<|[\"'][ \t]*(?:,[ \t]*[\"']|\{|value|type|default|data|/?>)"
+    r"(?:[ \t]*/?>|<|[\"'][ \t]*(?:,[ \t]*[\"']|\{|[a-z]+=|/?>)"
     r"|,[ \t]*[\"']?(?:val|default|content|data))"
 )
-_DIRECTIVE = r"[ \t]+(?:[0-9] |ascii-text )?[\"']?(?:[a-z_\-.]+[0-9@!#$%^&*+]|[0-9@!#$%^&*+][^\s]{3})"
+_DIRECTIVE = r"[ \t]+(?:ascii )?(?:[0-9] |ascii-text )?[\"']?(?:[a-z_\-.]+[0-9@!#$%^&*+]|[0-9@!#$%^&*+][^\s]{3})"
 _STEMS = "pass|pwd|secret|token|cred|psk|auth|bearer|cookie|sess|jwt|dsn|salt|signature|private|key"
 _KEY_KINDS = "pi|ss|nt|on|pt|ng|er|ed|te|pp|se|ge|ie|th|to|ac|al|ry|in|es|oy|ok|wt|re"
 """How the words end that make a key a secret one: api_key, access-key, encryptionKey …"""
@@ -66,7 +67,10 @@ WIDE_LOWER = (
     rf"{_DASH}-?[a-z\-.]*(?:{_STEMS}|pw){_NAME}[\"',]*(?:\s|$)|--(?:proxy-)?user[ \t=\"']",
     rf"{_DASH}(?:[puawxkhcn][^\s\-]|[puawxkbcn]+[\"',]*[ \t]+[\"']?[^\s\-])|(?: /p:| pass:|\"pass:|'pass:)",
     r"chpasswd|add_user|change_password|net user|alias set|vault login|configure set|sqlplus|-stdin|sudo -s",
-    r"(?:login|username)[ \t]+\S+[ \t]+(?:password|passwd|account|pass)[ \t]+\S",
+    r"(?:login|username)[ \t]+\S+[ \t]+(?:password|passwd|account|pass|secret)[ \t]+\S",
+    r"(?:tion-key|ey-string|ared-key)[ \t]+[^\s]{4}|<<<|config (?:set|create|add|update) |http-basic\.|createuser ",
+    r"setuser | on >|(?:xauth|eap|ntlm|pin) \"|\.(?:auth|login|authenticate)\(|set password",
+    r"(?:account|access|secret)[._]?key[a-z0-9_.\-]*[ \t]+[^\s]{8}",
     rf"(?:unseal|recovery) key [0-9]|(?:env |arg |setenv |setx |header |param |env\t)[ \t]*{_NAME}(?:{_STEMS})",
 )
 """Asked of the lower-cased text."""
@@ -121,8 +125,14 @@ SHAPES = (
     r"(?i-u:(?:authorization|cookie2?)[ \t\"'\\]*[:=,])",
 )
 _SENTENCES = (
-    r"(?i-u:(?:login|user|account|username)[ \t]+\S+[ \t]+(?:password|passwd|account|pass)[ \t]+\S)",
+    r"(?i-u:(?:login|user|account|username)[ \t]+\S+[ \t]+(?:password|passwd|account|pass|secret)[ \t]+\S)",
     r"(?i-u:identified[ \t]+(?:by|as|with)|password[ \t]*\(?[ \t]*'[^' ]|kind[\"']?:[ \t]*[\"']?Secret)",
+    r"(?i-u:(?:xauth|eap|ntlm|pin) \"|\.(?:auth|login|authenticate)\(|set[ \t]+password|setuser|user[ \t][^\n]* >)",
+    (
+        r"(?i-u:(?:with|using|enable|set|has|config)[ \t]+(?:the[ \t]+)?"
+        r"\w*(?:password|passphrase|secret|token|passwd|psk)\w*[ \t])"
+    ),
+    r"(?i-u:(?:authentication-key|key-string|pre-shared-key|requirepass|masterauth|rpcpassword)[ \t]+\S)",
     r"(?i-u:private-(?:lines|mac):|(?:unseal|recovery) key [0-9])",
     r"(?i-u:(?:pass(?:word|phrase|wd)|secret|token|pin code)[ \t]+(?:is|was|set to|changed to|generated)[ \t:=])",
     r"(?i-u:(?:temporary|initial|generated|default|root|admin)[ \t]+password[ \t]*(?:is|was|for|set|:|=))",
@@ -158,11 +168,12 @@ _ASSIGNED = (
     rf"(?i-u:{_SOFT}{_EQUALS}{_MIXED})",
 )
 _PAIRS = (
+    rf"(?i-u:{_STEM}[\"']?[ \t]*:[ \t][^\n]*[|>][+\-0-9]{{0,2}}[ \t]*(?:#|\r?\n|$))",
     r"(?i-u:(?:^|[^A-Za-z])(?:parameter)?val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[])",
     # The name of a pair, on its own line or before its value.
     (
         rf"(?i-u:(?:^|[^\w.\-]){_NAME_KEY}[\"']?[ \t]*(?:=>|[:=>])[ \t]*[\"']?[\w.\-/]*{_STEM}[\"']?[ \t]*(?:,|;"
-        rf"|\r?\n|<|$|/?>|[ \t](?:v|d|c|t)))"
+        rf"|\r?\n|<|$|/?>|[ \t](?:v|d|c|t)|[ \t][^<>\n]*>))"
     ),
     rf"(?i-u:(?:--{_N}|[ \t\"']-[a-z]*)(?:pass|pw|secret|token|key|cred|auth|bearer|cookie|jwt){_N}[\"',]*(?:\s|$))",
     rf"(?i-u:<[\w:.\-]*{_STEM}[ >])",
@@ -178,7 +189,10 @@ _DIRECTIVES = (
         rf"(?i-u:(?:env|arg|setenv|setx|header|param|header set)[ \t]+{_N}(?:pass|secret|token|key|auth"
         rf"|cookie|cred|pwd){_N}[ \t]+\S)"
     ),
-    r"(?i-u:(?:password|secret|key|passphrase|psk|key-string|md5)[ \t]+(?:encrypted[ \t]+)?[0-9][ \t]+\S{4})",
+    (
+        r"(?i-u:(?:password|secret|key|passphrase|psk|key-string|md5)[ \t]+"
+        r"(?:(?:encrypted|ascii|hex)[ \t]+)?[0-9][ \t]+\S{4})"
+    ),
     r"(?i-u:(?:passw(?:or)?d|secret|passphrase|psk|ascii-text|pre-shared-key|authentication-key|token)[ \t]+\")",
     *_SENTENCES,
 )
@@ -194,10 +208,11 @@ _COMMANDS = (
     r"(?-u:configure[ \t]+set|https?[ \t][^\n]*-a|\bab[ \t])",
     r"(?-u:(?:echo|printf)[^\n]*\|[^\n]*(?:chpasswd|sudo|stdin|token|passwd|passphrase|cryptsetup|gpg|su\b|batch))",
     r"(?m-u:^[ \t>]*(?:AUTH|PASS)[ \t]+\S*\d)",
+    r"(?i-u:<<<|config[ \t]+(?:set|create|add|update)|http-basic\.|createuser)",
 )
 NARROW = (
     (Look.KEY_VALUE, _ASSIGNED),
-    (Look.PHRASES, _PAIRS),
+    (Look.PAIRS, _PAIRS),
     (Look.PHRASES, _DIRECTIVES),
     (Look.SHAPES, SHAPES),
     (Look.COMMANDS, _COMMANDS),

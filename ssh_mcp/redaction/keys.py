@@ -30,7 +30,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _STRONG = words(
     "password passwords passwd passphrase passphrases passcode passwort pwd pw pass secret token",
-    "credential apikey apikeys psk htpasswd",
+    "credential apikey apikeys psk htpasswd authtok",
 )
 _WEAK = words(
     "private credentials auth authorization bearer cookie cookies session jwt oauth dsn salt sshkey creds",
@@ -75,10 +75,17 @@ _ABOUT = words(
     "hide hidden toggle icon page form view controller model modal dialog screen route component affinity",
     "cookies persistence replication handling rotated generated generator rate per window bucket budget",
 )
-_ABOUT_LAST = words("file path dir directory url uri timeout ttl count length size lifetime enabled site policy expiry")
-"""The same as the last word, whatever stands between: ``session.save_path``."""
+_ABOUT_LAST = words(
+    "file path dir directory url uri timeout ttl count length size lifetime enabled site policy expiry algorithm algo",
+    "format",
+)
+"""The same as the last word, whatever stands between."""
 _LENIENT_ABOUT = frozenset({"id", "ids"})  # session_id and secret_id are secrets all the same
-_PASS_DIRECTIVE = words("proxy fastcgi uwsgi scgi grpc memcached band by low high first second single multi")
+_BEFORE = {
+    "pass": words("proxy fastcgi uwsgi scgi grpc memcached band by low high first second single multi"),
+    "credential": words("load import condition assert"),
+}
+"""What makes a directive of the word: nginx's ``proxy_pass``, systemd's ``LoadCredential``."""
 
 _TAIL_STRONG = re.compile(
     r"(?:password|passwd|passphrase|passcode|secret|token|credential|apikey|pwd)s?$"
@@ -89,10 +96,10 @@ _TAIL_STRONG = re.compile(
     r"|truststore|vault|auth"
     r"|become|sudo|login|redis|pg|bind|http|ssh|web|app|test|client|server|mqtt|wifi|api|imap|pop|sync"
     r"|master|repl|enc|vnc"
-    r"|rabbit|rabbitmq|default|proxy|new|old|rpc|nick|oper|account|mongo|postgres|postgresql|es|elastic|kafka)pass$"
+    r"|dn|rabbit|rabbitmq|default|proxy|new|old|rpc|nick|oper|account|mongo|postgres|postgresql|es|elastic|kafka)pass$"
     r"|(?:root|bind|admin|user|db|my|smtp|ldap|mail|rootbind|oracle|auth|secret|default|sql|ora|krb)pw$"
     r"|(?:root|bind|admin|user|db|my|master|smtp|ldap|mail|proxy)passw(?:or)?d$"
-    r"|^(?:masterauth|presharedkey|sharedaccesskey|wpapsk|bindcredentials|become_?pass|accesskeysecret|passwdhash)$"
+    r"|^(?:masterauth|bindcredentials|presharedkey|sharedaccesskey|wpapsk|bindcredentials|become_?pass|accesskeysecret|passwdhash)$"
     r"|^(?:mysqlpwd|pgpassword|redisauth|sshpass|restic_?password|borg_?passphrase|userauth)$"
 )
 _HEAD_STRONG = re.compile(r"^(?:secret(?:key|access|token|value|string|data)|passwordhash|passwd|password)")
@@ -100,7 +107,7 @@ _HEAD_PASSWORD = re.compile(r"(?:password|passwd|passphrase)(\w*)$")
 _TAIL_WEAK = re.compile(
     r"(?:ssh|client|server|service|data|aws|gcp|azure|tls|ssl)key$|sess(?:ion)?id$|^(?:setcookie|connsid)$"
 )
-_NOT_COMPOUND = frozenset({"passwordless", "pwdx", "cwd", "nopasswd", "nopassword"})
+_NOT_COMPOUND = frozenset({"accesskey", "passwordless", "pwdx", "cwd", "nopasswd", "nopassword"})
 
 
 def words_of(name: str) -> list[str]:
@@ -158,7 +165,7 @@ def _by_words(name: str) -> Strength:
     word = words[at]
     tail = words[at + 1 :]
     if tail and (_about(tail[0] if tail[0] != "key" else tail[-1]) or tail[-1] in _ABOUT_LAST):
-        if tail[0] in _LENIENT_ABOUT and word in {"session", "secret", "sid"}:
+        if tail[0] in _LENIENT_ABOUT and word in {"session", "secret", "sid", "token"}:
             return Strength.WEAK
         return Strength.NONE
     if word in {"key", "keys"}:
@@ -166,7 +173,7 @@ def _by_words(name: str) -> Strength:
         return own if own is not Strength.FAINT or at == 0 else max(own, _before(words[:at]))
     if "public" in words[:at] or "publishable" in words[:at]:
         return Strength.NONE
-    if word == "pass" and at and words[at - 1] in _PASS_DIRECTIVE:
+    if at and words[at - 1] in _BEFORE.get(word, ()):
         return Strength.NONE
     if word in {"tokens", "keys"} and at and words[at - 1] in _KEY_OPEN:
         return Strength.NONE

@@ -33,7 +33,8 @@ _PREFIX = re.compile(
     r"|default|final|static"
     r"|public|private|protected|string|String|String\?|auto|char\*?|-x|-r|-g|-gx|-Ux|-e)[ \t]+){0,4}[\"'$@:%]?"
 )
-_COMMENT = re.compile(r"[ \t]*(?:#|//|;|--[ \t]|REM\b|\*[ \t])")
+_COMMENT = re.compile(r"[ \t]*(?:#|//|;|--[ \t]|REM\b|\*[ \t](?!\*))")
+_AMONG = re.compile(r"[{\[](?:[^{}\[\]*#]*[, ])?\Z")
 _LITERAL_PREFIX = re.compile(
     r"(?:[bBrRuUfFL]{1,2}|@|\$|N)(?=[\"'])|(?:\[\]byte|String|Secret|SecretStr|Buffer\.from|b64decode)\((?=[\"'`])"
 )
@@ -140,6 +141,7 @@ class _Scanner:
                 colon=m[4] in {":", "::"},
                 tight=text[at - 1] not in " \t",
                 anchored=anchored,
+                inside=bool(_AMONG.search(prefix_text)),
                 comment=anchored and bool(_COMMENT.match(prefix_text)),
             ),
             name,
@@ -199,6 +201,8 @@ class _Scanner:
     def _whole(self, seen: Assignment, at: int, eol: int) -> Place | None:
         """The rest of the line, without what a line of that kind may end in."""
         text, stop = self.text, eol
+        if text.startswith(("# ", "; ", "// "), at):
+            return None
         if c := _INLINE_COMMENT.search(text, at, eol):
             stop = c.start()
         if seen.colon:

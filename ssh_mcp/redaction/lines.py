@@ -39,10 +39,11 @@ def find(text: str, rules: Rules, reading: Reading = Reading.OUTPUT) -> tuple[li
             out += shapes.find_all(text, start, end)
         if Look.KEY_VALUE in look:
             out += kv.scan(text, start, end, keys, reading)
-        if Look.PHRASES in look:
-            stretch = Stretch(text, start, end, keys, reading, cursor)
-            out += blocks.scan(stretch)
-            out += phrases.scan(stretch)
+        stretch = Stretch(text, start, end, keys, reading, cursor)
+        if Look.PAIRS in look:
+            out += blocks.scan(stretch) + phrases.named(stretch)
+        if Look.PHRASES in look and keys.default_words:
+            out += phrases.told(stretch)
         if Look.COMMANDS in look and keys.default_words:
             out += commands.scan(text, start, end)
     if "Secret" in text:

@@ -40,19 +40,32 @@ _KNOWN_DIRECTIVE = words(
     "requirepass masterauth rpcpassword bindpw rootpw auth_pass rootbindpw adminpw ldap-password auth-pass"
 )
 _NUMBERED = re.compile(
-    r"(?i)\b(?:password|secret|key|passphrase|psk|key-string|md5)[ \t]+(?:encrypted[ \t]+)?[0-9][ \t]+(\S{4,512})"
+    r"(?i)\b(?:password|secret|key|passphrase|psk|key-string|md5)[ \t]+(?:encrypted[ \t]+|ascii[ \t]+|hex[ \t]+)?"
+    r"[0-9][ \t]+(\S{4,512})"
 )
 _QUOTED_WORD = re.compile(
     r"(?i)(?<![\w\-.])(password|passwd|secret|passphrase|psk|wpa-psk|ascii-text|pre-shared-key"
     r"|authentication-key|token)"
     r"[ \t]+(?:ascii-text[ \t]+|plaintext-password[ \t]+|encrypted-password[ \t]+)?\"([^\"\r\n]{3,512})\""
 )
+_TOLD = re.compile(
+    r"(?i)(?<![\w.\-])(?:(?:with|using|enable|set|has|config)[ \t]+(?:the[ \t]+)?"
+    r"(?:password|passphrase|secret|token|passwd|\w{0,20}secret|psk\w{0,12})"
+    r"|requirepass|masterauth|rpcpassword|authentication-key|key-string|pre-shared-key)"
+    r"[ \t]+(?:ENC[ \t]+|level[ \t]+\d+[ \t]+)?[\"'`]?([^\s\"'`]{4,512})"
+)
+"""A value that only a word names: ``with password x``, ``enable secret x``."""
+_IPSEC = re.compile(r"(?:^|[ \t])(?:PSK|XAUTH|EAP|NTLM|PIN)[ \t]+\"([^\"\n]{3,256})\"")
+_ACL_USER = re.compile(r"(?im)^[ \t>]*(?:ACL[ \t]+SETUSER|user)[ \t]+\S{1,128}[ \t][^\n>]{0,200}>(\S{3,256})")
+_LOGIN_CALL = re.compile(
+    r"\.(?:auth|login|authenticate)\(\s{0,5}[\"'][^\"'\n]{1,128}[\"'],\s{0,5}[\"']([^\"'\n]{1,256})[\"']"
+)
 _LOGIN = re.compile(
-    r"\b(?:login|user|account|username)[ \t]+\S{1,128}\s{1,40}(?:password|passwd|account|pass)[ \t]+"
+    r"\b(?:login|user|account|username)[ \t]+\S{1,128}\s{1,40}(?:password|passwd|account|pass|secret)[ \t]+"
     r"(?:\"([^\"\r\n]{1,512})\"|(\S{1,512}))"
 )
 _SQL = re.compile(
-    r"(?i)(?<![\w\"'.\-])(?:IDENTIFIED\s{1,20}(?:WITH\s{1,20}\S{1,60}\s{1,20})?(?:BY|AS)(?:\s{1,20}PASSWORD)?\s{1,20}"
+    r"(?i)(?<![\w\"'.\-])(?:IDENTIFIED\s{1,20}(?:WITH\s{1,20}\S{1,60}\s{1,20}(?:BY|AS)|BY)(?:\s{1,20}PASSWORD)?\s{1,20}"
     r"|PASSWORD(?:\s{1,20}|\s{0,5}\(\s{0,5})|SET\s{1,20}PASSWORD\s[^=\n]{0,100}=\s{0,20})(\\{0,3}['\"])(?=[^\s'\",;)])"
 )
 _PASSWORD_IS = re.compile(
@@ -63,14 +76,15 @@ _PASSWORD_IS = re.compile(
 )
 
 
-def scan(s: Stretch) -> list[Span]:
-    """All of this module's kinds."""
+def named(s: Stretch) -> list[Span]:
+    """Flags and calls: a name in front, but no separator."""
     out = _flags(s) if s.has("-") else []
-    if s.has("("):
-        out += _calls(s)
-    if s.keys.default_words:
-        out += _directives(s) + _headers(s) + _sentences(s) + _logins(s) + _sql(s)
-    return out
+    return out + _calls(s) if s.has("(") else out
+
+
+def told(s: Stretch) -> list[Span]:
+    """Directives, SQL and sentences, in the default words only."""
+    return _directives(s) + _headers(s) + _sentences(s) + _logins(s) + _sql(s)
 
 
 def _flags(s: Stretch) -> list[Span]:
@@ -96,6 +110,7 @@ def _argument(s: Stretch, at: int, end: int, name: str) -> Place | None:
     value = s.text[slice(*place)]
     strength = s.keys.strength(name)
     plain = values.is_status(value) or (strength is not Strength.STRONG and values.is_harmless(value))
+    plain = plain or (name == "secret" and values.is_plain(value) and value.isalpha())  # the name of a secret
     return place if s.is_secret(name, value) and not plain else None
 
 
@@ -141,7 +156,7 @@ def _directives(s: Stretch) -> list[Span]:
             place, value = (place[0] + 1, place[1] - 1), value[1:-1]
         if known or _is_directive(s, m, value, in_quotes=in_quotes):
             commented = bool(m[1].strip())
-            if commented and not in_quotes and values.is_harmless(value):
+            if commented and not in_quotes and values.is_plain(value):
                 continue
             if s.is_secret(m[2], value, Strength.STRONG if known else Strength.NONE):
                 out.append(s.span(place, m[2]))
@@ -151,7 +166,7 @@ def _directives(s: Stretch) -> list[Span]:
 def _is_directive(s: Stretch, m: re.Match[str], value: str, *, in_quotes: bool) -> bool:
     if s.keys.strength(m[2]) is not Strength.STRONG or values.is_status(value) or value[0] in "=:-([{":
         return values.looks_random(value)
-    if in_quotes or not values.is_harmless(value):
+    if in_quotes or not values.is_plain(value):
         return True
     # "password swordfish" in a configuration file: a lower-case directive, no heading and no sentence.
     plain = not m[1].strip() and m[2].islower() and m[3].isalnum() and m[3].islower()
@@ -172,15 +187,22 @@ def _headers(s: Stretch) -> list[Span]:
 def _sentences(s: Stretch) -> list[Span]:
     """``password 7 0822…``, ``Your password is x``, ``secret "x"``."""
     out = []
-    for pattern in (_NUMBERED, _PASSWORD_IS):
+    for pattern in (_NUMBERED, _PASSWORD_IS, _TOLD):
         for m in pattern.finditer(s.text, s.start, s.end):
             value = m[1]
-            if not (values.is_harmless(value) or values.is_code(value) or values.is_marker(value)):
+            if not (values.is_plain(value) or values.is_code(value) or values.is_marker(value)):
                 out.append(s.span((m.start(1), m.end(1) - (value[-1] in ".,;")), None))
+    out += [
+        s.span(m.span(1), None)
+        for pattern in (_IPSEC, _ACL_USER, _LOGIN_CALL)
+        for m in pattern.finditer(s.text, s.start, s.end)
+        if s.is_secret("password", m[1], Strength.STRONG)
+    ]
     out += [
         s.span(m.span(2), m[1])
         for m in _QUOTED_WORD.finditer(s.text, s.start, s.end)
-        if s.is_secret(m[1], m[2], Strength.STRONG) and not values.is_status(m[2]) and " " not in m[2]
+        if s.is_secret(m[1], m[2], Strength.STRONG)
+        and not (values.is_status(m[2]) or " " in m[2] or values.is_code(m[2]))
     ]
     return out
 
@@ -192,7 +214,7 @@ def _logins(s: Stretch) -> list[Span]:
         group = 1 if m[1] is not None else 2
         if not s.is_secret("password", m[group], Strength.STRONG) or values.is_status(m[group]):
             continue
-        if m[0].startswith("login") or not values.is_harmless(m[group]):
+        if m[0].startswith("login") or not values.is_plain(m[group]):
             out.append(s.span(m.span(group), "password"))
     return out
 

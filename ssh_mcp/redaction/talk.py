@@ -21,8 +21,8 @@ class Reading(IntEnum):
 class Assignment:
     """How a bare (unquoted) value was named.
 
-    ``anchored``: the name begins its line. ``tight``: no blank before the value. ``before``: the character before the
-    name.
+    ``anchored``: the name begins its line. ``inside``: it stands in braces or brackets, among others. ``tight``: no
+    blank before the value. ``before``: the character before the name.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Assignment:
     colon: bool
     tight: bool
     anchored: bool
+    inside: bool
     comment: bool
 
 
@@ -48,7 +49,8 @@ _PROSE = re.compile(
     r"|less|than|per"
     r"|via)\b"
 )
-_IDENTIFIER = re.compile(r"[A-Za-z_]{1,60}[;,)]*")
+_IDENTIFIER = re.compile(r"[A-Za-z_](?:[A-Za-z_]|\.(?=[A-Za-z_])){0,80}[;,)]*")
+_DOTTED = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)+[;,]?")
 
 
 def is_talk(seen: Assignment, value: str, after: str, reading: Reading) -> bool:
@@ -61,13 +63,19 @@ def is_talk(seen: Assignment, value: str, after: str, reading: Reading) -> bool:
         return True
     if _mirrors(seen, value, after):
         return True
+    if not (seen.tight or seen.colon) and reading is Reading.OUTPUT and _DOTTED.fullmatch(value):
+        return True  # token = Name.Namespace
     if " " in value:
-        return seen.colon and (reading is Reading.OUTPUT or seen.comment) and is_prose(value)
-    if not seen.colon or seen.anchored:
+        if not seen.colon:
+            return reading is Reading.OUTPUT and bool(_SPEAKS_OF_SECRETS.intersection(value.lower().split()))
+        return (reading is Reading.OUTPUT or seen.comment) and is_prose(value)
+    if not seen.colon or seen.anchored or (seen.inside and seen.strength is Strength.STRONG):
         return False
     if "-" in seen.name and seen.before in {'"', "'"} and seen.strength is Strength.STRONG:
         return False  # a header in quotes
-    return values.is_harmless(value) or value[0] in "([<{"
+    strict = seen.strength is Strength.STRONG and not seen.tight
+    plain = values.is_plain(value) if strict else values.is_harmless(value)
+    return plain or value[0] in "([<{"
 
 
 def _mirrors(seen: Assignment, value: str, after: str) -> bool:
@@ -75,7 +83,7 @@ def _mirrors(seen: Assignment, value: str, after: str) -> bool:
     if seen.name.isupper() or not _IDENTIFIER.fullmatch(value) or not _SPEAKS_OF_SECRETS.intersection(words_of(value)):
         return False
     if seen.tight and not seen.colon:
-        return after in {",", ")", ";"}
+        return after in {",", ")", ";"} or value[-1] in ",);"
     return not (seen.anchored and seen.colon and after != ",")
 
 

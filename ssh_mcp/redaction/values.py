@@ -151,7 +151,7 @@ def looks_random(value: str) -> bool:
         return False
     if len(value) > MAX_LOOK:
         value = value[:MAX_LOOK]
-    if " " in value or "\n" in value:
+    if any(c.isspace() for c in value):
         return _punctuated(value)
     if re.fullmatch(r"[0-9a-fA-F]+", value):
         return len(value) >= 32 and not value.isdigit() and len(set(value)) >= 8
@@ -162,7 +162,10 @@ def looks_random(value: str) -> bool:
     swaps = sum(_kind(a) != _kind(b) for a, b in pairwise(value))
     if len(set(value)) < 8 or letters < 4:
         return False
-    return (digits >= 2 and swaps >= 5) or (swaps * 3 >= len(value) and not value.isupper() and not value.islower())
+    if digits >= 2 and swaps >= 5:
+        return True
+    mixed = not value.isupper() and not value.islower()
+    return mixed and swaps * 3 >= len(value) and all(c.isalnum() or c in "+/=_-" for c in value)
 
 
 def _kind(char: str) -> int:
@@ -187,7 +190,7 @@ def _is_named(value: str) -> bool:
 
 def _pronounced(piece: str) -> bool:
     if piece.isupper() or piece.islower():
-        return len(piece) <= 24
+        return len(piece) <= (15 if piece.isupper() else 24)
     return sum(c.isupper() for c in piece[1:]) * 3 + 3 <= len(piece) + 1
 
 
@@ -205,6 +208,14 @@ def is_harmless(value: str) -> bool:
     if len(pieces) == 1:
         return (bool(_LONG_WORD.fullmatch(pieces[0])) and _pronounced(pieces[0])) or len(value) < 6
     return _is_named(value) and not looks_random(value)
+
+
+def is_plain(value: str) -> bool:
+    """For strongly named keys in doubtful company: harmless, and no short mix of letters and digits either."""
+    if not is_harmless(value):
+        return False
+    mixed = value.isalnum() and not value.isalpha() and not value.isdigit()
+    return not mixed or value.lower() in _ENUM or bool(_QUANTITY.fullmatch(value))
 
 
 def is_secret(strength: Strength, value: str, *, own: bool = False) -> bool:
@@ -231,6 +242,6 @@ def _is_other_thing(value: str) -> bool:
         return False
     if value[0] in "^~>=<" or value.count(".") == 2:
         return bool(_VERSION.fullmatch(value))
-    if value[0].isdigit() and re.fullmatch(r"\d{1,6}/\d{1,6}", value):
-        return True
+    if value[0] in "#0123456789" and re.fullmatch(r"\d{1,6}/\d{1,6}|#(?:[0-9a-fA-F]{3}){1,2}", value):
+        return True  # a fraction, a colour
     return bool(_RELATIVE.fullmatch(value)) or (bool(_URL.fullmatch(value)) and "://" in value and "?" not in value)

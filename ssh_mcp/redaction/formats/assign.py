@@ -93,6 +93,8 @@ def ini(text: str, rules: Rules) -> list[Span]:
 
 def _ini_value(text: str, lines: Lines, at: int) -> Place:
     eol = lines.end(at)
+    if text.startswith(("# ", "; "), at):
+        return at, at
     if text[at] != "`" and (inner := quoted(text, at, eol)):
         rest = inner[1] + 1
         if rest >= eol or not text[rest:eol].strip() or _INI_COMMENT.match(text, rest, eol):

@@ -45,10 +45,10 @@ def shadow(text: str) -> list[Span]:
     out = []
     for m in _FIELD.finditer(text):
         value = m[2].strip()
-        if not value or _LOCKED.fullmatch(value) or value.startswith("<sha"):
+        if len(value) <= 2 or _LOCKED.fullmatch(value) or value.startswith("<sha"):
             continue
         start = m.start(2) + (1 if value[0] == "!" else 0)
-        if len(value) > 2:
+        if start < m.end(2):
             out.append(Span(start, m.end(2), "hash", m[1]))
     return out
 
