@@ -231,4 +231,4 @@ def _place(error: Exception) -> str:
 
 def _printable(word: str) -> str:
     """An argument that is not UTF-8 reaches us with lone surrogates, which no terminal takes back."""
-    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return word.encode("utf-8", "replace").decode()

@@ -44,7 +44,8 @@ __m=$1; shift 2
 if [ -r /proc/$$/stat ]; then read -r _ _ _ _ __g __s _ < /proc/$$/stat
 else __s=0; __g=$(ps -o pgid= -p $$ | tr -d ' '); fi
 printf '%s %s %s\\n' "$__m" "${__g:-$$}" "$__s" >&2
-while IFS= read -r __l; do if [ "$__l" = "$__m" ]; then break; fi; done
+__l=; while IFS= read -r __l; do if [ "$__l" = "$__m" ]; then break; fi; __l=; done
+[ "$__l" = "$__m" ] || exit 125
 unset __l __m __g __s
 exec "$@"
 """
@@ -232,10 +233,10 @@ async def _started(seen: Progress) -> bool:
     """Wait until the command runs, sudo has refused, or nothing more is to be hoped for."""
     deadline = time.monotonic() + ASK_LIMIT
     while time.monotonic() < deadline:
-        if seen.started.is_set():
-            return True
         if seen.hopeless.is_set() or seen.over.is_set():
             return False
+        if seen.started.is_set():
+            return True
         if seen.last_text is not None and time.monotonic() - seen.last_text > QUIET:
             return False
         with anyio.move_on_after(0.25):

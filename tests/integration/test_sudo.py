@@ -14,8 +14,11 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from ssh_mcp.remote.sudo_session import sudo_command
+from ssh_mcp.tokens import arg, command
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.integration.process_table import Trace, carriers, trace  # noqa: F401 - a fixture
+from tests.integration.session_lab import connected
 from tests.integration.sudo_accounts import (
     NOPASSWD,
     PASSWORD,
@@ -64,6 +67,20 @@ async def test_a_password_that_sudo_does_not_ask_for_never_reaches_the_command(
     async with mcp_server({"web": host_of(user, sshd)}, ssh_sudo_password_cmd=password_command(tmp_path)) as server:
         done = await server.call("ssh_sudo_exec", host="web", command="cat; echo end")
         assert (done["stdout"], done["stderr"]) == ("end\n", "")
+
+
+async def test_without_the_line_that_releases_it_the_root_shell_starts_nothing(
+    sshd: Sshd, sudo_user: SudoUser, tmp_path: Path, control_dir: str
+) -> None:
+    """What a call leaves that is cancelled while sudo still looks at the password: end of file, and no more."""
+    user = sudo_user(NOPASSWD)
+    made = tmp_path / "made"
+    line = sudo_command(command("touch", arg(str(made))), "a-mark", has_password=True)
+    async with connected(sshd, control_dir, destination={"user": user.name}) as connection:
+        done = await connection.run(line.wire(), stdin=f"{PASSWORD}\n".encode(), timeout=20)
+    assert b"a-mark" in done.stderr
+    assert done.exit_code == 125
+    assert not made.exists()
 
 
 async def test_the_keyring_goes_before_the_command_and_its_default_after(

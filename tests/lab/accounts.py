@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import functools
+import itertools
 import os
 import pwd
 import shutil
@@ -19,6 +21,8 @@ import psutil
 from tests.lab import need
 
 PREFIX = "smcp-"
+_SERIAL = itertools.count(1)
+_ONE_AT_A_TIME = Path(tempfile.gettempdir()) / "smcp-lab-accounts.lock"
 
 
 @functools.cache
@@ -47,7 +51,7 @@ class Account:
 
 
 def make_user(label: str, shell: str, *, password: str | None = None) -> Account:
-    """Create the account ``smcp-<label>-<pid>``; needs root. Without ``password`` only keys log in.
+    """Create the account ``smcp-<label>-<n>-<pid>``; needs root. Without ``password`` only keys log in.
 
     Remove it with ``remove_user``; what a killed test run left behind is removed here.
     """
@@ -55,9 +59,10 @@ def make_user(label: str, shell: str, *, password: str | None = None) -> Account
     need(Path(shell).exists(), f"{shell} is not installed")
     need(shutil.which("useradd"), "useradd is not installed")
     _sweep()
-    name = f"{PREFIX}{label}-{os.getpid()}"
-    home = lab_dir() / f"home-{label}"
-    home.mkdir(mode=0o755, exist_ok=True)
+    serial = next(_SERIAL)
+    name = f"{PREFIX}{label}-{serial}-{os.getpid()}"
+    home = lab_dir() / f"home-{label}-{serial}"
+    home.mkdir(mode=0o755)
     _account_tool("useradd", "-M", "-d", str(home), "-s", shell, "-p", _hashed(password), name)
     entry = pwd.getpwnam(name)
     os.chown(home, entry.pw_uid, entry.pw_gid)
@@ -88,9 +93,11 @@ def _hashed(password: str | None) -> str:
 
 
 def _account_tool(*argv: str) -> None:
-    """useradd and userdel lock /etc/passwd and give up at once where another test run holds the lock."""
+    """useradd and userdel lock /etc/passwd and give up at once where another holds the lock: ours take turns."""
     for _ in range(50):
-        done = subprocess.run(argv, check=False, capture_output=True, text=True)
+        with _ONE_AT_A_TIME.open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            done = subprocess.run(argv, check=False, capture_output=True, text=True)
         if done.returncode == 0:
             return
         if "lock" not in done.stderr:
