@@ -59,7 +59,7 @@ tell() {
   [ $s != 0 ] || return 0
   for f in /proc/[0-9]*/stat; do
     IFS= read -r l <"$f" || continue
-    p=${l%% *}; set -- "$1" ${l##*) }
+    p=${l%% *}; set -- "$1" ${l##*\\) }
     [ "$5" = $s ] && [ $p != $s ] && kill -$1 $p
   done 2>/dev/null
 }

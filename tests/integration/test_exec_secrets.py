@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ from tests.lab.sshd import keygen
 
 pytestmark = pytest.mark.anyio
 
-CANARY = "canary-passphrase äöü ' 0815"
+CANARY = f"canary-{os.getpid()} äöü ' 0815"
+"""No other test run's: ssh-keygen has passphrases in its arguments while it makes a key."""
 
 
 @contextmanager

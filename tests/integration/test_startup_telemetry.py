@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import sys
 import time
@@ -14,6 +15,7 @@ from fastmcp.client.transports import StdioTransport
 from ssh_mcp.settings import Settings
 from ssh_mcp.telemetry import nothing, set_up
 from tests.integration.surface_lab import environment
+from tests.lab import need
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 EXPORTER = """
@@ -37,7 +39,7 @@ class OTLPSpanExporter(SpanExporter):
 @pytest.fixture
 def with_exporter(tmp_path: Path) -> dict[str, str]:
     """An environment in which the extra's exporter is there: one that writes to a file."""
-    pytest.importorskip("opentelemetry.sdk")
+    need(importlib.util.find_spec("opentelemetry.sdk"), "the telemetry extra is not installed")
     module = tmp_path / "extra" / "opentelemetry" / "exporter" / "otlp" / "proto" / "http" / "trace_exporter"
     module.mkdir(parents=True)
     (module / "__init__.py").write_text(EXPORTER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.integration.redis_server import redis_url  # noqa: F401 - a fixture
+from tests.lab import need
 from tests.lab.sshd import Sshd
 
 pytestmark = [
@@ -19,7 +21,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning"),  # of the result store, not ours
 ]
 
-tasks = pytest.importorskip("fastmcp_tasks", reason="the tasks extra is not installed")
+
+@pytest.fixture(autouse=True)
+def extra() -> None:
+    need(importlib.util.find_spec("fastmcp_tasks"), "the tasks extra is not installed")
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -30,6 +35,8 @@ def url(request: pytest.FixtureRequest) -> str:
 async def begin(server: McpServer, command: str, timeout: int = 60) -> Any:
     """Start a task and come back at once."""
     arguments = {"host": "web", "command": command, "timeout": timeout}
+    import fastmcp_tasks as tasks
+
     return await tasks.call_tool_task(server.client, "ssh_exec_run_streaming", arguments)
 
 

@@ -28,6 +28,9 @@ PACKAGES = (
     "git",
     "fish",
     "csh",
+    "zsh",
+    "mksh",
+    "ksh93u+m",
 )
 """Debian packages for the lab and the integration tests: ``apt-get install --no-install-recommends`` them."""
 

@@ -20,6 +20,7 @@ import pytest
 from ssh_mcp.errors import Refusal
 from ssh_mcp.inventory.model import CommandPolicy
 from ssh_mcp.policy.commands import judge
+from tests.lab import need
 
 DATA = Path(__file__).parent.parent / "data" / "attacks"
 SECONDS = float(os.environ.get("SSH_MCP_FUZZ_SECONDS", "6"))
@@ -132,8 +133,7 @@ def test_the_sandbox_sees_a_forbidden_program_and_a_new_file(sandbox: Sandbox) -
 @pytest.mark.timeout(0)
 def test_no_accepted_command_starts_what_is_not_allowed_or_makes_a_file(sandbox: Sandbox) -> None:
     shells = [s for s in SHELLS.values() if shutil.which(s[0])]
-    if len(shells) < 2:
-        pytest.skip("needs at least two of dash, bash and busybox")
+    need(len(shells) >= 2, "two of dash, bash and busybox are needed")
     rnd = random.Random(SEED)
     known, policy = seeds(), CommandPolicy(allow=ALLOWED, cheatsheet=False)
     end = time.monotonic() + SECONDS

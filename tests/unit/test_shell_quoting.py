@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ssh_mcp.shell.quoting import quote
 from ssh_mcp.tokens import arg, command, secret
+from tests.lab import need
 
 SHELLS = {
     "sh": ["sh"],
@@ -61,8 +62,8 @@ words = st.lists(
 def test_any_string_is_exactly_one_argument(name: str, values: list[str]) -> None:
     argv = SHELLS[name]
     program = shutil.which(argv[0])
-    if program is None:
-        pytest.skip(f"{argv[0]} is not installed")
+    need(program, f"{argv[0]} is not installed")
+    assert program is not None
     line = command("for w in", (arg(v) for v in values), '; do printf "%s\\001" "$w"; done').wire()
     done = subprocess.run([program, *argv[1:], "-c", line], capture_output=True, check=True, timeout=20)
     assert done.stdout.decode("utf-8", "surrogateescape") == "".join(f"{v}\x01" for v in values)

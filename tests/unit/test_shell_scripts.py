@@ -15,6 +15,7 @@ import pytest
 
 from ssh_mcp.shell import awkscript, sedscript
 from ssh_mcp.shell.options import Denied
+from tests.lab import need
 
 PIECES = tomllib.loads((Path(__file__).parent.parent / "data" / "attacks" / "pieces.toml").read_text())
 SECONDS = float(os.environ.get("SSH_MCP_FUZZ_SECONDS", "4"))
@@ -44,8 +45,7 @@ def mutation(rnd: random.Random, kind: str) -> str:
 @pytest.mark.parametrize("kind", PROGRAMS)
 def test_an_accepted_script_starts_nothing_and_writes_nothing(kind: str, tmp_path: Path) -> None:
     programs = [p for p in PROGRAMS[kind] if shutil.which(p[0])]
-    if not programs:
-        pytest.skip(f"no {kind} is installed")
+    need(programs, f"no {kind} is installed")
     place, binaries, log = tmp_path / "cwd", tmp_path / "bin", tmp_path / "log"
     place.mkdir()
     binaries.mkdir()

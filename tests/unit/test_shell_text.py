@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ssh_mcp.remote.marked import MarkedStream
 from ssh_mcp.remote.shell_text import SESSION, line
+from tests.lab import need
 
 MARK = "0123456789abcdef"
 SHELLS = [["dash"], ["bash"], ["bash", "--posix"], ["busybox", "sh"]]
@@ -18,8 +19,7 @@ SHELLS = [["dash"], ["bash"], ["bash", "--posix"], ["busybox", "sh"]]
 
 def evaluated(shell: list[str], text: str) -> tuple[bytes, str | None]:
     """Output and trailer of one command in a session of its own."""
-    if shutil.which(shell[0]) is None:
-        pytest.skip(f"{shell[0]} is not installed")
+    need(shutil.which(shell[0]), f"{shell[0]} is not installed")
     done = subprocess.run([*shell, "-c", SESSION], input=line(text, MARK), capture_output=True, timeout=20, check=False)
     stream = MarkedStream(MARK, 1 << 20)
     stream.feed(done.stdout)

@@ -194,7 +194,7 @@ _BESIDE: Final = """beside() {
   for f in /proc/[0-9]*/stat; do
     IFS= read -r l <"$f" || continue
     q=${l%% *}
-    set -- $1 ${l##*) }
+    set -- $1 ${l##*\\) }
     [ "$5" = $g ] && [ "$4" != $g ] && [ "$2" != Z ] && r=0 && kill -$1 $q
   done 2>/dev/null
   return $r
@@ -247,7 +247,7 @@ if [ -r /proc/self/stat ]; then
   for f in /proc/[0-9]*/stat; do
     IFS= read -r l <"$f" || continue
     p=${{l%% *}}
-    set -- ${{l##*) }}
+    set -- ${{l##*\\) }}
     {{ [ "$3" = $g ] || [ "$4" = $g ]; }} && [ $p != {processes.parent} ] && [ $p != $own ] && kill -{signal} $p
   done
 else
