@@ -24,6 +24,7 @@ _DIRECTORIES = 24
 _PATH_MAX = 4096
 _DEPTH = 3
 _HOMES: tuple[str, ...] = ("/root", "/home/*", "/Users/*", "/var/lib/*")
+_HOME_SHAPES: tuple[Shape, ...] = tuple(from_glob(h) for h in _HOMES)
 _EVERYTHING = re.compile("")
 _DYNAMIC = re.compile(r"[$*?\[{]")
 _CUT = re.compile(r"[\s=@:,;|&\"'`()<>{}!#]+")
@@ -44,11 +45,11 @@ class Finder:
     ) -> None:
         self.globs = globs
         self.matches = matches
-        self.homes = [from_glob(h) for h in _HOMES]
-        self.home_globs = tuple(g for g in globs if not g.startswith("**") and _below_a_home(g))
+        self.homes = _HOME_SHAPES
+        self.home_globs = home_globs(globs)
         self.answers: dict[Shape, bool] = {}
         self.essential = essential(globs)
-        self.directories: list[Shape] = [literal(default_dir)] if default_dir else list(self.homes)
+        self.directories: list[Shape] = [literal(default_dir)] if default_dir else [*self.homes]
         self.directories.append(())
         self.budget = budget or Budget()
         self.variables = Variables()
@@ -268,6 +269,12 @@ def essential(globs: tuple[str, ...]) -> re.Pattern[str]:
     if "" in stretches:
         return _EVERYTHING
     return re.compile("|".join(re.escape(s) for s in sorted(stretches)))
+
+
+@lru_cache(maxsize=64)
+def home_globs(globs: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that may mean something in a home directory."""
+    return tuple(g for g in globs if not g.startswith("**") and _below_a_home(g))
 
 
 def _below_a_home(glob: str) -> bool:

@@ -146,6 +146,7 @@ async def test_a_warm_ensure_starts_no_process_and_opens_no_connection(
     with monkeypatch.context() as patch:
         patch.setattr(anyio, "open_process", forbidden)
         patch.setattr(anyio, "run_process", forbidden)
+        patch.setattr(subprocess, "Popen", forbidden)
         patch.setattr(socket, "socket", forbidden)
         assert await launcher.ensure(sshd.destination()) is first
 

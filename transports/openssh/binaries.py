@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import anyio
-
 from transports.errors import LocalError
+from transports.openssh import child
 from transports.openssh.single_flight import SingleFlight
 
 OLDEST: Final = (8, 0)
@@ -134,8 +132,7 @@ async def _question(ssh: str) -> Binaries:
 
 async def _output(*argv: str) -> tuple[str, str]:
     try:
-        with anyio.fail_after(_PROBE_SECONDS):
-            done = await anyio.run_process(argv, stdin=subprocess.DEVNULL, check=False)
+        done = await child.output(argv, _PROBE_SECONDS)
     except (OSError, TimeoutError) as error:
         raise LocalError(f"{argv[0]} cannot be run: {error}.", "Check the OpenSSH client.", sent=False) from error
     return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")

@@ -57,7 +57,7 @@ class OpenSSHConnection:
         self._closed = False
         self.pool: Pool[Controlled] = self._make_pool()
         self.runner = Runner(self.pool, self._make_carrier(), config.connect_timeout, self._take_ready)
-        self._ready = ReadySession(self.runner) if backend == "native" else None
+        self._ready = ReadySession(self.runner, launcher.until_quiet) if backend == "native" else None
         self._files: SftpClient | None = None
         self._files_lock = anyio.Lock()
         self._files_timer: asyncio.TimerHandle | None = None

@@ -17,6 +17,7 @@ import anyio
 
 from transports.api import Destination, Effective, TransportConfig
 from transports.errors import ConnectError, LocalError
+from transports.openssh import child
 from transports.openssh.argv import ssh_argv
 from transports.openssh.binaries import Binaries, parse_settings
 from transports.openssh.config import Line, base_lines, render
@@ -223,8 +224,7 @@ class Evaluator:
 
 async def _run(argv: list[str]) -> subprocess.CompletedProcess[bytes]:
     try:
-        with anyio.fail_after(_SECONDS):
-            return await anyio.run_process(argv, stdin=subprocess.DEVNULL, check=False)
+        return await child.output(argv, _SECONDS)
     except TimeoutError as error:
         raise LocalError(
             f"ssh did not read its configuration within {_SECONDS:g} s.",

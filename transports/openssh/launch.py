@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO, Final
 
 import anyio
-from anyio.abc import Process
+
+from transports.openssh import child
 
 _TEXT_MAX: Final = 256 * 1024
 _ENDING_SECONDS: Final = 1.0
@@ -76,18 +77,13 @@ async def run_ssh(
     """
     truncate(log)
     with tempfile.TemporaryFile() as said:  # a file, because a background child may keep a pipe open for ever
-        process = await anyio.open_process(
-            argv,
-            stdin=None if terminal else subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=None if terminal else said,
-            env=env,
-            start_new_session=not terminal,
+        process = child.start(
+            argv, stderr=None if terminal else said, inherit_stdin=terminal, env=env, new_session=not terminal
         )
         code: int | None = None
         try:
             with anyio.move_on_after(seconds):
-                code = await process.wait()
+                code = await child.ended(process)
         finally:
             if process.returncode is None:
                 with anyio.CancelScope(shield=True):
@@ -100,13 +96,13 @@ def _from_start(file: IO[bytes]) -> str:
     return file.read(_TEXT_MAX).decode(errors="replace")
 
 
-async def _kill_group(process: Process, *, alone: bool) -> None:
+async def _kill_group(process: subprocess.Popen[bytes], *, alone: bool) -> None:
     with contextlib.suppress(ProcessLookupError):
         if alone:
             process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    await child.ended(process)
 
 
 def lives(pid: int) -> bool:

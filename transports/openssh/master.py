@@ -7,8 +7,9 @@ last user that lets go ends it, and one that nobody lets go of properly (kill -9
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -32,7 +33,11 @@ from transports.openssh.unmultiplexed import Unmultiplexed
 
 _ENDING_SECONDS: Final = 1.0
 _RELEASE_SECONDS: Final = 8.0
-_STARTS_PER_CPU: Final = 2
+_STARTS_PER_CPU: Final = 16
+"""Logins at the same time. Over a network a login mostly waits: few at a time would make a fan-out as slow as the round
+trips of all of them. Without a bound fifty on a slow machine would each run into its time limit.
+"""
+_QUIET_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ class MasterLauncher:
         self._depth: dict[str, int] = {}
         self._flights: SingleFlight[tuple[Destination, int], _Warm] = SingleFlight()
         self._starts: anyio.CapacityLimiter | None = None
+        self._logins = 0
+        self._quiet = anyio.Event()
         self._swept = False
         self._direct = Unmultiplexed()
         self._ssh = "ssh"
@@ -194,19 +201,9 @@ class MasterLauncher:
     ) -> MasterHandle:
         if self._starts is None:
             self._starts = anyio.CapacityLimiter(_STARTS_PER_CPU * (os.cpu_count() or 1))
-        async with self._starts:
-            try:
-                login = await start_master(plan, path, way, by_hand=by_hand)
-            except ConnectError:
-                if way is None or await alive_check(way.control_path) is not None:
-                    raise
-                self._drop_warm(way.control_path)
-                raise ConnectError(
-                    f"The connection to the jump host {way.name} broke while {plan.destination.name} was logged in to.",
-                    "Try again.",
-                    sent=False,
-                    hop=way.name,
-                ) from None
+        with self._under_way():
+            async with self._starts:
+                login = await self._log_in(plan, path, way, by_hand)
             pid = await alive_check(path)
         if pid is None:
             await kill_strays(path)
@@ -217,6 +214,37 @@ class MasterLauncher:
             )
         write_login(plan.scene.directory, path, pid, login)
         return _handle(path, pid, login, plan, hops, adopted=False)
+
+    async def _log_in(self, plan: Plan, path: str, way: Way | None, by_hand: float | None) -> LoginInfo:
+        try:
+            return await start_master(plan, path, way, by_hand=by_hand)
+        except ConnectError:
+            if way is None or await alive_check(way.control_path) is not None:
+                raise
+            self._drop_warm(way.control_path)
+            raise ConnectError(
+                f"The connection to the jump host {way.name} broke while {plan.destination.name} was logged in to.",
+                "Try again.",
+                sent=False,
+                hop=way.name,
+            ) from None
+
+    @contextlib.contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self._logins += 1
+        try:
+            yield
+        finally:
+            self._logins -= 1
+            if not self._logins:
+                self._quiet.set()
+                self._quiet = anyio.Event()
+
+    async def until_quiet(self) -> None:
+        """Wait until no login is under way, five seconds at most: for what can wait and would only slow them."""
+        with anyio.move_on_after(_QUIET_SECONDS):
+            while self._logins:
+                await self._quiet.wait()
 
     # --- letting go -------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ so there is one at most, only after recent use, for half a minute, and never whe
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from transports.api import OutputSink, StreamName
@@ -23,10 +24,11 @@ def _nowhere(_stream: StreamName, _data: bytes) -> None:
 
 
 class ReadySession:
-    """At most one waiting frame of a host."""
+    """At most one waiting frame of a host. ``quiet`` is waited for before one is opened: logins go first."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, quiet: Callable[[], Awaitable[None]]) -> None:
         self._runner = runner
+        self._quiet = quiet
         self._waiting: Running | None = None
         self._opening: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -60,6 +62,7 @@ class ReadySession:
 
     async def _open(self) -> None:
         try:
+            await self._quiet()
             lease = self._runner.pool.try_acquire()
             if lease is None:
                 return
