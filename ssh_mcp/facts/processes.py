@@ -120,7 +120,7 @@ def _shares(proc: str) -> dict[int, tuple[float, float]]:
         used = (int(fields[10]) + int(fields[11])) / _TICKS
         alive = now - int(fields[18]) / _TICKS
         cpu = 100 * used / alive if alive > 0 else 0.0
-        found[int(match[1])] = (round(cpu, 1), round(100 * int(fields[20]) * _PAGE / memory, 3) if memory else 0.0)
+        found[int(match[1])] = (round(cpu, 1), round(100 * int(fields[20]) * _PAGE / memory, 2) if memory else 0.0)
     return found
 
 
