@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -89,6 +90,19 @@ class Guard:
             text = redact_output(text, self._rules).text
         return text, warnings
 
+    def _plain(self, texts: Sequence[str]) -> bool:
+        """Whether each of many short texts would come back as it is, without a remark: asked once of all together.
+
+        What the gate finds in a text it also finds where that is one line of many (its patterns take a line end for
+        the end of the text), so that nothing found means nothing in any of them. True is certain, False is not.
+        """
+        joined = "\n".join(texts)
+        if not joined.isascii() or joined.count("\n") != max(len(texts) - 1, 0) or strip_controls(joined) != joined:
+            return False
+        if remarks(joined):
+            return False
+        return not self._redacts or not self._rules.gate.may_find(joined)
+
     def raw(self, text: str, *, reader: str = "ssh_read_redacted") -> tuple[str, ...]:
         """Warnings only, for text that must arrive byte for byte."""
         warnings = remarks(text)
@@ -104,7 +118,7 @@ class Guard:
 
     def result(self, model: ResultT, *, reader: str = "ssh_read_redacted") -> ResultT:
         """The model with every unmarked text guarded; ``Ours`` untouched, ``Raw`` only warned about."""
-        walker = Walker(self._shown, self.key_value, lambda text: self.raw(text, reader=reader))
+        walker = Walker(self._shown, self.key_value, lambda text: self.raw(text, reader=reader), self._plain)
         return warned(walker.model(model), walker.warnings)
 
     def stream(self) -> GuardStream:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -24,6 +24,10 @@ _VALUE_KEYS = ("Value", "value")
 MAX_DEPTH = 64
 """Levels of free-form data; deeper values are dropped, which no real tool produces."""
 
+_TOGETHER = 128
+"""Rows of a list that are asked about at once: a row that may hold a secret sends no more than these the long way."""
+
+Plain = Callable[[Sequence[str]], bool]
 Shown = Callable[[str], tuple[str, tuple[str, ...]]]
 Named = Callable[[str, str], tuple[str, tuple[str, ...]]]
 
@@ -70,8 +74,8 @@ def _may_hold_text(hint: Any) -> bool:
 class Walker:
     """One walk over one result; collects warnings in the order in which they come, each once."""
 
-    def __init__(self, shown: Shown, named: Named, raw: Callable[[str], tuple[str, ...]]) -> None:
-        self._shown, self._named, self._raw = shown, named, raw
+    def __init__(self, shown: Shown, named: Named, raw: Callable[[str], tuple[str, ...]], plain: Plain) -> None:
+        self._shown, self._named, self._raw, self._plain = shown, named, raw, plain
         self._seen: dict[str, None] = {}
 
     @property
@@ -122,7 +126,13 @@ class Walker:
     def _items(self, values: list[Any] | tuple[Any, ...], key: str, depth: int) -> Any:
         if depth >= MAX_DEPTH:
             return type(values)()
-        new = [self._item(v, key, depth + 1, values[i - 1] if i else None) for i, v in enumerate(values)]
+        new: list[Any] = []
+        for low in range(0, len(values), _TOGETHER):
+            some = values[low : low + _TOGETHER]
+            if not key and (texts := _row_texts(some)) is not None and self._plain(texts):
+                new += some
+                continue
+            new += [self._item(v, key, depth + 1, values[i - 1] if i else None) for i, v in enumerate(some, low)]
         if all(a is b for a, b in zip(new, values, strict=True)):
             return values
         return tuple(new) if isinstance(values, tuple) else new
@@ -151,6 +161,19 @@ class Walker:
                 new[self._text(k) if isinstance(k, str) else k] = self._value(v, name, depth + 1)
         same = len(new) == len(value) and all(a is b for a, b in zip(new.values(), value.values(), strict=True))
         return value if same and list(new) == list(value) else new
+
+
+def _row_texts(rows: Sequence[Any]) -> list[str] | None:
+    """The texts of rows that are models without further structure, a thousand of which take 20 ms one by one."""
+    cls = type(rows[0]) if len(rows) > 1 else None
+    if cls is None or not issubclass(cls, BaseModel) or any(type(row) is not cls for row in rows):
+        return None
+    texts: list[str] = []
+    for name, mark in plan(cls):
+        if mark is not Provenance.HOST:
+            return None
+        texts += [value for value in (getattr(row, name) for row in rows) if value is not None]
+    return texts if all(type(text) is str for text in texts) else None
 
 
 def warned(model: ResultT, warnings: tuple[str, ...]) -> ResultT:

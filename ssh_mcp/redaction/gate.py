@@ -78,6 +78,13 @@ class Gate:
             return text.encode("utf-8", "replace").decode()
         return as_ascii(text)
 
+    def may_find(self, text: str) -> bool:
+        """False where output masking would leave ``text``, and each of its lines by itself, as it is: quicker than
+        ``hot``, and wider.
+        """
+        text = self._probe(text)
+        return "Secret" in text or bool(_Cased(text, text.lower()).asked(self._wide, 0, len(text)))
+
     def named(self, text: str) -> bool:
         """Whether any line of ``text`` may hold a secret or so much as the name of one."""
         return next(self.hot(text, file=True), None) is not None
