@@ -318,13 +318,16 @@ class SessionStatus:
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """The host that ``ssh -G`` says would really be connected to. ``jump`` holds the hops' real hostnames."""
+    """The host that ``ssh -G`` says would really be connected to. ``jump`` holds the hops' real hostnames,
+    ``jump_names`` what they are called where the way is described.
+    """
 
     hostname: str
     user: str
     port: int
     jump: tuple[str, ...] = ()
     proxy_command: str | None = None
+    jump_names: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

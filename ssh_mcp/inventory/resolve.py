@@ -6,6 +6,7 @@ An ``Inventory`` never changes: a reload makes a new one, and whoever holds the 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from ssh_mcp.settings import Settings, exposed
 from transports.api import Effective
 
 FILE_NAME = "hosts.toml"
+_BETWEEN = re.compile(r"[\s'\"=,@/()|;&]+")
+"""What stands between the host names of a command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,15 @@ class Inventory:
         return bool(self.blocked) or not policy.hostname_given
 
     def check_effective(self, policy: HostPolicy, effective: Effective) -> None:
-        """Apply the blocklist to what ``ssh -G`` says. Raises HostBlocked."""
+        """Apply the blocklist to what ``ssh -G`` says. Raises HostBlocked.
+
+        Where a ProxyCommand leads is its program's affair; what can be seen is whether it names a blocked host.
+        """
         self._deny(policy, effective.hostname, effective.hostname)
-        for hop in effective.jump:
+        for hop in (*effective.jump, *effective.jump_names):
             self._deny(policy, hop, hop)
+        for word in _names_in(effective.proxy_command or ""):
+            self._deny(policy, word, f"{word} in its ProxyCommand")
 
     def listed(self) -> tuple[HostPolicy, ...]:
         """Every host but the blocked ones, the inventory's first."""
@@ -89,7 +97,7 @@ class Inventory:
         return bool(self.blocked) and any(host_key(n) in self.blocked for n in names)
 
     def _deny(self, policy: HostPolicy, name: str, named: str) -> None:
-        if self.blocked and host_key(name) in self.blocked:
+        if self.blocked and name and host_key(name) in self.blocked:
             which = named if named in (policy.alias, policy.hostname) else f"{policy.alias} ({named})"
             raise HostBlocked(f"{shown(which)} is on SSH_HOSTS_BLOCKLIST.", "Only the operator can change that.")
 
@@ -128,6 +136,14 @@ def _find(settings: Settings) -> tuple[Path | None, list[str]]:
         if file.exists():
             return file.absolute(), []
     return None, []
+
+
+def _names_in(command: str) -> Iterable[str]:
+    """Whatever could be a host name in a command line: words, also behind an option's letter or before a port."""
+    for word in _BETWEEN.split(command):
+        for text in (word, word[2:]) if word.startswith("-") else (word,):
+            yield text
+            yield text.rpartition(":")[0]
 
 
 Names = tuple[str, ...]

@@ -15,6 +15,7 @@ _ZONE: Final = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*%[A-Za-z0-9._-]+\Z")
 _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NUMBER: Final = re.compile(r"(?:0x[0-9a-f]{1,8}|0[0-7]{0,11}|[1-9]\d{0,9})\Z")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]")
 _DRIVE: Final = re.compile(r"/?[A-Za-z]:[\\/]")
 _HOST_FORBIDDEN: Final = frozenset("|&;<>()$`\\\"'*?[]{}!#~^,/@=")
@@ -61,19 +62,37 @@ def host_key(name: str) -> str:
     text = name.strip().strip("[]").rstrip(".").lower()
     if not text.isascii():
         try:
-            return text.encode("idna").decode("ascii")
+            text = text.encode("idna").decode("ascii").rstrip(".")
         except UnicodeError:
             return text
     if ":" in text or text[:1].isdigit():
-        import ipaddress
-
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            return text
-        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        return str(mapped or address)
+        return _address(text)
     return text
+
+
+def _address(text: str) -> str:
+    """One spelling for each address: an IPv6 zone goes, as does what inet_aton(3) reads (``127.1``, ``0x7f000001``)."""
+    import ipaddress
+
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0] if ":" in text else text)
+    except ValueError:
+        number = _inet_aton(text)
+        return text if number is None else str(ipaddress.IPv4Address(number))
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def _inet_aton(text: str) -> int | None:
+    """One to four numbers, decimal, octal or hexadecimal, the last of which fills what is left of 32 bits."""
+    parts = text.split(".")
+    if len(parts) > 4 or not all(_NUMBER.match(p) for p in parts):
+        return None
+    numbers = [int(p, 8 if p.startswith("0") and p.isdigit() else 0) for p in parts]
+    *first, last = numbers
+    if any(n > 255 for n in first) or last >= 256 ** (4 - len(first)):
+        return None
+    return sum(n << (8 * (3 - i)) for i, n in enumerate(first)) + last
 
 
 def alias(text: str) -> str:

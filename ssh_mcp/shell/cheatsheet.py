@@ -146,7 +146,13 @@ def _of(command: Simple, *, sudo: bool, depth: int) -> Recipe | None:
     if not _quiet(command.redirects):
         return None
     maker = _MAKERS.get(program)
-    return _fit(maker(words[1:]), sudo=sudo) if maker else None
+    return _fit(_of_files(maker(words[1:])), sudo=sudo) if maker else None
+
+
+def _of_files(found: Recipe | None) -> Recipe | None:
+    """The file tools read no devices and kernel links: ``head -c 16 /dev/urandom`` is left alone."""
+    paths = [v for k, v in found.params if k in ("path", "src", "dst")] if found else []
+    return None if any(isinstance(p, str) and p.startswith("/dev/") for p in paths) else found
 
 
 def _fit(found: Recipe | None, *, sudo: bool) -> Recipe | None:

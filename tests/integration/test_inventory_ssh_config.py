@@ -89,6 +89,8 @@ async def test_an_alias_without_hostname_is_resolved_by_ssh_config(bed: Bed) -> 
         "Host box\n HostName good.example\n ProxyJump hop\nHost hop\n HostName evil.example\n",
         "Host box\n HostName good.example\n ProxyJump one,u@evil.example:2222\n",
         "Match originalhost box\n HostName evil.example\n",
+        "Host box\n HostName good.example\n ProxyJump evil.example\nHost evil.example\n HostName 192.0.2.9\n",
+        "Host box\n HostName good.example\n ProxyCommand nc -x evil.example:1080 %h %p\n",
     ],
 )
 async def test_the_blocklist_sees_through_ssh_config(bed: Bed, ssh_config: str) -> None:

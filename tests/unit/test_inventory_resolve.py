@@ -310,6 +310,9 @@ def test_an_empty_inventory_says_what_the_operator_must_do(tmp_path: Path) -> No
          "SSH_HOSTS_BLOCKLIST. ")),
         ("10.0.0.5", "db", "HostBlocked: 10.0.0.5 is on SSH_HOSTS_BLOCKLIST. "),
         ("::ffff:10.0.0.5", "db", "HostBlocked: 10.0.0.5 is on SSH_HOSTS_BLOCKLIST. "),
+        ("10.5", "db", "HostBlocked: 10.0.0.5 is on SSH_HOSTS_BLOCKLIST. "),
+        ("0x0a000005", "db", "HostBlocked: 10.0.0.5 is on SSH_HOSTS_BLOCKLIST. "),
+        ("012.0.0.5", "db", "HostBlocked: 10.0.0.5 is on SSH_HOSTS_BLOCKLIST. "),
         ("extra", "extra", "HostBlocked: extra is on SSH_HOSTS_BLOCKLIST. "),
     ],
 )  # fmt: skip
@@ -330,6 +333,35 @@ def test_the_blocklist_is_applied_to_what_ssh_would_really_connect_to(tmp_path: 
         inventory.check_effective(policy, Effective(hostname="EVIL.example", user="u", port=22))
     with pytest.raises(HostBlocked, match=r"^bare \(hop\.example\) is on"):
         inventory.check_effective(policy, Effective(hostname="good", user="u", port=22, jump=("a", "hop.example")))
+    with pytest.raises(HostBlocked, match=r"^bare \(hop\.example\) is on"):
+        inventory.check_effective(policy, Effective("good", "u", 22, jump=("a",), jump_names=("hop.example",)))
+
+
+@pytest.mark.parametrize("name", ["fe80::7%eth0", "FE80:0:0::7", "[fe80::7]", "fe80::7%1"])
+def test_an_address_is_the_same_in_every_spelling_and_zone(name: str) -> None:
+    assert host_key(name) == host_key("fe80::7")
+    assert host_key(f"bad。com。{name}"[:8]) == "bad.com"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ssh -W [%h]:%p evil.example",
+        "ssh -W%h:%p -Jevil.example:22,b c",
+        "ssh -o ProxyJump=u@EVIL.example. x",
+        "nc -X connect -xevil.example:3128 %h %p",
+        "sh -c 'nc evil.example 22'",
+        "corkscrew http://evil.example:8080/ %h %p",
+        "ssh -W [%h]:%p u@fe80::7",
+        "nc 10.6 22",
+    ],
+)
+def test_a_proxycommand_that_names_a_blocked_host_is_refused(tmp_path: Path, command: str) -> None:
+    inventory, _ = load(tmp_path, NAMES, ssh_hosts_blocklist=("evil.example", "fe80::7", "10.0.0.6"))
+    policy = inventory.resolve("bare")
+    inventory.check_effective(policy, Effective("good", "u", 22, proxy_command="ssh -W [%h]:%p good.example"))
+    with pytest.raises(HostBlocked, match=r"in its ProxyCommand\) is on SSH_HOSTS_BLOCKLIST"):
+        inventory.check_effective(policy, Effective("good", "u", 22, proxy_command=command))
 
 
 def test_ssh_is_not_asked_where_nothing_depends_on_its_answer(tmp_path: Path) -> None:
