@@ -1,4 +1,4 @@
-# Makes .venv with the project and the given extras. Sourced by the scripts; sets PY to the environment's python.
+# Makes .venv (or another directory) with the project and the given extras. Sourced by the scripts; sets PY to the environment's python.
 # Needs: a Python 3.11 or newer with venv. uv is used where it is, and fetched from PyPI where it is not.
 
 find_python() {
@@ -14,20 +14,21 @@ find_python() {
   return 1
 }
 
-make_environment() { # make_environment EXTRAS
+make_environment() { # make_environment EXTRAS [DIRECTORY]
   extras=$1
+  venv=${2:-.venv}
   base=$(find_python) || return 1
-  if ! .venv/bin/python -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2]))' 2>/dev/null; then
-    rm -rf .venv
-    if ! "$base" -m venv .venv 2>/dev/null; then
+  if ! "$venv"/bin/python -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2]))' 2>/dev/null; then
+    rm -rf "$venv"
+    if ! "$base" -m venv "$venv" 2>/dev/null; then
       install_packages python3-venv
-      "$base" -m venv .venv
+      "$base" -m venv "$venv"
     fi
   fi
-  PY=$PWD/.venv/bin/python
-  stamp=.venv/.ssh-mcp-$(echo "$extras" | tr ',' '-')
+  PY=$PWD/$venv/bin/python
+  stamp=$venv/.ssh-mcp-$(echo "$extras" | tr ',' '-')
   if [ ! -f "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || ! "$PY" -c 'import ssh_mcp, fastmcp' 2>/dev/null; then
-    echo "-- installing ssh-mcp[$extras] into .venv" >&2
+    echo "-- installing ssh-mcp[$extras] into $venv" >&2
     install_project "$extras" || return 1
     touch "$stamp"
   fi
