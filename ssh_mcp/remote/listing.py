@@ -86,7 +86,7 @@ class Listing:
 
     async def _targets(self, directory: str, page: Sequence[DirectoryEntry]) -> dict[str, str]:
         """Where the links of a page lead, all asked at once."""
-        links = [entry.name for entry in page if entry.attributes.kind == "symlink"]
+        links = [entry.name for entry in page if _kind_and_mode(entry.attributes.permissions)[0] == "symlink"]
         if not links:
             return {}
         files = await self._places.files()
@@ -110,14 +110,22 @@ class Listing:
 
 def _row(entry: DirectoryEntry, name: str, targets: dict[str, str]) -> dict[str, object]:
     attributes = entry.attributes
+    mtime = attributes.mtime
+    kind, mode = _kind_and_mode(attributes.permissions)
     return {
         "name": name,
-        "kind": kind_of(attributes),
+        "kind": kind,
         "size": attributes.size or 0,
-        "mode": mode_of(attributes),
-        "mtime": time_of(attributes),
+        "mode": mode,
+        "mtime": "" if mtime is None else _utc(mtime),
         "symlink_target": targets.get(entry.name),
     }
+
+
+@lru_cache(maxsize=1024)
+def _kind_and_mode(permissions: int | None) -> tuple[str, str]:
+    attributes = FileAttributes(permissions=permissions)
+    return kind_of(attributes), mode_of(attributes)
 
 
 async def entries_of(files: Files, directory: str) -> list[DirectoryEntry]:
@@ -160,6 +168,8 @@ def _utc(seconds: int) -> str:
 
 def readable(names: Sequence[str], call: Call) -> list[str]:
     """Names as UTF-8 text: what is none is replaced, and the caller is told."""
+    if all(map(str.isascii, names)):
+        return list(names)
     shown = [_utf8(name) for name in names]
     if broken := sum(a != b for a, b in zip(names, shown, strict=True)):
         call.warn(f"{broken} names are not UTF-8; their undecodable bytes are shown as U+FFFD.")

@@ -15,9 +15,9 @@ SSH2_FILEXFER_ATTR_PERMISSIONS: Final = 0x00000004
 SSH2_FILEXFER_ATTR_ACMODTIME: Final = 0x00000008
 SSH2_FILEXFER_ATTR_EXTENDED: Final = 0x80000000
 
-_USUAL: Final = 0x0F
-_USUAL_STRUCT: Final = struct.Struct(">IQIIIII")
-"""Flags, size, uid, gid, permissions, atime, mtime: what OpenSSH sends for every file."""
+USUAL_FLAGS: Final = 0x0F
+USUAL: Final = struct.Struct(">IQIIIII")
+"""Flags, size, uid, gid, permissions, atime, mtime: what OpenSSH sends for every file, in ``FileAttributes``' order."""
 
 _MAX_EXTENDED: Final = 64
 """Extended pairs taken in one structure; a server that sends more is not understood."""
@@ -60,19 +60,6 @@ def get_attributes(cursor: Cursor) -> FileAttributes:
             cursor.string()
             cursor.string()
     return FileAttributes(size, uid, gid, permissions, atime, mtime)
-
-
-def usual_attributes(data: bytes, position: int) -> tuple[FileAttributes, int] | None:
-    """The structure at ``position`` and where it ends, if it has exactly OpenSSH's usual fields and is not cut short.
-
-    A shortcut for directory listings: half the time of ``get_attributes`` for 1,000 entries.
-    """
-    if len(data) - position < _USUAL_STRUCT.size:
-        return None
-    flags, size, uid, gid, permissions, atime, mtime = _USUAL_STRUCT.unpack_from(data, position)
-    if flags != _USUAL:
-        return None
-    return FileAttributes(size, uid, gid, permissions, atime, mtime), position + _USUAL_STRUCT.size
 
 
 def _pair(first: int | None, second: int | None, what: str) -> bool:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Final, cast
 
+from transports.api import FileAttributes
 from transports.errors import ProtocolError
 from transports.sftp import messages as m
-from transports.sftp.attrs import get_attributes, put_attributes, usual_attributes
+from transports.sftp.attrs import USUAL, USUAL_FLAGS, get_attributes, put_attributes
 from transports.sftp.paths import decode
 from transports.sftp.paths import encode as encode_path
 from transports.wire import Cursor, Writer
@@ -43,35 +44,33 @@ def _put_names(writer: Writer, entries: tuple[m.NameEntry, ...]) -> None:
 
 
 def _get_names(cursor: Cursor) -> tuple[m.NameEntry, ...]:
+    """The entries of a NAME packet. One loop without calls of our own: it is half the time of a long listing."""
     count = cursor.u32()
     if count > _MAX_NAMES:
         raise ProtocolError(f"The SFTP server announced {count} names in one packet.")
     data = cursor.rest()
-    position = 0
+    position, size = 0, len(data)
     entries = []
+    length, usual, entry = _LENGTH.unpack_from, USUAL.unpack_from, m.NameEntry
     for _ in range(count):
-        entry, position = _get_name(data, position)
-        entries.append(entry)
-    if position != len(data):
+        try:
+            name_to = position + 4 + length(data, position)[0]
+            long_to = name_to + 4 + length(data, name_to)[0]
+        except struct.error as error:
+            raise ProtocolError("The SFTP server sent a directory entry that is cut short.") from error
+        if long_to > size:
+            raise ProtocolError("The SFTP server sent a directory entry that is cut short.")
+        name, longname = data[position + 4 : name_to], data[name_to + 4 : long_to]
+        if size - long_to >= USUAL.size and (fields := usual(data, long_to))[0] == USUAL_FLAGS:
+            attributes, position = FileAttributes(*fields[1:]), long_to + USUAL.size
+        else:
+            tail = Cursor(data[long_to:])
+            attributes, position = get_attributes(tail), size - tail.remaining
+        names = name.decode("utf-8", "surrogateescape"), longname.decode("utf-8", "surrogateescape")
+        entries.append(entry(*names, attributes))
+    if position != size:
         raise ProtocolError("The SFTP server sent bytes behind the end of a NAME packet.")
     return tuple(entries)
-
-
-def _get_name(data: bytes, position: int) -> tuple[m.NameEntry, int]:
-    try:
-        name_from = position + 4
-        name_to = name_from + _LENGTH.unpack_from(data, position)[0]
-        long_from = name_to + 4
-        long_to = long_from + _LENGTH.unpack_from(data, name_to)[0]
-    except struct.error as error:
-        raise ProtocolError("The SFTP server sent a directory entry that is cut short.") from error
-    if long_to > len(data):
-        raise ProtocolError("The SFTP server sent a directory entry that is cut short.")
-    usual = usual_attributes(data, long_to)
-    if usual is None:
-        tail = Cursor(data[long_to:])
-        usual = get_attributes(tail), len(data) - tail.remaining
-    return m.NameEntry(decode(data[name_from:name_to]), decode(data[long_from:long_to]), usual[0]), usual[1]
 
 
 def _put_extensions(writer: Writer, pairs: tuple[tuple[str, bytes], ...]) -> None:
