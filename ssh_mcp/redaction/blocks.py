@@ -33,7 +33,7 @@ _PAIR_REACH = 600
 _LINES_ABOVE = 3
 """How far above its value the name of a pair may stand."""
 _PAIR_XML = re.compile(
-    r"<(?:name|key|string)>\s{0,20}([\w.\-]{1,100})\s{0,20}</(?:name|key|string)>\s{0,60}"
+    r"<(?:name|key|string)>[ \t]{0,20}([\w.\-]{1,100})[ \t]{0,20}</(?:name|key|string)>\s{0,60}"
     r"<(?:value|string|data)(?:\s[^<>]{0,100})?>([^<]{1,2000})<"
 )
 _ELEMENT = re.compile(
@@ -43,12 +43,12 @@ _ELEMENT = re.compile(
 """Its closing tag may be cut away."""
 _CLOSING = re.compile(r"</([\w:.\-]{1,80})>")
 _NAMED = re.compile(
-    r"<\w[\w:.\-]{0,60}\s[^<>]{0,200}?\b(?:name|key|id)=[\"']([\w.\-]{1,100})[\"'][^<>]{0,200}>"
+    r"<\w[\w:.\-]{0,60}[ \t][^<>\n]{0,200}?\b(?:name|key|id)=[\"']([\w.\-]{1,100})[\"'][^<>]{0,200}>"
     r"\s{0,40}(?:<(?:value|string|data)(?:\s[^<>]{0,80})?>)?([^<>]{1,2000}?)\s{0,40}<"
 )
-_VARIABLE = re.compile(r"\b(?:variable|output|resource\s{1,9}\"\w{1,80}\")\s{1,9}\"([\w\-]{1,100})\"\s{0,9}\{")
+VARIABLE = re.compile(r"\b(?:variable|output|resource\s{1,9}\"\w{1,80}\")\s{1,9}\"([\w\-]{1,100})\"\s{0,9}\{")
 _DEFAULT = re.compile(r"(?:^[ \t]*|\{[ \t]*)(?:default|value|result)[ \t]*=[ \t]*", re.MULTILINE)
-_BLOCK = re.compile(
+BLOCK = re.compile(
     r"^([ \t]*(?:- +)*)[\"']?([\w.\-]{1,100})[\"']?[ \t]*:[ \t]+(?:![\w!:/.\-]+[ \t]+|&\w+[ \t]+)*"
     r"[|>][+\-0-9]{0,2}[ \t]*(?:#.*)?\r?$",
     re.MULTILINE,
@@ -78,7 +78,7 @@ def elements(s: Stretch) -> list[Span]:
                 break
             at = m.end(1)
             if s.is_secret(m[1], m[2]):
-                out.append(s.span(m.span(2), m[1], since=m.start()))
+                out.append(s.span(m.span(2), m[1]))
     return out
 
 
@@ -92,7 +92,7 @@ def _headless(s: Stretch) -> list[Span]:
             value = s.text[low : m.start()]
             place = low + len(value) - len(value.lstrip()), m.start() - (len(value) - len(value.rstrip()))
             if s.is_secret(m[1], s.text[slice(*place)]):
-                out.append(s.span(place, m[1], since=m.start()))
+                out.append(s.span(place, m[1]))
     return out
 
 
@@ -109,7 +109,7 @@ def pairs(s: Stretch) -> list[Span]:
         if s.keys.strength(m[1]) and (place := _pair_value(s, m.end())):
             place = without_reference(text, place)
             if s.is_secret(m[1], text[slice(*place)]):
-                out.append(s.span(place, m[1], since=m.start()))
+                out.append(s.span(place, m[1]))
     return out
 
 
@@ -124,11 +124,11 @@ def _pair_value(s: Stretch, at: int) -> Place | None:
 def _blocks(s: Stretch) -> list[Span]:
     """``password: |`` and the lines indented below it."""
     out = []
-    for m in _BLOCK.finditer(s.text, s.start, s.end):
+    for m in BLOCK.finditer(s.text, s.start, s.end):
         if s.keys.strength(m[2]) and "!vault" not in m[0]:
             place = block_content(s.text, m.end(), len(m[1].expandtabs()))
             if place and s.is_secret(m[2], s.text[slice(*place)]):
-                out.append(s.span(place, m[2], since=m.start()))
+                out.append(s.span(place, m[2]))
     return out
 
 
@@ -154,7 +154,7 @@ def block_content(text: str, at: int, indent: int) -> Place | None:
 def _variables(s: Stretch) -> list[Span]:
     """Terraform: the default of a variable with a secret name."""
     out = []
-    for m in _VARIABLE.finditer(s.text, s.start, s.end):
+    for m in VARIABLE.finditer(s.text, s.start, s.end):
         strength = s.keys.strength(m[1])
         if strength is Strength.NONE:
             continue
@@ -162,5 +162,5 @@ def _variables(s: Stretch) -> list[Span]:
         d = _DEFAULT.search(s.text, m.end() - 1, stop if stop >= 0 else min(len(s.text), m.end() + _PAIR_REACH))
         place = quoted(s.text, d.end(), s.lines.end(d.end())) if d else None
         if place and s.is_secret(m[1], s.text[slice(*place)]) and not values.is_status(s.text[slice(*place)]):
-            out.append(s.span(place, m[1], since=m.start()))
+            out.append(s.span(place, m[1]))
     return out

@@ -8,6 +8,7 @@ from ssh_mcp.redaction.detect import detect
 from ssh_mcp.redaction.formats import assign, json, records, toml, yaml
 from ssh_mcp.redaction.markers import apply, report, resolve
 from ssh_mcp.redaction.model import Format, Redacted, Redaction, Span
+from ssh_mcp.redaction.output import ROUNDS, redact_output
 from ssh_mcp.redaction.rules import Rules, rules_from
 from ssh_mcp.redaction.stream import OutputStream
 from ssh_mcp.redaction.stretch import Stretch
@@ -26,26 +27,7 @@ __all__ = [
     "rules_from",
 ]
 
-_ROUNDS = 4
-"""Passes until nothing more is found. The first finds all but what its own markers uncover, so that the second is the
-proof of idempotence; more than two are the exception."""
 _STRUCTURED = frozenset({Format.YAML, Format.JSON, Format.TOML, Format.XML, Format.CODE})
-
-
-def redact_output(text: str, rules: Rules) -> Redacted:
-    """Mask secrets in any tool's output: high precision, no format assumed, ordinary text unchanged.
-
-    ``redactions`` carry the lines of ``text``. Linear in its length; 1 MiB without secrets takes a few milliseconds.
-    """
-    done: tuple[Redaction, ...] = ()
-    for _ in range(_ROUNDS):
-        spans, _opened = lines.find(text, rules)
-        final = resolve(text, spans) if spans else []
-        if not final:
-            break
-        done += report(text, final, rules.marker)
-        text = apply(text, final, rules.marker)
-    return Redacted(text, done, Format.GENERIC)
 
 
 def redact_file(text: str, rules: Rules, *, path: str = "", format: Format | None = None) -> Redacted:  # noqa: A002
@@ -55,7 +37,7 @@ def redact_file(text: str, rules: Rules, *, path: str = "", format: Format | Non
     """
     kind = format or detect(text, path)
     done: tuple[Redaction, ...] = ()
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         final = resolve(text, _file_spans(text, rules, kind, path))
         if not final:
             break

@@ -50,6 +50,7 @@ _NEXT_PAIR = re.compile(r"[;&,](?=\s*$|[ \t]*[\w.\-]{1,40}=|[ \t])")
 _TAIL = re.compile(r"[)\]};:,.]{1,4}$")
 _INLINE_COMMENT = re.compile(r"[ \t]+(?:#|//|;)(?:[ \t]|$).*|[ \t]+#.*")
 _ITEM = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'")
+LIST_END = re.compile(r"[\]{]")
 _ARROW = re.compile(r"[ \t]{0,8}->[ \t]{0,8}\"((?:[^\"\\\n]|\\.)*)\"")
 _OR_ELSE = re.compile(r"(?:\|\||\?\?|\bor\b|\?:|[\"'][ \t]*,)[ \t]*(?:[\"'])([^\"'\n]{1,512})[\"']")
 SHELL_TAIL = re.compile(
@@ -57,6 +58,11 @@ SHELL_TAIL = re.compile(
     r"|(?:psql|mysql|pg_dump|python3?|node|npm|make|docker|sh|bash|sudo|env)\b)"
 )
 """What follows ``NAME=value`` where the line is a command with its environment."""
+
+
+def list_limit(at: int, line_end: int) -> int:
+    """Up to where the end of a list that begins at ``at`` is looked for."""
+    return max(min(line_end, at + 65_536), at) + _MAX_WORD
 
 
 def scan(text: str, start: int, end: int, keys: KeyMatcher, reading: Reading) -> list[Span]:
@@ -120,7 +126,7 @@ class _Scanner:
         if at >= eol or _BLOCK_SIGN.fullmatch(text, at, eol) or _closes(text, m, at, eol):
             return []
         if text[at] == "[":
-            return self._list(m.start(), at, name, strength)
+            return self._list(at, name, strength)
         if text[at] == "{":
             return []
         own = self.keys.is_own(name)
@@ -158,21 +164,19 @@ class _Scanner:
             found.append(Span(*m.span(1), "key", name))  # a plan's old and new value
         return found
 
-    def _list(self, since: int, at: int, name: str, strength: Strength) -> list[Span]:
-        """Strings in ``[…]``; it may go on over a few lines."""
+    def _list(self, at: int, name: str, strength: Strength) -> list[Span]:
+        """Strings in ``[…]``; it may go on over a few lines. A list of objects is none of ours."""
         text = self.text
-        limit = max(min(self.stop, at + 65_536), at) + _MAX_WORD
-        stop = text.find("]", at, min(len(text), limit))
-        if stop < 0:
-            stop = min(self.stop, at + _MAX_WORD)
-        if text.find("{", at, stop) >= 0:
+        end = LIST_END.search(text, at + 1, list_limit(at, self.stop))
+        if end and end[0] == "{":
             return []
+        stop = end.start() if end else min(self.stop, at + _MAX_WORD)
         found = []
         for m in _ITEM.finditer(text, at, stop):
             group = 1 if m[1] is not None else 2
             plain = strength is not Strength.STRONG and values.is_harmless(m[group])
             if is_secret(strength, m[group]) and not plain:
-                found.append(Span(*m.span(group), "key", name, since=since))
+                found.append(Span(*m.span(group), "key", name))
         return found
 
     def _bare(self, seen: Assignment, name: str, rest: Place) -> list[Span]:

@@ -52,8 +52,6 @@ def resolve(text: str, spans: Iterable[Span]) -> list[Span]:
             continue
         if kept and span.start < kept[-1].end:
             last = kept[-1]
-            if span.since >= 0 > last.since:
-                kept[-1] = last = last._replace(since=span.since)
             if span.end > last.end and (span.kind in _EXACT or last.kind in _EXACT):
                 kept[-1] = last._replace(end=span.end, value=None)
             continue

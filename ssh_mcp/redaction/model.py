@@ -30,8 +30,7 @@ class Format(StrEnum):
 class Span(NamedTuple):
     """One secret: ``text[start:end]``. ``key`` is a dotted path; ``value`` is hashed, where the text is escaped.
 
-    ``quote`` asks for double quotes around the marker, where a bare number must stay valid JSON or TOML. ``since`` is
-    where that begins which makes it a secret, if that is on another line: a stream must not part them.
+    ``quote`` asks for double quotes around the marker, where a bare number must stay valid JSON or TOML.
     """
 
     start: int
@@ -40,7 +39,6 @@ class Span(NamedTuple):
     key: str | None = None
     value: str | None = None
     quote: bool = False
-    since: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 
+from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.model import Span
 
 _LABEL = r"(?:[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?|OpenVPN Static key V1)"
 _BEGIN = re.compile(r"-{4,5} ?BEGIN " + _LABEL + r" ?-{4,5}")
 _END = re.compile(r"-{4,5} ?END " + _LABEL + r" ?-{4,5}")
-_BREAK = re.compile(r"\r?\n|(?:\\+[rn])+")
+_BREAK = re.compile(r"\r?\n|(?:\\{1,8}[rn])+")
 _BODY = re.compile(r"[A-Za-z0-9+/]{16,}={0,3}|=[A-Za-z0-9+/]{4}")
-_ONE_LINE = re.compile(r"(?:[A-Za-z0-9+/]{16,}={0,3}|\\+[rn]|[A-Za-z0-9+/]{4,}={1,2})+(?:\\+[rn])*\Z")
+_KEY_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\\"
+_KEY_WORD = re.compile(r"[A-Za-z0-9+/]{16}|[A-Za-z0-9+/]{4}=")
+_FULL = re.compile(r"(?=[A-Za-z+/]*+[0-9])(?=[0-9]*+[A-Za-z+/])[A-Za-z0-9+/]{32,128}={0,3}")
 _SHORT = re.compile(r"(?=[A-Za-z+/]*[0-9+/=])[A-Za-z0-9+/]{3,76}={0,3}")
 _HEADER = re.compile(r"(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset|MessageID|Subject|X-\w+):.*")
 _DECORATION = re.compile(r"[\"'`,;+)\]}]{1,8}$")
@@ -19,6 +22,10 @@ _PUTTY = re.compile(r"^[ \t]*Private-Lines: (\d{1,4})[ \t]*\r?\n", re.MULTILINE)
 _MAC = re.compile(r"^[ \t]*Private-MAC: ([0-9a-f]{32,64})", re.MULTILINE)
 _LOOK = 512
 """Characters at a line's end by which it is judged."""
+HEADLESS = 16_384
+"""Characters above an END line in which the lines of a block are looked for whose BEGIN was cut away."""
+_SHORT_LINES = 2
+"""The last line of a block is short, and a PGP checksum stands below it."""
 _ODD_LINES = 8
 """Lines that are no key material and may still stand in a block (log lines between, continuation)."""
 
@@ -26,10 +33,11 @@ _ODD_LINES = 8
 class KeyBlocks:
     """Finds the blocks of one text. Every END line is searched for once, however many BEGIN lines there are."""
 
-    __slots__ = ("_break", "_ends_from", "_next_end", "_text", "covered", "opened")
+    __slots__ = ("_break", "_ends_from", "_lines", "_next_end", "_text", "covered", "opened", "reaches")
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._lines = Lines(text)
         self._ends_from = -1
         self._break = (-1, -1)
         self._next_end: re.Match[str] | None = None
@@ -37,6 +45,8 @@ class KeyBlocks:
         """End of the last block found."""
         self.opened: int | None = None
         """Start of a block that the text's end cuts off."""
+        self.reaches: list[tuple[int, int | None]] = []
+        """From each BEGIN to where it was decided what belongs to it; None: the text's end came first."""
 
     def _end_after(self, at: int) -> re.Match[str] | None:
         known = self._next_end
@@ -56,18 +66,21 @@ class KeyBlocks:
         """Report the blocks that begin in ``text[start:end]``; they may reach beyond ``end``. Call in text order."""
         at = max(start, self.covered)
         while at < end and (begin := _BEGIN.search(self._text, at, end)):
-            stop, closed = self._block_end(begin.end())
+            stop, decided, whole = self._block_end(begin.end())
+            self.reaches.append((begin.start(), decided))
             at = begin.end()
             if stop > at:
                 out.append(Span(begin.start(), stop, "pem"))
                 at = self.covered = stop
-            if not closed:
+            if decided is None and whole and self.opened is None:
                 self.opened = begin.start()
         self._headless(max(start, self.covered), end, out)
         self._putty(start, end, out)
 
-    def _block_end(self, at: int) -> tuple[int, bool]:
-        """Where the block ends whose BEGIN ends at ``at`` (or ``at``: nothing follows), and whether that is sure."""
+    def _block_end(self, at: int) -> tuple[int, int | None, bool]:
+        """Where the block ends whose BEGIN ends at ``at`` (or ``at``: nothing follows), where that was decided (None:
+        by the text's end), and whether every line was key material.
+        """
         text, size, keep = self._text, len(self._text), at
         whole = odd = 0
         finish = self._end_after(at)
@@ -75,31 +88,29 @@ class KeyBlocks:
             stop, following = self._break_after(at)
             if finish is not None and finish.start() < stop:
                 good = whole + (_line_kind(text[max(at, finish.start() - _LOOK) : finish.start()]) or 0) > odd
-                return (finish.end() if good else keep), True
+                return (finish.end() if good else keep), finish.end(), not odd
             kind = _line_kind(text[max(at, stop - _LOOK) : stop])
             if kind is None:
                 odd += 1
                 if odd > _ODD_LINES + whole:
-                    return keep, True
+                    return keep, following, False
             else:
                 whole += kind
                 keep = stop if kind and not odd else keep
             at = max(following, at + 1)
-        return keep, odd > 0
+        return keep, None, not odd
 
     def _headless(self, start: int, end: int, out: list[Span]) -> None:
-        """A block whose BEGIN was cut away: key lines directly above an END line."""
-        text = self._text
+        """A block whose BEGIN was cut away: key lines directly above an END line, or before it on its own line."""
+        text, floor = self._text, start
         for m in _END.finditer(text, start, end):
-            own = top = line = text.rfind("\n", 0, m.start()) + 1
-            while line > self.covered:
-                above = text.rfind("\n", 0, line - 1) + 1
-                if above < self.covered or not _line_kind(text[max(above, line - 1 - _LOOK) : line - 1]):
-                    break
-                top = line = above
+            own = self._lines.start(m.start())
+            top = body_above(text, own, max(self.covered, m.start() - HEADLESS))
             if top == own:  # nothing above: on one line, or only talked about
-                before = _ONE_LINE.search(text, max(own, m.start() - _LOOK), m.start())
-                top = before.start() if before else m.start()
+                line = text[max(own, floor, m.start() - HEADLESS) : m.start()]
+                word = line[len(line.rstrip(_KEY_CHARACTERS)) :]
+                top = m.start() - len(word) if _KEY_WORD.search(word) else m.start()
+            floor = m.end()
             if top < m.start():
                 out.append(Span(top, m.end(), "pem"))
                 self.covered = m.end()
@@ -113,15 +124,38 @@ class KeyBlocks:
             for _ in range(int(m[1])):
                 nl = text.find("\n", at)
                 at = len(text) if nl < 0 else nl + 1
+            self.reaches.append((m.start(), at if at < len(text) else None))
             body = text[m.end() : at].rstrip()
             out.append(Span(m.end(), m.end() + len(body), "pem"))
             self.covered = max(self.covered, m.end() + len(body))
         out += [Span(*m.span(1), "pem") for m in _MAC.finditer(text, start, end)]
 
 
+def body_above(text: str, at: int, floor: int) -> int:
+    """Where the lines of a key's body begin that end at ``at`` (a line's start), or ``at``; not before ``floor``."""
+    top, short = at, 0
+    while top > floor:
+        above = text.rfind("\n", 0, top - 1) + 1
+        line = text[max(above, top - 1 - _LOOK) : top - 1]
+        if above < floor or not _line_kind(line):
+            break
+        if _FULL.search(_core(line).rsplit(None, 1)[-1]):
+            short = -1
+        elif short < 0 or short == _SHORT_LINES:
+            break
+        else:
+            short += 1
+        top = above
+    return top if short < 0 else at
+
+
+def _core(line: str) -> str:
+    return _DECORATION.sub("", line.strip().strip("\"'`").strip())
+
+
 def _line_kind(line: str) -> int | None:
     """1: a line of key material (perhaps behind a log's prefix); 0: may stand in a block; None: something else."""
-    core = _DECORATION.sub("", line.strip().strip("\"'`").strip())
+    core = _core(line)
     if not core or _HEADER.fullmatch(core):
         return 0
     last = core.rsplit(None, 1)[-1].lstrip("\"'`>#")

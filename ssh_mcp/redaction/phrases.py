@@ -18,6 +18,9 @@ _FLAG_ITEM = re.compile(
     r"|[\"']-{1,2}([A-Za-z][\w.\-]{0,60})[\"'][ \t]*,\s{0,80}(?=[\"'])"
 )
 """The flag as an item of a list: its value is the next item, perhaps on the next line."""
+FLAG_AT_END = re.compile(r"(?:[\"']|(?<![^\s\[(])-[ \t]+)-{1,2}([A-Za-z][\w.\-]{0,60})[\"']?,?\s*\Z")
+"""The same where the line ends: in quotes, or behind the dash of a YAML list."""
+_ITEM_REACH = 100
 _HELP = re.compile(r"(?:^|\n)[ \t]*-[^\n]*\Z")
 _METAVAR = re.compile(r"[A-Z][A-Z0-9_\-]*|\[?<?[a-z]+>?\]?(?=\s{2,}|$)")
 _ARGUMENT = re.compile(r"[^\s\"'`]{1,65536}")
@@ -91,14 +94,19 @@ def _flags(s: Stretch) -> list[Span]:
     out = [
         s.span(place, m[1], "flag")
         for m in _FLAG.finditer(s.text, s.start, s.end)
-        if s.keys.strength(m[1]) and (place := _argument(s, m.end(), s.end, m[1]))
+        if s.keys.strength(m[1]) and (place := _argument(s, m.end(), s.lines.end(m.end()), m[1]))
     ]
-    for m in _FLAG_ITEM.finditer(s.text, s.start, s.end):
-        name = m[1] or m[2]
-        if not s.keys.strength(name) or ("\n" not in m[0] and "," not in m[0]):
-            continue
-        if place := _argument(s, m.end(), s.lines.end(m.end()), name):
-            out.append(s.span(place, name, "flag", m.start()))
+    at = s.start
+    while (m := _FLAG_ITEM.search(s.text, at, min(len(s.text), s.end + _ITEM_REACH))) and m.start() < s.end:
+        name, at = m[1] or m[2], m.end()
+        below = m.end() > s.end
+        if (
+            s.keys.strength(name)
+            and ("," in m[0] or below)
+            and (not below or FLAG_AT_END.search(s.text, max(s.start, m.start() - 9), s.end))
+        ):
+            place = _argument(s, m.end(), s.lines.end(m.end()), name)
+            out += [s.span(place, name, "flag")] if place else []
     return out
 
 
@@ -135,7 +143,7 @@ def _calls(s: Stretch) -> list[Span]:
     for m in _CALL.finditer(s.text, s.start, s.end):
         if not m[1] or not s.keys.strength(m[2]):
             continue
-        if place := quoted(s.text, m.end(), s.end):
+        if place := quoted(s.text, m.end(), s.lines.end(m.end())):
             value = s.text[slice(*place)]
             literal = m[1].lower() in _SETTERS or m[2].isupper() or not values.is_harmless(value)
             if literal and s.is_secret(m[2], value):
@@ -179,7 +187,7 @@ def _headers(s: Stretch) -> list[Span]:
     for m in _SPACED.finditer(s.text, s.start, s.end):
         if m[1].lower() in {"authorization", "cookie"}:
             continue  # shapes.headers knows their inner form
-        if s.keys.strength(m[1]) and (place := _argument(s, m.end(), s.end, m[1])):
+        if s.keys.strength(m[1]) and (place := _argument(s, m.end(), s.lines.end(m.end()), m[1])):
             out.append(s.span(place, m[1]))
     return out
 

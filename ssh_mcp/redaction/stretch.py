@@ -31,6 +31,6 @@ class Stretch:
         """Whether ``value`` under ``name`` is to be masked."""
         return is_secret(max(self.keys.strength(name), at_least), value, own=self.keys.is_own(name))
 
-    def span(self, place: Place, name: str | None, kind: str = "key", since: int = -1) -> Span:
+    def span(self, place: Place, name: str | None, kind: str = "key") -> Span:
         """What is reported for a place."""
-        return Span(place[0], place[1], kind, name, since=since)
+        return Span(place[0], place[1], kind, name)

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssh_mcp.redaction.engine import OutputStream
+from ssh_mcp.redaction.settled import find, settled
 from ssh_mcp.redaction.stream import HOLD
 from tests.unit.redaction_support import RULES, Labelled, corpus, output, shown
 
 CORPUS = corpus()
+KEY_LINE = "MIIEpAIBAAKCAQEAabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKL\n"
+OPENERS = [
+    "-----BEGIN RSA PRIVATE KEY-----\n", "-----END RSA PRIVATE KEY-----\n", KEY_LINE, "aB3d+/==\n", "plain words\n",
+    "password: |\n", "  indented line 1\n", "    - name: DB_PASSWORD\n", "      value: hunter2x9\n", "\n", "  \n",
+    "passwords: [\n", '  "hunter2x9",\n', "]\n", "secrets: {\n", '  "--api-token",\n', "- --password\n", "- hunter2x9\n",
+    '<property name="password">\n', "<value>hunter2x9</value>\n", "<name>db.password</name>\n", "</property>\n",
+    'variable "db_password" {\n', '  default = "hunter2x9"\n', "}\n", "kind: Secret\n", "data:\n", "  a: cGFzc3dvcmQ=\n",
+    "apiVersion: v1\n", "---\n", "- apiVersion: v1\n", "  kind: Secret\n", "  data:\n", "    b: cGFzc3dvcmQ=\n",
+    '    "kind": "Secret",\n', '    "data": {\n', '      "c": "cGFzc3dvcmQ="\n', "    },\n", "Private-Lines: 2\n",
+    "token = hunter2x9\n", "Authorization: Bearer abcdef1234567890\n", "key: DB_TOKEN\r\n", "value: hunter2x9\r\n",
+]  # fmt: skip
 
 
 def streamed(pieces: list[str]) -> str:
@@ -34,6 +48,32 @@ def cut(text: str, sizes: list[int], seed: int) -> list[str]:
 def test_a_stream_says_the_same_as_the_whole_text(case: Labelled, sizes: list[int]) -> None:
     text = case.text[:20_000]
     assert streamed(cut(text, sizes, 7)) == output(text)
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=lambda c: c.name)
+@given(data=st.data())
+@settings(max_examples=12, deadline=None)
+def test_cuts_anywhere_change_nothing(case: Labelled, data: st.DataObject) -> None:
+    text = case.text[:30_000]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    assert streamed([text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])]) == output(text)
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=lambda c: c.name)
+def test_a_place_called_settled_parts_nothing(case: Labelled) -> None:
+    text = case.text[:6_000]
+    whole = output(text)
+    ends = [m.end() for m in re.finditer("\n", text)]
+    places = {settled(text[:end], find(text[:end], RULES)) for end in ends}
+    assert [at for at in places if output(text[:at]) + output(text[at:]) != whole] == []
+
+
+@given(st.lists(st.sampled_from(OPENERS), min_size=1, max_size=12), st.data())
+@settings(max_examples=400, deadline=None)
+def test_what_goes_on_over_lines_is_never_parted(parts: list[str], data: st.DataObject) -> None:
+    text = "".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    assert streamed([text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])]) == output(text)
 
 
 @given(st.data())
@@ -64,27 +104,50 @@ def test_a_line_without_an_end_comes_out_at_the_close() -> None:
 def test_an_endless_line_is_held_back_boundedly() -> None:
     stream = OutputStream(RULES)
     held = most = 0
-    for _ in range(400):
-        held += 1000 - len(stream.feed("word " * 200))
+    for _ in range(60):
+        held += 50_000 - len(stream.feed("word " * 10_000))
         most = max(most, held)
-    assert most <= HOLD + 8192
+    assert most <= HOLD + 60_000
     assert held - len(stream.close()) == 0
 
 
 def test_a_secret_in_an_endless_line_is_masked() -> None:
-    filler = "x=1 " * 30_000
+    filler = "x=1 " * 300_000
     text = f"{filler}password=hunter2-long {filler}"
-    for sizes in ([997], [65_536], [10]):
+    for sizes in ([9_997], [65_536]):
         result = streamed(cut(text, sizes, 3))
         assert shown(result) == text.replace("hunter2-long", "§")
 
 
 def test_a_secret_longer_than_all_that_is_held_is_swallowed() -> None:
-    secret = "aB3" * 60_000
-    result = streamed(cut(f"a\npassword={secret} b\nnext\n", [1000], 1))
+    secret = "aB3" * 600_000
+    result = streamed(cut(f"a\npassword={secret} b\nnext\n", [100_000], 1))
     assert "aB3aB3" not in result
     assert result.startswith("a\npassword=<sha:")
     assert result.endswith("next\n")
+
+
+@pytest.mark.parametrize(
+    ("first", "line", "last"),
+    [
+        ("-----BEGIN PGP PRIVATE KEY BLOCK-----\n", KEY_LINE, "-----END PGP PRIVATE KEY BLOCK-----\n"),
+        ("password: |\n", "  correct horse battery\n", "after: plain\n"),
+        ("kind: Secret\ndata:\n", "  a: cGFzc3dvcmQ=\n", "---\n"),
+        ("data:\n", "  a: cGFzc3dvcmQ=\n", "kind: Secret\n"),
+    ],
+    ids=["key block", "block scalar", "data of a secret", "data before the kind"],
+)
+def test_what_is_longer_than_all_that_is_held_stays_masked_to_its_end(first: str, line: str, last: str) -> None:
+    text = first + line * (3 * HOLD // len(line)) + last + "after\n"
+    result = streamed(cut(text, [60_000], 1))
+    assert line.rsplit(maxsplit=1)[-1] not in result
+    assert result.endswith("after\n")
+
+
+def test_a_log_that_names_secrets_flows() -> None:
+    stream = OutputStream(RULES)
+    line = "Nov 22 12:00:00 web sshd[1]: Accepted publickey for deploy, session opened, key: id 3, token=hunter2x9\n"
+    assert shown("".join(stream.feed(line) for _ in range(50))) == line.replace("hunter2x9", "§") * 50
 
 
 def test_a_key_block_over_many_pieces_is_one_marker() -> None:
