@@ -17,6 +17,7 @@ audit is told, hence no argument, path, command or output; they observe and cann
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
 import logging
@@ -146,33 +147,28 @@ class Hooks:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Hooks]:
-        """STARTUP before the body, SHUTDOWN after it, whatever ended it."""
+        """STARTUP before the body, SHUTDOWN after it, whatever ended it.
+
+        The worker is a task of asyncio's own: FastMCP leaves a lifespan from another task than it entered it, which
+        no task group survives.
+        """
         if not self._registry:
             yield self
             return
         await self._all(HookContext(Event.STARTUP), LIFECYCLE_LIMIT)
         sender, receiver = anyio.create_memory_object_stream[HookContext](self._backlog)
-        drained = anyio.Event()
-        failure: Exception | None = None
+        self._queue = sender
+        worker = asyncio.get_running_loop().create_task(self._work(receiver))
         try:
-            async with anyio.create_task_group() as group:
-                self._queue = sender
-                group.start_soon(self._work, receiver, drained)
-                try:
-                    yield self
-                except Exception as error:  # noqa: BLE001 - goes on below, not wrapped into a group
-                    failure = error
-                finally:
-                    self._queue = None
-                    sender.close()
-                    with anyio.move_on_after(DRAIN_LIMIT, shield=True):
-                        await drained.wait()
-                    group.cancel_scope.cancel()
+            yield self
         finally:
+            self._queue = None
+            sender.close()
             with anyio.CancelScope(shield=True):
+                await asyncio.wait((worker,), timeout=DRAIN_LIMIT)
+                worker.cancel()
+                await asyncio.wait((worker,))
                 await self._all(HookContext(Event.SHUTDOWN), LIFECYCLE_LIMIT)
-        if failure is not None:
-            raise failure
 
     def notify(self, context: HookContext) -> None:
         """Queue a notification; never waits. With a full backlog it is dropped, which a warning tells once a row."""
@@ -185,14 +181,13 @@ class Hooks:
             if self._dropped == 1:
                 logger.warning("hooks are too slow: %d notifications wait, further ones are dropped", self._backlog)
 
-    async def _work(self, receiver: MemoryObjectReceiveStream[HookContext], drained: anyio.Event) -> None:
+    async def _work(self, receiver: MemoryObjectReceiveStream[HookContext]) -> None:
         with receiver:
             async for context in receiver:
                 if self._dropped and receiver.statistics().current_buffer_used <= self._backlog // 2:
                     logger.warning("hooks caught up; %d notifications were dropped", self._dropped)
                     self._dropped = 0
                 await self._all(context, self._call_limit)
-        drained.set()
 
     async def _all(self, context: HookContext, limit: float) -> None:
         for callback in self._registry.callbacks(context.event):
