@@ -16,7 +16,7 @@ from ssh_mcp.shell import cheatsheet
 from ssh_mcp.shell.judge import Judge
 from ssh_mcp.shell.options import Denied
 from ssh_mcp.shell.parse import BASH_ONLY, MAX_BYTES, RESERVED
-from ssh_mcp.shell.wrappers import REFUSED
+from ssh_mcp.shell.refused import REFUSED
 
 _ENTRY = re.compile(r"[A-Za-z0-9_.+:@,\[-][A-Za-z0-9_.+:@,\[\]-]*\Z")
 _SHOWN = 12

@@ -13,6 +13,7 @@ from ssh_mcp.shell import builtins, programs, values, wrappers
 from ssh_mcp.shell.environment import protected
 from ssh_mcp.shell.options import Denied
 from ssh_mcp.shell.parse import BASH_ONLY, RESERVED, ShellSyntaxError, parse
+from ssh_mcp.shell.refused import REFUSED
 from ssh_mcp.shell.tree import (
     Arithmetic,
     Case,
@@ -109,7 +110,7 @@ class Judge:
     def function(self, function: Function) -> None:
         """A function may carry no name that means something else where its definition did not happen."""
         name = function.name
-        known = name in builtins.FREE | RESERVED | BASH_ONLY | wrappers.REFUSED | builtins.OTHERS
+        known = name in builtins.FREE | RESERVED | BASH_ONLY | REFUSED | builtins.OTHERS
         if known or self.allows(name) or wrappers.is_wrapper(name) or protected(name):
             raise Denied("a function must not carry the name of a program", name)
         self.command(function.body, frozenset())
@@ -209,7 +210,7 @@ class Judge:
             raise Denied("a program may be named by its name or absolute path only", name)
         if not _PROGRAM.match(name) or base in ("", ".."):
             raise Denied("this is not the name of a program", name)
-        if base in wrappers.REFUSED or name in RESERVED or name in BASH_ONLY - {"time"}:
+        if base in REFUSED or name in RESERVED or name in BASH_ONLY - {"time"}:
             raise Denied(f"what `{base}` does cannot be decided from the text", name)
         if not self.allows(name):
             raise Denied(f"`{name}` is not on the command allowlist", name)

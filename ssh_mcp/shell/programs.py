@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ssh_mcp.shell import awkscript, gitargs, sedscript
+from ssh_mcp.shell import admin, awkscript, engines, gitargs, sedscript
 from ssh_mcp.shell.options import Denied, Forbidden, Options, is_option, leading, scan, take
 from ssh_mcp.shell.tree import names
 from ssh_mcp.shell.values import UNKNOWN, Arg
@@ -43,7 +43,6 @@ _FORBIDDEN: dict[str, Forbidden] = {
     "yq": Forbidden("is", "inplace split-exp", ""),
     "scp": Forbidden("SoFD", "", "cilPJ"),
     "sftp": Forbidden("SoFDb", "", "cilPJBRs"),
-    "systemctl": Forbidden("H", "host", "tpnosM"),
     "loginctl": Forbidden("H", "host", "pnosM"),
     "hostnamectl": Forbidden("H", "host", ""),
     "timedatectl": Forbidden("H", "host", ""),
@@ -57,6 +56,7 @@ _FORBIDDEN: dict[str, Forbidden] = {
         "nuoptSUcDMg",
         "since until unit identifier grep lines priority output",
     ),
+    **admin.FORBIDDEN,
 }
 
 
@@ -370,4 +370,8 @@ _SPECIAL: dict[str, Check] = {
     "ip": _ip,
     "printf": _printf,
     "git": lambda args, _inner: gitargs.check(args),
+    **admin.SPECIAL,
+    **dict.fromkeys(("docker", "podman", "nerdctl", "crictl"), engines.docker),
+    **dict.fromkeys(("docker-compose", "podman-compose"), engines.compose),
+    **dict.fromkeys(("kubectl", "oc", "lxc", "incus"), engines.kubectl),
 }

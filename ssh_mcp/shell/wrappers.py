@@ -87,24 +87,14 @@ _ROWS: dict[str, Row] = {
     "chronic": Row(Options("v")),
     "numactl": Row(Options("la", "imCNp", long="localalloc all", long_valued="interleave membind cpunodebind")),
     "fakeroot": Row(Options()),
+    "gosu": Row(Options(), r"[\w.:-]+"),
+    "su-exec": Row(Options(), r"[\w.:-]+"),
+    "tini": Row(Options("sgvw", "pe")),
+    "dumb-init": Row(Options("cv", "", long="single-child verbose")),
+    "sshpass": Row(Options("ev", "pfdP")),
 }  # fmt: skip
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash"})
-
-REFUSED = names(
-    """
-    eval . source alias unalias enable let declare typeset hash bind complete compgen compopt mapfile readarray
-    fc history readonly shopt coproc caller jobs fg bg disown suspend logout newgrp sg select function zsh ksh
-    ksh93 mksh oksh loksh pdksh yash posh rc es fish csh tcsh rbash rksh elvish nu xonsh pwsh scsh
-    start-stop-daemon run-parts proot firejail bwrap entr hyperfine perf valgrind xvfb-run dbus-run-session
-    ssh-agent torify torsocks proxychains proxychains4 chpst softlimit setuidgid envdir envuidgid setlock
-    cpulimit faketime rlwrap dtach abduco capsh lxc-attach lxc-execute machinectl systemd-nspawn uclampset choom
-    coresched sem pee mispipe ifne rsh rlogin rexec remsh mosh dsh pdsh pssh clush ansible salt watchexec socket
-    daemonize daemon cgexec catchsegv ld.so runcon setarch linux32 linux64 i386 x86_64 sandbox schroot dchroot
-    systemd-socket-activate systemd-activate inetd xinetd tcpserver
-    """
-)
-"""Start programs, or change what names mean, in ways that this module does not judge: always refused."""
 
 
 def is_wrapper(name: str) -> bool:

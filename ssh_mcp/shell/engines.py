@@ -1,0 +1,100 @@
+"""Programs that start others inside of a container: what runs there is judged like what runs on the host.
+
+``ssh_docker_exec`` judges its command by the same allowlist, so a permission for ``docker`` is none for everything
+that ``docker exec`` could start. ``run`` takes only options that keep the container to itself; ``ssh_docker_run`` has
+a policy for the others. Sources: docker(1), podman(1), crictl(1), kubectl(1), lxc(1).
+"""
+
+from __future__ import annotations
+
+from ssh_mcp.shell.environment import protected
+from ssh_mcp.shell.options import Denied, Options, leading
+from ssh_mcp.shell.tree import names
+from ssh_mcp.shell.values import Arg
+from ssh_mcp.shell.wrappers import Inner
+
+_RUN_REMEDY = "use ssh_docker_run, which judges each option"
+_GLOBAL = Options(
+    "Dr", "Hcl",
+    long="debug tls tlsverify version help remote",
+    long_valued="context config log-level tlscacert tlscert tlskey host connection namespace address",
+)  # fmt: skip
+_COMPOSE = Options(
+    "", "fp",
+    long="compatibility dry-run all-resources no-ansi",
+    long_valued="file project-name profile project-directory env-file progress parallel ansi",
+)  # fmt: skip
+_EXEC = Options(
+    "ditT", "euw",
+    long="detach interactive tty no-tty no-TTY latest sync",
+    long_valued="env env-file user workdir detach-keys index",
+)  # fmt: skip
+_RUN = Options(
+    "ditTq", "ehlmpuw",
+    long="detach interactive tty no-tty no-TTY rm init read-only quiet no-deps publish-all no-healthcheck",
+    long_valued="env env-file hostname label memory publish user workdir name network pull platform cpus restart",
+)  # fmt: skip
+_STARTING = {"exec": _EXEC, "run": _RUN, "create": _RUN}
+_GROUPS = names("container pod")
+
+
+def docker(args: list[Arg], inner: Inner) -> None:
+    """docker, podman, nerdctl and crictl. Raises Denied."""
+    _, rest = leading("docker", args, _GLOBAL)
+    _no_ssh(args)
+    while rest and rest[0].value in _GROUPS:
+        rest = rest[1:]
+    if rest and rest[0].value == "compose":
+        compose(rest[1:], inner)
+        return
+    _starting(rest, inner)
+
+
+def compose(args: list[Arg], inner: Inner) -> None:
+    """docker-compose, and what follows ``docker compose``. Raises Denied."""
+    _starting(leading("compose", args, _COMPOSE)[1], inner)
+
+
+def _starting(rest: list[Arg], inner: Inner) -> None:
+    if not rest:
+        return
+    verb = rest[0].value
+    if verb is None:
+        raise Denied("the command of the container engine must stand in the text", rest[0].excerpt)
+    spec = _STARTING.get(verb)
+    if spec is None:
+        return
+    try:
+        options, rest = leading(verb, rest[1:], spec)
+    except Denied as denied:
+        raise Denied(denied.what, denied.part, _RUN_REMEDY if verb != "exec" else "use ssh_docker_exec") from None
+    for option, value in options:
+        name = (value.value or value.head if value else "").partition("=")[0]
+        if option in ("-e", "--env") and protected(name):
+            raise Denied(f"setting {name} can change which program runs", f"{name}=")
+    if rest and rest[0].multi:
+        raise Denied("it cannot be decided what the container starts", rest[0].excerpt)
+    if rest[1:]:
+        inner.run(rest[1:])
+
+
+def _no_ssh(args: list[Arg]) -> None:
+    """An engine behind ``ssh://`` is reached by starting ssh."""
+    for arg in args:
+        if "ssh://" in (arg.value or arg.head):
+            raise Denied("an engine on another host is reached through ssh", arg.excerpt)
+
+
+_STARTS = names("exec rsh")
+
+
+def kubectl(args: list[Arg], inner: Inner) -> None:
+    """kubectl, oc, lxc and incus: options stand anywhere, so that only what follows ``--`` is surely the command."""
+    cut = next((i for i, a in enumerate(args) if a.value == "--"), len(args))
+    if any(a.value is None and not a.anchored for a in args[:cut]):
+        raise Denied("an expansion could become a command of this program", args[0].excerpt)
+    starts = next((a for a in args[:cut] if a.value in _STARTS), None)
+    if args[cut + 1 :]:
+        inner.run(args[cut + 1 :])
+    elif starts is not None:
+        raise Denied("what runs in the container must follow `--`", starts.excerpt)
