@@ -50,6 +50,8 @@ LOG_DRIVERS: Final = ("json-file", "local", "none")
 NO_TERMINAL: Final = frozenset({"interactive", "tty", "attach"})
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_ENV_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,255}")
+_LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,255}(?:=[^\x00-\x1f\x7f]*)?")
 _VOLUME_OPTIONS: Final = frozenset({"ro", "rw", "z", "Z", "nocopy", "cached", "delegated", "consistent"})
 _PROPAGATION: Final = frozenset({"shared", "rshared", "slave", "rslave", "private", "rprivate", "dev", "suid", "exec"})
 _MOUNT_KEYS: Final = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly"}
@@ -181,6 +183,10 @@ def _judge(flag: str, value: str | None, *, privileged: bool) -> Piece:
         return _mount(value or "", privileged=privileged)
     if flag in ("network", "security-opt", "log-driver", "log-opt"):
         return _by_value(flag, value or "", privileged=privileged)
+    if flag == "env" and not _ENV_KEY.fullmatch((value or "").partition("=")[0]):
+        raise _refused("--env", "a variable's name holds letters, digits and _ . - (its value may be anything)")
+    if flag == "label" and not _LABEL.fullmatch(value or ""):
+        raise _refused("--label", "a label is key or key=value on one line, its key of letters, digits and . _ / -")
     if flag in SAFE:
         if flag in BOOLEAN and value not in (None, "true", "false"):
             raise _refused(f"--{flag}={value}", "it is true or false")

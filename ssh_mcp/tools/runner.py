@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from ssh_mcp.audit.hooks import HookContext, Hooks
 from ssh_mcp.audit.sinks import Audit, AuditCall
 from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, public_text
+from ssh_mcp.inventory.values import shown
 from ssh_mcp.remote.call import Call, ProgressSender, no_progress
 from ssh_mcp.remote.fleet import Fleet
 from ssh_mcp.remote.host import RemoteHost
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ssh_mcp")
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class ToolFailed(Exception):
@@ -65,7 +67,10 @@ class Runner:
             return await self._run(entry, arguments, call)
         except (Refusal, TransportError) as error:
             failure = error
-            raise ToolFailed(self._guard(call).text(public_text(error)).text) from None
+            text = public_text(error)
+            for guard in self._guards(call):
+                text = guard.text(text).text
+            raise ToolFailed(text) from None
         except Exception as error:
             failure = error
             logger.exception("%s %s failed", record.correlation_id, entry.name)
@@ -93,18 +98,23 @@ class Runner:
         if spec.call_parameter is not None:
             values[spec.call_parameter] = call
         result = await spec.function(**values)
-        guarded = self._guard(call).result(result)
+        guarded = result
+        for guard in self._guards(call):
+            guarded = guard.result(guarded)
         warnings = getattr(guarded, "output_warnings", None)
         if warnings is not None:
             warnings.extend(w for w in call.warnings if w not in warnings)
         return guarded
 
-    def _guard(self, call: Call) -> Guard:
-        """The guard of the call's host; with none or many, what came back was guarded host by host already."""
+    def _guards(self, call: Call) -> list[Guard]:
+        """The guards of the call's hosts, one a policy: whose text it is only the tool knows, so the strictest wins.
+
+        What a tool has guarded host by host is marked so, and passes.
+        """
         from ssh_mcp.guard.shared import guard_for  # late: its patterns are a tenth of the start
 
-        policy = call.hosts[0].policy.redaction if call.hosts else self.fleet.inventory.default_redaction
-        return guard_for(policy)
+        policies = dict.fromkeys(host.policy.redaction for host in call.hosts)
+        return [guard_for(policy) for policy in policies or (self.fleet.inventory.default_redaction,)]
 
 
 def _claimed_host(arguments: Mapping[str, Any]) -> str | None:
@@ -121,6 +131,13 @@ def _note_hosts(record: AuditCall, hosts: list[RemoteHost]) -> None:
 
 
 def _validated(spec: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in arguments.items():
+        if _has_surrogate(value):
+            raise InvalidArgument(
+                f"{name[:80] if name in spec.parameters else 'An argument'} of {spec.name} holds half a character "
+                "(a lone surrogate), which is no Unicode text.",
+                "Give it without, or data as base64.",
+            )
     try:
         model = spec.arguments.model_validate(dict(arguments))
     except ValidationError as error:
@@ -130,10 +147,19 @@ def _validated(spec: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(model, name) for name in spec.parameters}
 
 
+def _has_surrogate(value: Any) -> bool:
+    """Whether a text in ``value`` can be neither sent nor answered: JSON from the wire has none, other callers may."""
+    if isinstance(value, str):
+        return not value.isascii() and _SURROGATE.search(value) is not None
+    if isinstance(value, Mapping):
+        return any(_has_surrogate(v) for pair in value.items() for v in pair)
+    return isinstance(value, list | tuple) and any(_has_surrogate(v) for v in value)
+
+
 def _in_words(error: ValidationError) -> str:
     """The first three complaints without the values, which may be secrets."""
     complaints = error.errors(include_url=False, include_context=False, include_input=False)
-    parts = [f"{'.'.join(str(p) for p in c['loc']) or 'arguments'}: {c['msg']}" for c in complaints[:3]]
+    parts = [f"{'.'.join(shown(str(p), 60) for p in c['loc']) or 'arguments'}: {c['msg']}" for c in complaints[:3]]
     if len(complaints) > 3:
         parts.append(f"and {len(complaints) - 3} more")
     return "; ".join(parts)

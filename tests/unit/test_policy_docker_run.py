@@ -37,7 +37,7 @@ def words(*options: str, privileged: bool = False, canonical: tuple[str, ...] | 
         (["--log-driver=none", "--log-opt", "max-size=10m"], ["--log-driver=none", "--log-opt=max-size=10m"]),
         (["--read-only", "--init=true", "--cap-drop", "ALL"], ["--read-only", "--init=true", "--cap-drop=ALL"]),
         (["-u", "1000", "-w", "/x", "-m", "64m"], ["--user=1000", "--workdir=/x", "--memory=64m"]),
-        (["-e", "--privileged"], ["--env=--privileged"]),
+        (["-u", "--privileged"], ["--user=--privileged"]),
         ([], []),
     ],
 )
@@ -75,6 +75,8 @@ REFUSED = [
     ["--mount", "target=x,source=v"], ["--mount", "type=bind,source=/a,target=/{}"], ["-v", "/a:/{}"],
     ["--log-driver=syslog"], ["--log-opt", "syslog-address=tcp://evil"], ["--link", "db"], ["--init=maybe"],
     ["-dv", "/:/h"], ["-qv", "/a:/b:/c:/d"], ["-e", "a\0b"], ["-e", "a\x1bb"], ["--Privileged"], ["—privileged"],
+    ["-e", "-x=1"], ["-e", "=1"], ["-e", ""], ["--env=A B=1"], ["-e", "A\nB=1"], ["--env", "--privileged"],
+    ["-l", "-x"], ["--label="], ["--label", "a=b\nc=d"], ["-l", "a\nb"], ["--label=--privileged"], ["-l", "a b=c"],
 ]  # fmt: skip
 
 

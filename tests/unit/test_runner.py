@@ -246,3 +246,39 @@ def test_an_allowlist_entry_that_can_never_match_is_said_at_start(tmp_path: Path
     hosts.write_text('[hosts.web]\nhostname = "web.example"\ncommand_allowlist = ["ls", "systemctl status"]\n')
     _, warnings = load_inventory(Settings(ssh_hosts_file=str(hosts), allow_dangerous_tools=True))
     assert any('"systemctl status" holds a blank' in line for line in warnings), warnings
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"text": "a\ud800b"},
+        {"text": "\udcff"},
+        {"texts": ["fine", "\udfff"]},
+        {"table": {"a": ["\ud801"]}},
+        {"\ud800": 1},
+    ],
+)
+async def test_half_a_character_is_a_wrong_argument_whatever_the_tool(
+    app: App, registered: None, arguments: dict[str, Any]
+) -> None:
+    @tool(group="host", tier=Tier.READ)
+    async def texts_tool(text: str = "", texts: list[str] | None = None, table: dict[str, Any] | None = None) -> Probe:
+        """Probe."""
+        raise AssertionError
+
+    with pytest.raises(ToolFailed, match=r"^InvalidArgument: .*\. .*\.$") as caught:
+        await app.runner.run(entry_for(REGISTRY["texts_tool"]), arguments)
+    assert str(caught.value).encode()
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x" * 100_000, "\x1b[31m"])
+async def test_the_name_of_an_unknown_argument_is_shown_on_one_line(app: App, registered: None, name: str) -> None:
+    @tool(group="host", tier=Tier.READ)
+    async def plain_tool() -> Probe:
+        """Probe."""
+        raise AssertionError
+
+    with pytest.raises(ToolFailed, match=r"^InvalidArgument: plain_tool got wrong arguments: ") as caught:
+        await app.runner.run(entry_for(REGISTRY["plain_tool"]), {name: 1})
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
