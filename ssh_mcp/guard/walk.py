@@ -29,6 +29,8 @@ _TOGETHER = 128
 """Rows of a list that are asked about at once: a row that may hold a secret sends no more than these the long way."""
 
 Plain = Callable[[Sequence[str]], bool]
+_LEFT_ALONE = frozenset({Provenance.OURS, Provenance.GUARDED})
+
 Shown = Callable[[str], tuple[str, tuple[str, ...]]]
 Named = Callable[[str, str], tuple[str, tuple[str, ...]]]
 
@@ -40,7 +42,7 @@ def plan(cls: type[BaseModel]) -> tuple[tuple[str, Provenance], ...]:
     found = []
     for name in cls.model_fields:
         mark = _provenance(hints[name])
-        if mark is not Provenance.OURS and _may_hold_text(hints[name]):
+        if mark not in _LEFT_ALONE and _may_hold_text(hints[name]):
             found.append((name, mark))
     return tuple(found)
 

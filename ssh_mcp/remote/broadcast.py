@@ -80,18 +80,20 @@ async def broadcast(call: Call, names: list[str], command: str, timeout: float |
 
 
 async def _run_one(call: Call, name: str, command: str, timeout: float | None, board: _Board) -> None:
+    policy = call.fleet.inventory.default_redaction
     try:
         host = await call.host(name)
+        policy = host.policy.redaction
         if host.policy.windows:
             raise PlatformNotSupported(f"{host.name} is a Windows host and has no POSIX shell.", "Leave it out.")
         result = await host.commands.execute(command, timeout=timeout)
     except (Refusal, TransportError) as error:
-        board.errors[name] = public_text(error)
+        board.errors[name] = guard_for(policy).text(public_text(error)).text
     except Exception as error:
         logger.exception("%s broadcast to %s failed", call.record.correlation_id, name)
         board.errors[name] = f"RemoteError: The server failed on this host ({type(error).__name__}). Its log says why."
     else:
-        board.results[name] = guard_for(host.policy.redaction).result(result)
+        board.results[name] = guard_for(policy).result(result)
 
 
 def _succeeded(result: ExecResult) -> bool:

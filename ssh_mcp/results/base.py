@@ -2,6 +2,7 @@
 
 Unmarked ``str`` fields count as host output: the guard sanitises and redacts them. A field that this program made up
 itself is ``Ours``; a field that must arrive byte for byte (an edit is made from it) is ``Raw``: the guard only warns.
+A field of many hosts, each part of which its own host's guard has seen already, is ``GUARDED``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ class Provenance(StrEnum):
     HOST = "host"
     OURS = "ours"
     RAW = "raw"
+    GUARDED = "guarded"
 
 
 Ours = Annotated[str, Provenance.OURS]

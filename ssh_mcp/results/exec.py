@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Result, Warned
+from ssh_mcp.results.base import Ours, Provenance, Result, Warned
 
 
 class ExecResult(Warned):
@@ -28,10 +30,10 @@ class BroadcastResult(Result):
     """One command on many hosts. Keys and names are as the caller wrote them; ``failed`` includes non-zero exits."""
 
     command: Ours
-    results: dict[str, ExecResult] = Field(default_factory=dict)
+    results: Annotated[dict[str, ExecResult], Provenance.GUARDED] = Field(default_factory=dict)
     succeeded: list[Ours] = Field(default_factory=list)
     failed: list[Ours] = Field(default_factory=list)
-    errors: dict[str, str] = Field(default_factory=dict)
+    errors: Annotated[dict[str, str], Provenance.GUARDED] = Field(default_factory=dict)
     elapsed_ms: int = 0
 
 

@@ -149,3 +149,26 @@ async def test_each_hosts_output_is_masked_by_its_own_policy(mcp_server: McpServ
     async with mcp_server(hosts) as server:
         done = await server.call("ssh_broadcast", hosts=["shown", "masked"], command=f"echo DB_PASSWORD={secret}")
         assert secret not in done["results"]["masked"]["stdout"]
+
+
+async def test_each_hosts_part_is_guarded_once_and_by_its_own_policy(mcp_server: McpServerFactory, sshd: Sshd) -> None:
+    hosts: dict[str, Sshd | Host] = {
+        "masked": sshd,
+        "open": Host(sshd, lines=["redact_output = false"]),
+        "hinted": Host(sshd, lines=["redact_hint_chars = 2"]),
+        "own": Host(sshd, lines=['redact_keys_add = ["zebra"]']),
+        "auth-token": Host(sshd, lines=['command_allowlist = ["id"]']),
+    }
+    command = "echo password=hunter2-x9z zebra=stripes1"
+    async with mcp_server(hosts) as server:
+        for names in (["masked", "open", "hinted", "own", "auth-token"], ["own", "hinted", "open", "masked"]):
+            done = await server.call("ssh_broadcast", hosts=names, command=command)
+            seen = {name: result["stdout"] for name, result in done["results"].items()}
+            for name in ("masked", "open", "hinted", "own"):
+                alone = await server.call("ssh_exec_run", host=name, command=command)
+                assert seen[name] == alone["stdout"]
+            assert seen["open"] == "password=hunter2-x9z zebra=stripes1\n"
+            assert "hunter2" not in seen["masked"] + seen["hinted"] + seen["own"]
+            assert "stripes" not in seen["own"]
+        refusal = (await server.call("ssh_broadcast", hosts=["auth-token", "own"], command=command))["errors"]
+        assert refusal["auth-token"].startswith("CommandNotAllowed: "), "a host's name is not the name of a secret"

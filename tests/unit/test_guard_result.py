@@ -158,3 +158,20 @@ def test_without_redaction_only_control_characters_go() -> None:
     bare = Guard(RedactionPolicy(output=False))
     after = bare.result(Everything(stdout=f"{SECRET}\x1b[0m", env={"PASSWORD": "x1\x00"}))
     assert (after.stdout, after.env) == (SECRET, {"PASSWORD": "x1"})
+
+
+def test_only_the_broadcast_says_that_its_parts_were_guarded_before() -> None:
+    from ssh_mcp.results import exec as exec_results
+    from ssh_mcp.tools import catalogue
+    from ssh_mcp.tools.modules import load
+
+    def marked(cls: type[Result]) -> set[str]:
+        found = {
+            f"{cls.__name__}.{name}" for name, field in cls.model_fields.items() if Provenance.GUARDED in field.metadata
+        }
+        return found.union(*(marked(sub) for sub in cls.__subclasses__()))
+
+    assert exec_results.BroadcastResult in Result.__subclasses__()
+    for entry in catalogue.read():
+        load(entry.family, entry.name)
+    assert marked(Result) == {"BroadcastResult.results", "BroadcastResult.errors"}
