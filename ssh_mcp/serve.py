@@ -117,13 +117,18 @@ def _one_line(record: logging.LogRecord) -> bool:
 
 async def _main(app: App, http: dict[str, Any] | None, end_telemetry: Callable[[], None]) -> None:
     from ssh_mcp.app import check_pinned_keys
+    from ssh_mcp.preload import preload
 
     await check_pinned_keys(app)
     if http is not None:
-        await _serve_http(app, http)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(preload, app.fleet)
+            await _serve_http(app, http)
+            tasks.cancel_scope.cancel()
         end_telemetry()
         return
     async with anyio.create_task_group() as tasks:
+        tasks.start_soon(preload, app.fleet)
         if sys.platform != "win32":
             from ssh_mcp.stdin import stoppable
 
