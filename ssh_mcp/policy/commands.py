@@ -6,11 +6,12 @@ Three questions, in this order: may every program in it run (the allowlist), doe
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
 from ssh_mcp.errors import CommandNotAllowed, InvalidArgument
-from ssh_mcp.inventory.model import CommandPolicy
+from ssh_mcp.inventory.model import BypassPolicy, CommandPolicy
 from ssh_mcp.policy import globs
 from ssh_mcp.shell import cheatsheet
 from ssh_mcp.shell.judge import Judge
@@ -25,9 +26,14 @@ _UNSAFE = re.compile(r"[^\x20-\x7e\xa1-\uffff]")
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """``programs``: every program that the command starts, as written, in reading order."""
+    """``programs``: every program that the command starts, as written, in reading order.
+
+    ``redact_bypass``: it names a redact-listed path, which goes into the audit line; ``warnings`` into output_warnings.
+    """
 
     programs: tuple[str, ...]
+    redact_bypass: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,15 @@ def judge(
     policy: CommandPolicy,
     *,
     redact_globs: tuple[str, ...] = (),
+    bypass: BypassPolicy = BypassPolicy.BLOCK,
     default_dir: str | None = None,
     sudo: bool = False,
     host: str = "",
 ) -> Judged:
     """Decide about ``command`` (text for a POSIX ``sh`` on the host).
 
-    ``redact_globs`` are added to the policy's own; ``default_dir`` (or the shell session's current directory) is what
+    ``redact_globs`` are added to the policy's own, and ``bypass`` says what becomes of a command that names one of
+    them (BEHAVIOUR section 5); ``default_dir`` (or the shell session's current directory) is what
     relative paths are joined to. ``sudo`` says that the whole command will run under sudo, ``host`` is put into the
     suggested tool calls.
 
@@ -69,9 +77,19 @@ def judge(
     if not anything:
         _judge_programs(command, policy, found)
     listed = tuple(dict.fromkeys((*policy.redact_globs, *redact_globs)))
-    context = cheatsheet.Context(listed, globs.matcher(listed), default_dir, sudo, host, policy.cheatsheet)
-    cheatsheet.check(command, context)
-    return Judged(tuple(found) if not anything else cheatsheet.programs(command))
+    context = cheatsheet.Context(
+        listed, globs.matcher(listed), default_dir, sudo, host, policy.cheatsheet, bypass is not BypassPolicy.BLOCK
+    )
+    path = cheatsheet.check(command, context)
+    return Judged(
+        tuple(found) if not anything else cheatsheet.programs(command),
+        redact_bypass=path is not None,
+        warnings=(_delivered(path),) if path is not None and bypass is BypassPolicy.WARN else (),
+    )
+
+
+def _delivered(path: str) -> str:
+    return f"The command names {json.dumps(path[:200])}, which is redact-listed; ssh_read_redacted masks its secrets."
 
 
 def judge_script(policy: CommandPolicy) -> None:

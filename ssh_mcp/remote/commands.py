@@ -33,6 +33,7 @@ class Commands:
 
     def __init__(self, host: RemoteHost) -> None:
         self._host = host
+        self._remarks: tuple[str, ...] = ()
 
     async def run(
         self,
@@ -64,14 +65,18 @@ class Commands:
         ``directory`` is where the command will start, if that is not the host's default_dir.
         """
         policy = self._host.policy
-        judge(
+        judged = judge(
             text,
             policy.commands,
             redact_globs=policy.paths.redact_globs,
+            bypass=policy.paths.bypass,
             default_dir=directory or policy.paths.default_dir,
             sudo=sudo,
             host=self._host.alias,
         )
+        if judged.redact_bypass:
+            self._host.call.note_bypass()
+        self._remarks = judged.warnings
 
     async def execute(self, text: str, *, timeout: float | None = None, sink: OutputSink | None = None) -> ExecResult:
         """Run a caller's shell text after judging all of it. A non-zero exit is data."""
@@ -115,7 +120,11 @@ class Commands:
         stdout_cut, stderr_cut = done.stdout_total > len(done.stdout), done.stderr_total > len(done.stderr)
         stdout, stdout_remarks = decode(done.stdout, truncated=stdout_cut)
         stderr, stderr_remarks = decode(done.stderr, truncated=stderr_cut)
-        remarks = [f"stdout: {r}" for r in stdout_remarks] + [f"stderr: {r}" for r in stderr_remarks]
+        remarks = [
+            *self._remarks,
+            *(f"stdout: {r}" for r in stdout_remarks),
+            *(f"stderr: {r}" for r in stderr_remarks),
+        ]
         if done.lingering:
             remarks.append("A background process still holds the command's output; what it writes later is not shown.")
         if hint is None and not done.timed_out:

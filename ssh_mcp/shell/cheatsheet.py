@@ -36,7 +36,9 @@ _LONG = 200
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where the command would run. ``matches`` says whether an exact path is redact-listed, ``globs`` are the list."""
+    """Where the command would run. ``matches`` says whether an exact path is redact-listed, ``globs`` are the list;
+    ``delivers`` that a command which names one may run all the same.
+    """
 
     globs: tuple[str, ...] = ()
     matches: Callable[[str], bool] = lambda _path: False
@@ -44,13 +46,18 @@ class Context:
     sudo: bool = False
     host: str = ""
     patterns: bool = True
+    delivers: bool = False
 
 
-def check(command: str, context: Context) -> None:
-    """Raises CommandIsCheatsheetMatch; for a redact-listed path RedactBypassBlocked where the patterns are off."""
+def check(command: str, context: Context) -> str | None:
+    """The redact-listed path that the command names and may name.
+
+    Raises CommandIsCheatsheetMatch; for a redact-listed path RedactBypassBlocked where the patterns are off.
+    """
+    path = None
     if context.globs:
         path = Finder(context.globs, context.matches, context.default_dir).find(command)
-        if path is not None:
+        if path is not None and not context.delivers:
             raise _redact_listed(path, command, context)
     if context.patterns:
         found = match(command, sudo=context.sudo)
@@ -59,6 +66,7 @@ def check(command: str, context: Context) -> None:
             raise CommandIsCheatsheetMatch(
                 f"This command is just the job of {found.tool}.", f"Call {call} instead.", pattern_id=found.pattern_id
             )
+    return path
 
 
 def _redact_listed(path: str, command: str, context: Context) -> CommandIsCheatsheetMatch | RedactBypassBlocked:
