@@ -29,6 +29,7 @@ Line = tuple[str, str]
 NO_FILE: Final = "/dev/null"
 KEEPALIVES_MISSED: Final = 3
 _LOG_SOURCES: Final = "kex.c:kex_exchange_identification*:*,sshconnect.c:*:*,sshconnect2.c:*:*"
+_LOG_END: Final = "clientloop.c:server_alive_check*:*"
 _PREFERRED: Final = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com")
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+^.,:/@_*!?%-[]~\\")
 
@@ -215,6 +216,8 @@ def launch_lines(login: Login, auth: Auth, binaries: Binaries) -> list[Line]:
     lines.append(("LogLevel", "VERBOSE" if login.verbose else "ERROR"))
     if login.verbose and binaries.log_verbose:
         lines.append(("LogVerbose", _LOG_SOURCES))
+    elif binaries.log_verbose:  # else a session's own ssh would say nothing of why it ends
+        lines.append(("LogVerbose", _LOG_END))
     if login.identity is not None:
         lines.append(("IdentityFile", escape(login.identity)))
     if login.ciphers:

@@ -29,7 +29,8 @@ from transports.openssh.pool import Pool
 from transports.openssh.process import MuxArgv, ProcessCarrier
 from transports.openssh.ready import ReadySession
 from transports.openssh.remote_process import start_process
-from transports.openssh.runner import REFUSAL_SECONDS, Runner, Running
+from transports.openssh.runner import REFUSAL_SECONDS, Runner
+from transports.openssh.running import Running
 from transports.openssh.session import Backend, Carrier, Controlled
 from transports.openssh.slots import Slots
 from transports.openssh.subsystem import open_channel
@@ -216,6 +217,7 @@ class OpenSSHConnection:
         """Somebody waits for a slot: give up what only sits there."""
         if self._ready is not None:
             self._ready.drop()
+        self.runner.watch.drop()
         files = self._files
         now = asyncio.get_running_loop().time()
         if files is not None and not files.busy and now - files.idle_since >= _FILES_SCARCE_SECONDS:

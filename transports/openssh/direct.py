@@ -14,7 +14,8 @@ from transports.openssh.session import Backend, Controlled, Session, SessionEven
 from transports.openssh.spawned import Spawner
 
 _BROKEN: Final = re.compile(
-    r"^(Connection (to .* closed|closed by|reset by)|client_loop: |Timeout, server |.*Broken pipe|kex_|ssh_dispatch)",
+    r"^(clientloop\.c:[^\n]*: )?"  # where LogVerbose speaks
+    r"(Connection (to .* closed|closed by|reset by)|client_loop: |Timeout, server |.*Broken pipe|kex_|ssh_dispatch)",
     re.MULTILINE,
 )
 """What ssh 8.0 to 10 says when an established connection ends under it (clientloop.c, packet.c)."""
@@ -73,7 +74,8 @@ class DirectCarrier:
         if status is None or error is not None or _BROKEN.search(text):
             return MasterLost(
                 "The connection to the host was lost while the command ran.",
-                "Call again; look first whether the command had an effect.",
+                "What still runs there is ended by the next call. Call again; look first whether the command had "
+                "an effect.",
             )
         return None
 

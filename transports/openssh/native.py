@@ -282,7 +282,9 @@ async def lost_master(master: Controlled, *, began: bool) -> MasterLost | None:
         return None
     return MasterLost(
         "The connection to the host was lost while the session was open.",
-        "Call again: it is set up anew; look first whether the command had an effect." if began else "Call again.",
+        "What still runs there is ended by the next call. Call again; look first whether the command had an effect."
+        if began
+        else "Call again.",
         sent=began,
     )
 

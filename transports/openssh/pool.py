@@ -113,13 +113,18 @@ class Pool(Generic[H]):
             raise copy.copy(self._error)
         return await self._wait(self._slots.join(now, ending=ending, prefer=prefer))
 
-    def try_acquire(self) -> Lease[H] | None:
-        """A slot that nobody waits for, beside the reserved one and one more; None where there is none."""
+    @property
+    def masterless(self) -> bool:
+        """Whether each session logs in by itself."""
+        return self._masterless
+
+    def try_acquire(self, on: Master | None = None) -> Lease[H] | None:
+        """A slot (on that master) that nobody waits for, beside the reserved one and one more; None without one."""
         slots = self._slots
         if slots.waiters:
             return None
         for master in slots.masters[: slots.max_masters]:
-            if master.phase is Phase.UP and master.used < slots.ordinary - 1:
+            if on in (None, master) and master.phase is Phase.UP and master.used < slots.ordinary - 1:
                 return self._grant(Waiter(-1, self._now()), master)
         return None
 

@@ -12,7 +12,8 @@ from typing import Final
 
 from transports.api import OutputSink, StreamName
 from transports.errors import TransportError
-from transports.openssh.runner import Runner, Running
+from transports.openssh.runner import Runner
+from transports.openssh.running import Running
 
 READY_SECONDS: Final = 30.0
 LIMIT_MIN: Final = 5

@@ -11,7 +11,8 @@ from transports.api import StreamName
 from transports.errors import RemoteError
 from transports.openssh.execution import Execution
 from transports.openssh.frame import check_command
-from transports.openssh.runner import SETTLE_SECONDS, Runner, Running, until
+from transports.openssh.runner import SETTLE_SECONDS, Runner
+from transports.openssh.running import Running, until
 
 _BUFFER_HIGH: Final = 1 << 20
 """Bytes of one stream held for a reader that does not come; beyond it the far end is held back."""
@@ -149,6 +150,7 @@ async def start_process(runner: Runner, command: str) -> FramedProcess:
     execution.on_stream_done = inboxes.done
     try:
         execution.send_command(command, None, more=True)
+        runner.watch.over(running)
         await until(execution.begun)
         if execution.processes is None:
             await runner.judge(running)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import anyio
 
 from transports.api import Completed, OutputSink
 from transports.errors import ConnectError, MasterLost, RemoteError, SessionRefused, TransportError
 from transports.mux.client import NoSlot
+from transports.openssh.endings import ENDING_SECONDS, Debts
 from transports.openssh.execution import Collector, Execution
 from transports.openssh.frame import (
     BARE_MAX,
@@ -26,12 +26,12 @@ from transports.openssh.frame import (
 )
 from transports.openssh.logs import clean
 from transports.openssh.pool import Lease, Pool
+from transports.openssh.running import Running, until
 from transports.openssh.session import Carrier, Controlled, Session, SessionEvents
+from transports.openssh.watch import LinkWatch
 
 BEGIN_SECONDS: Final = 5.0
 """How long an ending waits to be told the process group of what it is to end."""
-ENDING_SECONDS: Final = 10.0
-"""Bound of a whole ending: two seconds of grace lie on the host, the rest is for slow links."""
 SETTLE_SECONDS: Final = 1.0
 """How long an ended command's pipes may take to close."""
 LINGER_SECONDS: Final = 0.25
@@ -40,25 +40,6 @@ command's own output is waited for here, so it only has to outlast the way of an
 REFUSAL_SECONDS: Final = 10.0
 """How long a call tries for a slot on a host that refuses sessions although we hold none."""
 T = TypeVar("T")
-
-
-async def until(future: asyncio.Future[Any]) -> None:
-    """Wait for a future without cancelling it when the waiter is cancelled, and without raising its exception."""
-    if not future.done():
-        await asyncio.wait((future,))
-
-
-@dataclass(eq=False, slots=True)
-class Running:
-    """An execution with the lease that it lives on."""
-
-    execution: Execution
-    lease: Lease[Controlled]
-
-    def close(self) -> None:
-        """Drop our side of the session and give the slot back. Idempotent."""
-        self.execution.close()
-        self.lease.release()
 
 
 class Runner:
@@ -79,8 +60,8 @@ class Runner:
         self.carrier = carrier
         self._check_seconds = check_seconds
         self._ready = ready
-        self._owed: list[tuple[str, Processes]] = []
-        self._paying: asyncio.Task[None] | None = None
+        self._debts = Debts(lambda script: self._aside(script, None))
+        self.watch = LinkWatch(pool, self.start)
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
@@ -139,6 +120,7 @@ class Runner:
                 raise
             else:
                 lease.opened()
+                self._debts.pay()
                 return made, lease
 
     async def _begin(self, sink: OutputSink, bare: str | None, lease: Lease[Controlled]) -> Running:
@@ -187,7 +169,7 @@ class Runner:
         running = (self._ready(collector) if framed else None) or await self.start(
             collector, bare=None if framed else command
         )
-        self._pay()
+        self._debts.pay()
         started = asyncio.get_running_loop().time()
         try:
             with anyio.move_on_after(timeout) as scope:
@@ -213,6 +195,7 @@ class Runner:
             execution.send_stdin(whole, more=chunks is not None)
         else:
             execution.send_command(command, whole, more=chunks is not None)
+            self.watch.over(running)
         if chunks is None:
             await until(execution.complete)
         else:
@@ -260,6 +243,7 @@ class Runner:
             return execution.status if execution.nonce is None else None
         if isinstance(error, MasterLost):
             running.lease.lost()
+            self._owe(running)
         raise error
 
     async def diagnose(self, running: Running, *, began: bool) -> TransportError | None:
@@ -284,9 +268,13 @@ class Runner:
     async def end(self, running: Running) -> None:
         """End what still runs, and close: TERM, grace, KILL for the remote group. Shielded, bounded, idempotent."""
         execution = running.execution
-        if execution.command_sent and not execution.complete.done():
-            with anyio.move_on_after(ENDING_SECONDS, shield=True):
-                await self._end_group(running)
+        if execution.command_sent and not running.settled:
+            if execution.complete.done():
+                self._owe(running)
+            else:
+                running.settled = True
+                with anyio.move_on_after(ENDING_SECONDS, shield=True):
+                    await self._end_group(running)
         running.close()
 
     async def _end_group(self, running: Running) -> None:
@@ -294,7 +282,11 @@ class Runner:
         with anyio.move_on_after(BEGIN_SECONDS):
             await until(execution.begun)
         processes, nonce = execution.processes, execution.nonce
-        if processes is None or nonce is None or execution.marked_status is not None:
+        if nonce is None or execution.marked_status is not None:
+            return
+        if processes is None:
+            if not execution.begun.done():
+                self._debts.lost(nonce, None)
             return
         ended = False
         try:
@@ -304,30 +296,24 @@ class Runner:
             return
         finally:
             if not ended:  # no way to the host any more: it is made up for when there is one
-                self._owed.append((nonce, processes))
+                self._debts.unended(nonce, processes)
         with anyio.move_on_after(SETTLE_SECONDS):
             await until(execution.over)
 
-    def _pay(self) -> None:
-        """The host is reached again: end, beside the call, what a timeout or a cancellation could not."""
-        if self._owed and self._paying is None:
-            self._paying = asyncio.get_running_loop().create_task(self._pay_all())
-
-    async def _pay_all(self) -> None:
-        try:
-            while self._owed:
-                await self._aside(end_group_script(*self._owed[0]), None)
-                del self._owed[0]
-        except TransportError:
-            return  # the next call tries again
-        finally:
-            self._paying = None
+    def _owe(self, running: Running) -> None:
+        """The session broke off under its command: that is hung up on when the host is reached again."""
+        nonce = running.execution.nonce
+        if running.settled or nonce is None or running.execution.marked_status is not None:
+            return
+        running.settled = True
+        self._debts.lost(nonce, running.execution.processes)
+        if self.pool.handles() and not self.pool.masterless:  # by another of the host's masters
+            self._debts.pay()
 
     async def aclose(self) -> None:
-        """Pay no more debts."""
-        if self._paying is not None:
-            self._paying.cancel()
-            await asyncio.gather(self._paying, return_exceptions=True)
+        """Pay no more debts, watch nothing."""
+        await self._debts.aclose()
+        await self.watch.aclose()
 
     async def _aside(self, script: str, prefer: int | None) -> int | None:
         """Run a script of our own from a second session, best on the master of that number; its exit status."""

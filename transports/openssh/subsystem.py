@@ -12,7 +12,8 @@ from transports.errors import MasterLost
 from transports.mux.client import NoSlot
 from transports.openssh.native import NativeSession
 from transports.openssh.pool import Lease
-from transports.openssh.runner import SETTLE_SECONDS, Runner, until
+from transports.openssh.runner import SETTLE_SECONDS, Runner
+from transports.openssh.running import until
 from transports.openssh.session import Controlled, Session
 
 _BUFFER_HIGH: Final = 2 << 20

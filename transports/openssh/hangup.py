@@ -1,0 +1,109 @@
+"""What ends commands whose link is lost, as shell text, pure.
+
+sshd tells a command without a terminal nothing when its connection breaks: a silent one runs on for good. So it is hung
+up on as a terminal's end would do it: HUP, two seconds of grace in which TERM and then KILL follow, for all that is
+left of the frame's process group and session but what ignores HUP (nohup(1)) or has left it (setsid(1), a daemon).
+
+``hang_up_script`` does it when the host is reached again. ``watch_script`` waits on the host itself: it is a session of
+the same master whose stdin ends with the link (watch.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from transports.openssh.frame import Processes
+
+# Without a process id (the link broke before the first mark came) the frame is looked for by its nonce. The id of a
+# group is not given away while the group has a member. Only the frame's parent has its traps in its arguments, and
+# where a wrapper stands before us (ForceCommand) the group is the wrapper's. `left` signals who is left and does not
+# ignore HUP (bit 0 of SigIgn); it fails where nobody is. Without /proc nobody tells who ignores what: then all get HUP,
+# and only the command's own shell what follows.
+_HANG: Final = """left() {
+  {
+    if [ ! -r /proc/self/stat ]; then
+      case $1 in TERM|KILL) pkill -$1 -P $p ;; *) kill -$1 -$g ;; esac
+      return
+    fi
+    r=1
+    for f in /proc/[0-9]*/stat; do
+      IFS= read -r l <"$f" || continue
+      q=${l%% *}
+      set -- $1 ${l##*\\) }
+      [ "$4" = $g ] || [ "$5" = $g ] || continue
+      [ "$2" = Z ] && continue
+      h=0
+      while read -r k v; do
+        case $k$v in SigIgn:*[13579bdf]) h=1 ;; esac
+      done </proc/$q/status
+      [ $h = 1 ] && continue
+      r=0
+      kill -$1 $q
+    done
+    return $r
+  } 2>/dev/null
+}
+hang() {
+  {
+    p=$2
+    if [ $p = 0 ]; then
+      for f in $(grep -l $1 /proc/[0-9]*/cmdline); do
+        grep -q 'trap : HUP' $f && p=${f#/proc/} && p=${p%/*}
+      done
+    fi
+    { grep -q $1 /proc/$p/cmdline || ps -o args= -p $p | grep -q $1; } || return 3
+    g=$p
+    kill -0 -$g || g=$(ps -o pgid= -p $p | tr -d ' ')
+    left HUP
+    i=0
+    while [ $i -lt 20 ]; do
+      left 0 || return 0
+      [ $i != 10 ] || left TERM
+      sleep 0.1 || sleep 1
+      i=$((i+1))
+    done
+    left KILL
+  } 2>/dev/null
+}
+"""
+
+
+def hang_up_script(lost: Iterable[tuple[str, Processes | None]]) -> str:
+    """Shell text that hangs up on lost frames, by nonce and process ids, all at once. Exit status 0."""
+    calls = "".join(f"hang {nonce} {processes.parent if processes else 0} &\n" for nonce, processes in lost)
+    return f"{_HANG}{calls}wait\nexit 0"
+
+
+def watch_script() -> str:
+    """Shell text that takes lines of ``watch_line`` from stdin and, at its end, hangs up on those it then watches."""
+    return f"""{_HANG}w=
+while read -r v n p; do
+  case $v in
+  +) w="$w $n:$p" ;;
+  -)
+    k=
+    for x in $w; do
+      [ $x = $n:$p ] || k="$k $x"
+    done
+    w=$k
+    ;;
+  .) exit 0 ;;
+  esac
+done
+trap : HUP PIPE
+exec >/dev/null 2>&1
+for x in $w; do
+  hang ${{x%:*}} ${{x#*:}} &
+done
+wait
+exit 0"""
+
+
+def watch_line(nonce: str, processes: Processes, *, watched: bool) -> bytes:
+    """A line for ``watch_script``: watch a frame from now on, or no longer."""
+    return f"{'+' if watched else '-'} {nonce} {processes.parent}\n".encode()
+
+
+WATCH_NO_MORE: Final = b".\n"
+"""The line that ends ``watch_script`` without any harm to whom it watches."""
