@@ -64,9 +64,12 @@ class BenchLab:
         finally:
             subprocess.run(["ssh", "-F", "none", "-S", str(path), "-O", "exit", "x"], check=False, capture_output=True)
 
-    def close(self) -> None:
+    def close_servers(self) -> None:
         for server in self._servers:
             server.close()
+
+    def close(self) -> None:
+        self.close_servers()
         for sshd in self.sshds:
             sshd.stop()
         shutil.rmtree(self.root, ignore_errors=True)
@@ -77,7 +80,7 @@ def bench_lab(count: int, *, extra: Sequence[str] = (), addresses: Sequence[str]
     """``count`` sshds and a hosts.toml with aliases h0, h1 …; everything is removed at the end."""
     root = Path(tempfile.mkdtemp(prefix="smb-", dir="/tmp"))
     sshds: list[Sshd] = []
-    lab = BenchLab(root, sshds, _environment(root), root / "files")
+    lab = BenchLab(root, sshds, environment(root), root / "files")
     try:
         for number in range(count):
             address = addresses[number % len(addresses)] if addresses else "127.0.0.1"
@@ -97,7 +100,7 @@ def bench_lab(count: int, *, extra: Sequence[str] = (), addresses: Sequence[str]
         lab.close()
 
 
-def _environment(root: Path) -> dict[str, str]:
+def environment(root: Path) -> dict[str, str]:
     (root / "ssh_config").touch(mode=0o600)
     return {
         "PATH": os.environ["PATH"],

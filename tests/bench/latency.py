@@ -1,40 +1,33 @@
-"""Over a network: a bastion with targets behind it, and a link with 50 ms round-trip time.
-
-The link is a pair of veth interfaces into a network namespace of our own, delayed by ``tc netem``; sshd listens there.
-"""
+"""Over a network: a bastion with targets behind it, and links with 50 ms round-trip time (see ``relay``)."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench.lab import BenchLab
-from tests.bench.measure import Figure, Row, interleaved, summary
-from tests.bench.rows import quiet
+from tests.bench.fleet import PRELOADED_SECONDS, parallel, timed
+from tests.bench.lab import BenchLab, environment
+from tests.bench.measure import Figure, Row, interleaved, sample, summary
+from tests.bench.relay import relays
+from tests.bench.rows import Edits, quiet, sftp_batch
 from tests.bench.rpc import RpcServer
 from tests.lab.sshd import Sshd, start_sshd
 
 RTT_MS = 50
-NAMESPACE = "smbench"
-HERE, THERE = "198.18.0.1", "198.18.0.2"
-"""Addresses of the range for benchmarks (RFC 2544), used only between our two interfaces."""
 
 
 def bastion(*, quick: bool) -> Iterator[Row | Figure]:
-    """Targets behind one bastion, all cold, against `ssh -J` to each at once; the bastion's logins are counted."""
-    count = 5 if quick else 20
+    """Targets behind one bastion, all cold, against `ssh` with a ProxyCommand to each at once, turn by turn."""
+    count, rounds = (5, 2) if quick else (20, 3)
     root = Path(tempfile.mkdtemp(prefix="smb-", dir="/tmp"))
     servers: list[Sshd] = []
     lab: BenchLab | None = None
     try:
-        from tests.bench import lab as labs
-
         jump = start_sshd(root, extra=["MaxStartups 500"])
         servers.append(jump)
         targets = [start_sshd(root, extra=["MaxStartups 500"]) for _ in range(count)]
@@ -44,29 +37,22 @@ def bastion(*, quick: bool) -> Iterator[Row | Figure]:
         tables += [_table(f"h{n}", t, "bastion") for n, t in enumerate(targets)]
         (root / "hosts.toml").write_text("\n".join(tables))
         (root / "run").mkdir(mode=0o700)
-        lab = BenchLab(root, servers, labs._environment(root), root)
+        lab = BenchLab(root, servers, environment(root), root)
         hosts = [f"h{n}" for n in range(count)]
-        server = lab.server()
-        began = time.perf_counter()
-        server.call("ssh_broadcast", hosts=hosts, command="true")
-        ours = (time.perf_counter() - began) * 1000
-        logins = jump.logins()
-        options = lab.ssh_options()
-        proxy = f"ssh {' '.join(options)} -p {jump.port} -W %h:%p {jump.user}@{jump.address}"
-        began = time.perf_counter()
-        from tests.bench.fleet import parallel
-
-        parallel([lab.ssh("true", number=n + 1, extra=["-o", f"ProxyCommand={proxy}"]) for n in range(count)])
-        theirs = (time.perf_counter() - began) * 1000
-        yield Row(
-            f"{count} targets behind a bastion, cold",
-            summary([ours]),
-            f"{count} x ssh -J at once",
-            summary([theirs]),
-            1.0,
-        )
-        yield Figure("logins on the bastion", logins, "logins", 1)
-        server.close()
+        proxy = f"ssh {' '.join(lab.ssh_options())} -p {jump.port} -W %h:%p {jump.user}@{jump.address}"
+        bare = [lab.ssh("true", number=n + 1, extra=["-o", f"ProxyCommand={proxy}"]) for n in range(count)]
+        ours, theirs, logins = [], [], []
+        for _ in range(rounds):
+            server = lab.server()
+            time.sleep(PRELOADED_SECONDS)
+            before = jump.logins()
+            ours.append(timed(lambda s=server: s.call("ssh_broadcast", hosts=hosts, command="true")))  # type: ignore[misc]
+            logins.append(jump.logins() - before)
+            server.close()
+            theirs.append(timed(lambda: parallel(bare)))
+        name = f"{count} targets behind a bastion, cold"
+        yield Row(name, summary(ours), f"{count} x ssh -J at once", summary(theirs), 1.0)
+        yield Figure("logins on the bastion", max(logins), "logins", 1)
     finally:
         if lab is not None:
             lab.close()
@@ -84,118 +70,106 @@ def _table(alias: str, sshd: Sshd, jump: str | None) -> str:
     )
 
 
-def _run(*argv: str) -> None:
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
 @contextlib.contextmanager
-def delayed_link() -> Iterator[None]:
-    """Two interfaces with half the round-trip time of delay each way; gone at the end."""
-    subprocess.run(["ip", "netns", "del", NAMESPACE], check=False, capture_output=True)
-    _run("ip", "netns", "add", NAMESPACE)
+def _remote_lab(count: int) -> Iterator[BenchLab]:
+    """``count`` sshds, each behind a relay that is RTT_MS away; the port of the relay is the port of the host."""
+    root = Path(tempfile.mkdtemp(prefix="smb-", dir="/tmp"))
+    near: list[Sshd] = []
     try:
-        _run("ip", "link", "add", "smb0", "type", "veth", "peer", "name", "smb1", "netns", NAMESPACE)
-        _run("ip", "addr", "add", f"{HERE}/30", "dev", "smb0")
-        _run("ip", "link", "set", "smb0", "up")
-        inside = ("ip", "netns", "exec", NAMESPACE)
-        _run(*inside, "ip", "addr", "add", f"{THERE}/30", "dev", "smb1")
-        _run(*inside, "ip", "link", "set", "smb1", "up")
-        _run(*inside, "ip", "link", "set", "lo", "up")
-        _run("tc", "qdisc", "add", "dev", "smb0", "root", "netem", "delay", f"{RTT_MS / 2}ms", "limit", "100000")
-        _run(
-            *inside, "tc", "qdisc", "add", "dev", "smb1", "root", "netem", "delay", f"{RTT_MS / 2}ms", "limit", "100000"
-        )
-        yield
+        near += [start_sshd(root, extra=["MaxStartups 500"]) for _ in range(count)]
+        with relays(RTT_MS, [s.port for s in near]) as ports:
+            far = [Sshd(**{**s.__dict__, "port": port}) for s, port in zip(near, ports, strict=True)]
+            (root / "known_hosts").write_text("".join(s.known_hosts_line() for s in far))
+            (root / "hosts.toml").write_text("\n".join(_table(f"h{n}", s, None) for n, s in enumerate(far)))
+            (root / "run").mkdir(mode=0o700)
+            lab = BenchLab(root, far, environment(root), root / "files")
+            lab.files.mkdir()
+            try:
+                yield lab
+            finally:
+                lab.close_servers()
     finally:
-        subprocess.run(["ip", "netns", "del", NAMESPACE], check=False, capture_output=True)
-        subprocess.run(["ip", "link", "del", "smb0"], check=False, capture_output=True)
+        for each in near:
+            each.stop()
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def over_the_wire(*, quick: bool) -> Iterator[Row | Figure]:
-    """Warm calls over the delayed link, in round trips; skipped with a remark where namespaces cannot be made."""
-    if os.geteuid() != 0 or not shutil.which("tc"):
-        print("   the delayed link needs root and iproute2: left out")
-        return
-    rounds = 5 if quick else 20
-    try:
-        with delayed_link(), _remote_lab() as lab:
-            yield from _wire_rows(lab, rounds)
-    except subprocess.CalledProcessError as error:
-        print(f"   the delayed link cannot be made here: {error.stderr.decode().strip()}")
+    """The rows again with RTT_MS between us and the hosts, and in round trips where that is what was wanted."""
+    hosts, rounds = (10, 7) if quick else (50, 30)
+    with _remote_lab(hosts) as lab:
+        server = lab.server()
+        time.sleep(PRELOADED_SECONDS)
+        cold = timed(lambda: server.call("ssh_host_ping", host="h0"))
+        bare = sample(lambda: quiet(lab.ssh("true")), rounds=3)
+        yield Row(_over("first call, cold"), summary([cold]), "ssh … true", bare)
+        yield from _calls(lab, server, rounds)
+        yield from _bulk(lab, server, (16 if quick else 64) << 20)
+        server.close()
+        yield from _broadcasts(lab, hosts, 3 if quick else 8)
 
 
-@contextlib.contextmanager
-def _remote_lab() -> Iterator[BenchLab]:
-    """A lab whose only sshd listens in the namespace: started there by a wrapper around sshd."""
-    from tests.bench import lab as labs
-
-    root = Path(tempfile.mkdtemp(prefix="smb-", dir="/tmp"))
-    server = start_sshd(root)
-    config = server.config_file.read_text().replace(f"ListenAddress {server.address}", f"ListenAddress {THERE}")
-    server.config_file.write_text(config)
-    server.stop()
-    process = subprocess.Popen(
-        ["ip", "netns", "exec", NAMESPACE, "/usr/sbin/sshd", "-D", "-f", str(server.config_file), "-E", f"{root}/l"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    remote = Sshd(**{**server.__dict__, "address": THERE, "process": process})
-    (root / "known_hosts").write_text(remote.known_hosts_line())
-    (root / "hosts.toml").write_text(_table("h0", remote, None))
-    (root / "run").mkdir(mode=0o700)
-    lab = BenchLab(root, [remote], labs._environment(root), root)
-    try:
-        deadline = time.monotonic() + 10
-        while (
-            subprocess.run(lab.ssh("true"), check=False, capture_output=True).returncode and time.monotonic() < deadline
-        ):
-            time.sleep(0.1)
-        yield lab
-    finally:
-        process.terminate()
-        lab.close()
+def _over(name: str) -> str:
+    return f"{name}, over {RTT_MS} ms"
 
 
-def _wire_rows(lab: BenchLab, rounds: int) -> Iterator[Row | Figure]:
-    server: RpcServer = lab.server()
-    began = time.perf_counter()
-    server.call("ssh_host_ping", host="h0")
-    cold = (time.perf_counter() - began) * 1000
-    began = time.perf_counter()
-    quiet(lab.ssh("true"))
-    yield Row(
-        f"first call over {RTT_MS} ms, cold",
-        summary([cold]),
-        "ssh … true",
-        summary([(time.perf_counter() - began) * 1000]),
-    )
-    directory = lab.root / "d"
+def _calls(lab: BenchLab, server: RpcServer, rounds: int) -> Iterator[Row | Figure]:
+    directory, small = lab.files / "d", lab.files / "small"
     directory.mkdir()
     for number in range(1000):
         (directory / f"f{number}").touch()
-    with lab.bare_master() as mux:
-        execs, stats, lists, bare = interleaved(
-            lambda: server.call("ssh_exec_run", host="h0", command="true"),
-            lambda: server.call("ssh_sftp_stat", host="h0", path="/etc/hosts"),
-            lambda: server.call("ssh_sftp_list", host="h0", path=str(directory), limit=1000),
-            lambda: quiet(lab.ssh("true", extra=mux)),
-            rounds=rounds,
-            warm_up=2,
-        )
-    yield Row(f"exec over {RTT_MS} ms, warm", execs, "ssh -S … true", bare)
-    yield Figure("exec in round trips", execs.median / RTT_MS, "RTT", 1.1)
-    yield Figure("stat in round trips", stats.median / RTT_MS, "RTT", 2.1)
-    yield Figure("list of 1,000 in round trips", lists.median / RTT_MS, "RTT")
+    small.write_text("x" * 65536)
     local = lab.root / "up"
-    local.write_bytes(os.urandom(16 << 20))
-    (lab.root / "put").write_text(f"put {local} {lab.root / 'sftp-there'}\n")
-    from tests.bench.rows import sftp_batch
-
+    local.write_bytes(os.urandom(65536))
+    edits = Edits(server, lab.files / "edit.txt")
+    each: dict[str, Callable[[], object]] = {
+        "exec `true`": lambda: server.call("ssh_exec_run", host="h0", command="true"),
+        "script of one line": lambda: server.call("ssh_exec_script", host="h0", script="true\n"),
+        "stat": lambda: server.call("ssh_sftp_stat", host="h0", path="/etc/hosts"),
+        "list of 1,000": lambda: server.call("ssh_sftp_list", host="h0", path=str(directory), limit=1000),
+        "find in 1,000": lambda: server.call("ssh_find", host="h0", path=str(directory), name_pattern="*7"),
+        "read of 64 KiB": lambda: server.call("ssh_sftp_download", host="h0", path=str(small)),
+        "write of 64 KiB": lambda: server.call(
+            "ssh_upload", host="h0", path=str(lab.files / "up"), local_path=str(local)
+        ),
+        "edit of a 9 KiB file": edits.once,
+        "host_info": lambda: server.call("ssh_host_info", host="h0"),
+    }
     with lab.bare_master() as mux:
-        argv = sftp_batch(lab, lab.root / "put", mux)
-        mine, theirs = interleaved(
-            lambda: server.call("ssh_upload", host="h0", path=str(lab.root / "there"), local_path=str(local)),
-            lambda: quiet(argv),
-            rounds=3,
-        )
-    yield Row(f"16 MiB up over {RTT_MS} ms", mine, "sftp -b, warm", theirs, 1.0)
+        bare, *ours = interleaved(lambda: quiet(lab.ssh("true", extra=mux)), *each.values(), rounds=rounds, warm_up=2)
+    wanted = {"exec `true`": 1.1, "stat": 2.1}
+    for name, result in zip(each, ours, strict=True):
+        yield Row(_over(name), result, "ssh -S … true", bare)
+        yield Figure(_over(name), result.median / RTT_MS, "round trips", wanted.get(name))
+
+
+def _bulk(lab: BenchLab, server: RpcServer, size: int) -> Iterator[Row]:
+    local, back = lab.root / "bulk", lab.root / "back"
+    with local.open("wb") as out:
+        out.writelines([os.urandom(1 << 20)] * (size >> 20))
+    there, other = lab.files / "bulk", lab.files / "bulk-sftp"
+    batch = lab.root / "batch"
+    for way, ours, line in (
+        ("up", lambda: server.call("ssh_upload", host="h0", path=str(there), local_path=str(local)),
+         f"put {local} {other}\n"),
+        ("down", lambda: server.call("ssh_sftp_download", host="h0", path=str(there), local_path=str(back)),
+         f"get {other} {back}-sftp\n"),
+    ):  # fmt: skip
+        batch.write_text(line)
+        with lab.bare_master() as mux:
+            argv = sftp_batch(lab, batch, mux)
+            mine, theirs = interleaved(ours, lambda argv=argv: quiet(argv), rounds=3)  # type: ignore[misc]
+        yield Row(_over(f"{size >> 20} MiB {way}"), mine, "sftp -b, warm", theirs, 1.0)
+
+
+def _broadcasts(lab: BenchLab, count: int, rounds: int) -> Iterator[Row]:
+    hosts = [f"h{n}" for n in range(count)]
+    bare = [lab.ssh("true", number=n) for n in range(count)]
+    server = lab.server()
+    time.sleep(PRELOADED_SECONDS)
+    cold = timed(lambda: server.call("ssh_broadcast", hosts=hosts, command="true"))
+    theirs = summary([timed(lambda: parallel(bare)) for _ in range(2)])
+    yield Row(_over(f"broadcast to {count}, cold"), summary([cold]), f"{count} x ssh at once", theirs, 1.0)
+    warm = sample(lambda: server.call("ssh_broadcast", hosts=hosts, command="true"), rounds=rounds)
+    yield Row(_over(f"broadcast to {count}, warm"), warm)
     server.close()
