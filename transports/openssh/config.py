@@ -213,7 +213,7 @@ def launch_lines(login: Login, auth: Auth, binaries: Binaries) -> list[Line]:
             ("ControlPath", escape(login.control_path)),
             ("ControlPersist", str(max(1, math.ceil(login.persist)))),  # 0 would mean for ever
         ]
-    lines.append(("LogLevel", "VERBOSE" if login.verbose else "ERROR"))
+    lines.append(("LogLevel", _log_level(login, binaries)))
     if login.verbose and binaries.log_verbose:
         lines.append(("LogVerbose", _LOG_SOURCES))
     elif binaries.log_verbose:  # else a session's own ssh would say nothing of why it ends
@@ -225,6 +225,13 @@ def launch_lines(login: Login, auth: Auth, binaries: Binaries) -> list[Line]:
     if login.proxy is not None:
         lines += [("ProxyCommand", login.proxy), ("ProxyUseFdpass", "no")]
     return lines
+
+
+def _log_level(login: Login, binaries: Binaries) -> str:
+    if not login.verbose:
+        return "ERROR"
+    # Method, key and server version are debug lines; where single files cannot be asked for them (8.5), all must tell.
+    return "VERBOSE" if binaries.log_verbose else "DEBUG1"
 
 
 def _prompt_lines(login: Login, auth: Auth) -> list[Line]:

@@ -23,7 +23,7 @@ from transports.openssh.binaries import probe
 from transports.openssh.control_dir import ID_LENGTH, open_control_dir, remove
 from transports.openssh.effective import Evaluator, Resolved
 from transports.openssh.failures import with_hop
-from transports.openssh.launch import gone, kill_master, kill_strays, lives
+from transports.openssh.launch import gone, kill_master, kill_strays, lives, truncate
 from transports.openssh.locks import Use, turn
 from transports.openssh.login import Way, look_at_host_key, start_master
 from transports.openssh.plan import Plan, Scene, make_plan
@@ -38,6 +38,7 @@ _STARTS_PER_CPU: Final = 16
 trips of all of them. Without a bound fifty on a slow machine would each run into its time limit.
 """
 _QUIET_SECONDS: Final = 5.0
+_USES_PER_LOG: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,20 @@ class MasterHandle:
     via: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Warm:
     """A handle and what it was made from: good until a configuration file changes or the master is gone."""
 
     handle: MasterHandle
     resolved: tuple[Resolved, ...]
+    uses: int = 0
+
+    def used(self) -> MasterHandle:
+        """The handle, for one more caller. Before 8.5 a master logs each session (some 300 bytes): bounded here."""
+        self.uses += 1
+        if self.uses % _USES_PER_LOG == 0:
+            truncate(self.handle.control_path + ".log")
+        return self.handle
 
     def usable(self) -> bool:
         """No process, no connection: stat calls and a look at the process. The session attempt is the real test."""
@@ -101,7 +110,7 @@ class MasterLauncher:
         warm = self._warm.get((destination, index))
         if warm is None or not warm.usable():
             warm = await self._flights.run((destination, index), lambda: self._bring_up(destination, index))
-        return warm.handle
+        return warm.used()
 
     async def connect(self, destination: Destination, *, persist: float) -> MasterHandle:
         """Open the host's first master by hand (``ssh-mcp connect``): a person at the terminal answers ssh's questions.
