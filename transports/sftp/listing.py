@@ -18,7 +18,7 @@ from transports.sftp.engine import Engine, Event
 from transports.sftp.paths import shown
 from transports.sftp.status import status_error
 
-_FIRST: Final = 2
+_FIRST: Final = 4
 """Requests sent at once for a directory whose size nobody knows yet."""
 _MOST: Final = 16
 """Requests on their way at most."""
