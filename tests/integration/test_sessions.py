@@ -141,6 +141,31 @@ async def test_two_hundred_megabytes_are_counted_and_not_kept(host: OpenSSHConne
     assert highest - before < 24 << 20
 
 
+@pytest.mark.parametrize("stdin", [None, "streamed"])
+async def test_a_sink_that_fails_fails_its_own_call_at_once_and_ends_the_command(
+    host: OpenSSHConnection, server: Sshd, stdin: str | None
+) -> None:
+    seen: list[bytes] = []
+    loose: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: loose.append(context))
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.Event().wait()
+
+    def watch(_stream: StreamName, data: bytes) -> None:
+        seen.append(data)
+        raise LookupError("no room for it")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(host.run, "sleep 0.1; echo of another call")
+        with pytest.raises(LookupError, match="no room for it"):
+            await host.run("echo a; sleep 4713; echo b", on_output=watch, stdin=chunks() if stdin else None)
+    assert seen == [b"a\n"]
+    assert loose == []
+    wait_until(lambda: not running_on(server, "sleep 4713"), "the end of the command")
+
+
 async def test_the_caps_keep_the_first_bytes_and_the_counts_are_true(host: OpenSSHConnection) -> None:
     done = await host.run("printf 0123456789; printf abcdefghij >&2", stdout_cap=4, stderr_cap=0)
     assert (done.stdout, done.stderr, done.stdout_total, done.stderr_total) == (b"0123", b"", 10, 10)

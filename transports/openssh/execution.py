@@ -63,6 +63,7 @@ class Execution:
         self.begun: asyncio.Future[Processes | None] = self._loop.create_future()
         self.complete: asyncio.Future[None] = self._loop.create_future()
         self.over: asyncio.Future[None] = self._loop.create_future()
+        self._refused: asyncio.Future[Exception] = self._loop.create_future()
         self.exited = False
         self.gone = False
         self._exit_status: int | None = None
@@ -140,6 +141,13 @@ class Execution:
         """The last bytes of stderr: where a spawned ssh says how its connection ended."""
         return self._stderr_tail.decode("utf-8", "replace")
 
+    async def finished(self) -> None:
+        """Until ``complete``. Raises what the sink raised, as soon as it did; it is passed nothing more then."""
+        if not (self.complete.done() or self._refused.done()):
+            await asyncio.wait((self.complete, self._refused), return_when=asyncio.FIRST_COMPLETED)
+        if self._refused.done():
+            raise self._refused.result()
+
     # --- what we hear (SessionEvents) ---------------------------------------------------------------------------------
 
     def data_received(self, stream: StreamName, data: bytes) -> None:
@@ -186,7 +194,11 @@ class Execution:
             if len(self.stderr_head) < _STDERR_KEPT:
                 self.stderr_head += data[: _STDERR_KEPT - len(self.stderr_head)]
             self._stderr_tail = (self._stderr_tail + data[-_STDERR_KEPT:])[-_STDERR_KEPT:]
-        self.sink(stream, data)
+        if not self._refused.done():
+            try:
+                self.sink(stream, data)
+            except Exception as error:  # noqa: BLE001 - this is the reader of all sessions; ``finished`` raises it
+                self._refused.set_result(error)
 
     def _stream_done(self, stream: StreamName) -> None:
         if stream not in self._done:

@@ -197,7 +197,7 @@ class Runner:
             execution.send_command(command, whole, more=chunks is not None)
             self.watch.over(running)
         if chunks is None:
-            await until(execution.complete)
+            await execution.finished()
         else:
             await _drive_with(execution, chunks)
 
@@ -354,7 +354,10 @@ async def _drive_with(execution: Execution, chunks: AsyncIterator[bytes]) -> Non
                 tasks.cancel_scope.cancel()
 
         tasks.start_soon(feed)
-        await until(execution.complete)
+        try:
+            await execution.finished()
+        except Exception as error:  # noqa: BLE001 - the same
+            failure.append(error)
         tasks.cancel_scope.cancel()
     if failure:
         raise failure[0]
