@@ -171,13 +171,16 @@ class Rig:
         sockets = [p.name for p in self.control_dir.rglob("*") if p.is_socket()]
         return sockets if len(sockets) > len(masters_of(self.control_dir)) else []
 
-    async def no_temporary_in(self, trial: Trial, host: str) -> None:
-        """Nothing half-made lies in the directory, or the next write there removes it (BEHAVIOUR section 9)."""
+    async def no_temporary_in(self, trial: Trial, host: str, writer: str) -> None:
+        """Nothing half-made lies in the directory, or the next write there removes it (BEHAVIOUR section 9).
+
+        The next write as the same user: what root's writes leave, nobody else may remove.
+        """
         if not _half_made(trial.directory):
             return
-        if "ssh_upload" in self.tools:
+        if writer in self.tools:
             path = str(trial.directory / "after")
-            await call(self.server, "ssh_upload", host=host, path=path, content_text="x")
+            await call(self.server, writer, host=host, path=path, content_text="x")
         assert not _half_made(trial.directory), _half_made(trial.directory)
 
 

@@ -65,7 +65,10 @@ async def test_after_any_fault_at_any_byte_nothing_is_left_and_the_next_call_wor
     with proxied(sshd_factory, LANES) as lanes:
         async with rig(mcp_server, lanes, sshd_factory(), work, control_dir) as r:
             chosen = [c for c in chosen if c.family.tool in r.tools]
+            total = len(chosen)
             while chosen:
+                if (done := counts.total()) and done % 100 == 0:
+                    print(f"{done} of {total} cases held", flush=True)
                 batch, chosen = chosen[:LANES], chosen[LANES:]
                 for ran in await _batch(r, batch):
                     kind = "ok" if ran.outcome.result is not None else (ran.outcome.error or "cancelled").split(":")[0]
@@ -95,7 +98,9 @@ async def _batch(r: Rig, batch: list[Cell]) -> list[Ran]:
     try:
         await r.invariants([each.trial for each in ran])
         for each in ran:
-            await r.no_temporary_in(each.trial, PEER if each.cell.family.onto_peer else each.trial.host)
+            family = each.cell.family
+            writer = "ssh_sudo_write" if family.tool == "ssh_sudo_write" else "ssh_upload"
+            await r.no_temporary_in(each.trial, PEER if family.onto_peer else each.trial.host, writer)
     except AssertionError as error:
         raise AssertionError(f"{error}\nafter {where}") from error
     return ran
