@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -191,6 +192,29 @@ async def test_after_a_command_one_frame_waits_for_the_next_and_means_the_same(
         done = await host.run("echo said; sleep 4733", timeout=0.5)
         assert (done.timed_out, done.stdout) == (True, b"said\n")
         assert not still_running("sleep 4733")
+
+
+async def test_commands_one_right_behind_the_other_open_one_session_each(
+    sshd_factory: SshdFactory, control_dir: str, user: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = sshd_factory(user=user)
+    async with connected(server, control_dir) as host:
+        carrier, opened = host.runner.carrier, 0
+        really_open = carrier.open
+
+        async def counting(*args: Any, **kwargs: Any) -> Any:
+            nonlocal opened
+            opened += 1
+            await asyncio.sleep(0)
+            return await really_open(*args, **kwargs)
+
+        monkeypatch.setattr(carrier, "open", counting)
+        for _ in range(5):
+            await host.run("true")
+            while host._ready is not None and host._ready._opening and not host._ready._on_its_way:
+                await asyncio.sleep(0)  # the next command comes while the session ahead is being opened
+        await _settled(host, 1)
+        assert opened == 6  # the first command's, and one ahead after each
 
 
 async def test_a_waiting_frame_that_died_is_no_loss(

@@ -210,8 +210,8 @@ class OpenSSHConnection:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    def _take_ready(self, sink: OutputSink) -> Running | None:
-        return self._ready.take(sink) if self._ready is not None else None
+    async def _take_ready(self, sink: OutputSink) -> Running | None:
+        return await self._ready.take(sink) if self._ready is not None else None
 
     def _on_scarce(self) -> None:
         """Somebody waits for a slot: give up what only sits there."""

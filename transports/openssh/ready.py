@@ -16,6 +16,8 @@ from transports.openssh.runner import Runner
 from transports.openssh.running import Running
 
 READY_SECONDS: Final = 30.0
+OPENING_SECONDS: Final = 1.0
+"""How long a command waits for a frame that is on its way before it opens its own session: two slow round trips."""
 LIMIT_MIN: Final = 5
 """Sessions a master must carry (as far as is known) before one of them may wait."""
 
@@ -33,6 +35,8 @@ class ReadySession:
         self._waiting: Running | None = None
         self._opening: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._on_its_way = False
+        self._awaited = False
         self._closed = False
 
     @property
@@ -40,8 +44,21 @@ class ReadySession:
         """Whether a frame waits now."""
         return self._waiting is not None
 
-    def take(self, sink: OutputSink) -> Running | None:
-        """The waiting frame, from now on the caller's; None where there is none that still lives."""
+    async def take(self, sink: OutputSink) -> Running | None:
+        """The waiting frame, from now on the caller's; None where there is none that still lives.
+
+        One that is just being opened is waited for by one caller: it is ahead of whatever he could open instead.
+        """
+        opening = self._opening
+        if self._waiting is None and opening is not None and self._on_its_way and not self._awaited:
+            self._awaited = True
+            try:
+                await asyncio.wait((opening,), timeout=OPENING_SECONDS)
+            finally:
+                self._awaited = False
+        return self._hand_out(sink)
+
+    def _hand_out(self, sink: OutputSink) -> Running | None:
         running, self._waiting = self._waiting, None
         if running is None:
             return None
@@ -67,10 +84,12 @@ class ReadySession:
             lease = self._runner.pool.try_acquire()
             if lease is None:
                 return
+            self._on_its_way = True
             running = await self._runner.start(_nowhere, lease=lease)
         except TransportError:
             return  # the next command finds out by itself
         finally:
+            self._on_its_way = False
             self._opening = None
         if self._closed:
             running.close()

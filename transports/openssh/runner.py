@@ -54,7 +54,7 @@ class Runner:
         pool: Pool[Controlled],
         carrier: Carrier,
         check_seconds: float,
-        ready: Callable[[OutputSink], Running | None] = lambda _: None,
+        ready: Callable[[OutputSink], Awaitable[Running | None]] | None = None,
     ) -> None:
         self.pool = pool
         self.carrier = carrier
@@ -166,9 +166,8 @@ class Runner:
     ) -> Completed:
         """One command to its end. See ``transports.api.Connection.run``."""
         check_command(command, COMMAND_MAX if framed else BARE_MAX)
-        running = (self._ready(collector) if framed else None) or await self.start(
-            collector, bare=None if framed else command
-        )
+        ahead = await self._ready(collector) if framed and self._ready is not None else None
+        running = ahead or await self.start(collector, bare=None if framed else command)
         self._debts.pay()
         started = asyncio.get_running_loop().time()
         try:
