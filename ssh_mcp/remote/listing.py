@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.policy.paths import Purpose, child, restricted_by
+from ssh_mcp.remote.owners import owner_and_group
 from ssh_mcp.remote.places import Places
 from ssh_mcp.remote.together import settled
 from ssh_mcp.results.files import SftpListing, SftpStat
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
 
 MAX_PAGE: Final = 10_000
-_NAMES: WeakKeyDictionary[Files, tuple[dict[int, str], dict[int, str]]] = WeakKeyDictionary()
-"""Owner and group names a channel was told: they cost a round trip only once."""
 
 
 class Listing:
@@ -99,13 +97,7 @@ class Listing:
         uid, gid = attributes.uid, attributes.gid
         if uid is None or gid is None or self._host.policy.windows:
             return None, None
-        files = await self._places.files()
-        users, groups = _NAMES.setdefault(files, ({}, {}))
-        if uid not in users or gid not in groups:
-            new_users, new_groups = await files.names([uid], [gid])
-            users[uid] = new_users.get(uid, str(uid))
-            groups[gid] = new_groups.get(gid, str(gid))
-        return users[uid], groups[gid]
+        return await owner_and_group(await self._places.files(), uid, gid)
 
 
 def _row(entry: DirectoryEntry, name: str, targets: dict[str, str]) -> dict[str, object]:

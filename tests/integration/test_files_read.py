@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import pwd
 import random
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.lab import need
 from tests.lab.accounts import make_chroot
@@ -89,6 +91,23 @@ async def test_stat_tells_owner_and_where_a_link_leads(mcp_server: McpServerFact
         assert (await server.call("ssh_sftp_stat", host="web", path=f"{place}/.."))["kind"] == "directory"
         text = await server.refused("ssh_sftp_stat", host="web", path=f"{place}/none")
         assert text.startswith("RemoteError: ")
+
+
+async def test_stat_tells_the_owner_also_where_the_sftp_server_cannot(
+    mcp_server: McpServerFactory, sshd_factory: SshdFactory, place: Path
+) -> None:
+    """users-groups-by-id is there from OpenSSH 9.1 on: before, the host's own tables tell."""
+    need(os.geteuid() == 0, "giving a file away needs root")
+    program = Path("/usr/lib/openssh/sftp-server")
+    need(program.exists(), f"{program} is not here")
+    old = sshd_factory(subsystem=f"{program} -P users-groups-by-id")
+    (place / "f").touch()
+    os.chown(place / "f", pwd.getpwnam("daemon").pw_uid, 54321)
+    async with mcp_server({"web": old}) as server:
+        for _ in range(2):
+            stat = await server.call("ssh_sftp_stat", host="web", path=f"{place}/f")
+            assert (stat["owner"], stat["group"]) == ("daemon", "54321")
+        assert await (await _files(server)).names([0], [0]) == ({}, {})
 
 
 async def test_a_warm_stat_costs_two_round_trips_and_no_session(
