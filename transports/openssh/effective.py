@@ -11,19 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import anyio
 
 from transports.api import Destination, Effective, TransportConfig
 from transports.errors import ConnectError, LocalError
-from transports.openssh import child
+from transports.openssh import child, recall
 from transports.openssh.argv import ssh_argv
 from transports.openssh.binaries import Binaries, parse_settings
 from transports.openssh.config import Line, base_lines, render
 from transports.openssh.control_dir import ControlDir
 from transports.openssh.failures import Attempt, login_error
 from transports.openssh.logs import read
+from transports.openssh.recall import Answer, Stamp
 from transports.openssh.single_flight import SingleFlight
 
 _SECONDS: Final = 20.0  # a Match exec of the operator's may ask a slow service
@@ -38,8 +39,6 @@ _NOT_IDENTITY: Final = frozenset(
     | {"numberofpasswordprompts", "serveralivecountmax", "serveraliveinterval"}
 )
 """Settings that may differ between two processes which nevertheless share a master."""
-
-Stamp = tuple[str, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +143,13 @@ class Evaluator:
         self._flights: SingleFlight[Destination, Resolved] = SingleFlight()
         self._system_files: tuple[str, ...] | None = None
         self._processes: anyio.CapacityLimiter | None = None
+        self._questions: dict[Destination, str] = {}
+        self._recalled: dict[str, Answer] | None = None
+
+    def record(self, destination: Destination) -> dict[str, Any]:
+        """What other processes may take over from us about a host (see ``recall``)."""
+        asked, known = self._questions.get(destination), self._cache.get(destination)
+        return recall.record(asked, known.settings, known.stamps) if asked and known else {}
 
     async def resolve(self, destination: Destination, binaries: Binaries, directory: ControlDir) -> Resolved:
         """The effective settings of one host, its jump hosts left aside.
@@ -208,6 +214,9 @@ class Evaluator:
     async def _ask(self, destination: Destination, binaries: Binaries, directory: ControlDir) -> Resolved:
         lines = control_lines_of(destination, self._config, binaries)
         text = await self.fragment(lines, destination, binaries)
+        asked = self._questions[destination] = recall.question(text, destination.name, binaries)
+        if (known := self._recall(asked, directory)) is not None:
+            return known
         with directory.scratch(text) as path:
             # "-v" for the names of the files read; LogLevel is not in the base lines, so it takes effect
             argv = ssh_argv(binaries.ssh, path, destination.name, extra=("-v", "-G"))
@@ -221,6 +230,16 @@ class Evaluator:
         watched = _watched(errors, path, await self.includes(binaries))
         settings = parse_settings(done.stdout.decode(errors="replace"))
         return Resolved(MappingProxyType(settings), tuple(_stamp(name) for name in watched))
+
+    def _recall(self, asked: str, directory: ControlDir) -> Resolved | None:
+        """Another process's answer, once: what is asked again here is asked because something changed."""
+        if self._recalled is None:
+            self._recalled = recall.read_all(directory)
+        answer = self._recalled.pop(asked, None)
+        if answer is None:
+            return None
+        known = Resolved(MappingProxyType(answer[0]), answer[1])
+        return known if known.fresh() else None
 
 
 async def _run(argv: list[str]) -> subprocess.CompletedProcess[bytes]:

@@ -221,7 +221,7 @@ class MasterLauncher:
                 "Try again; if it stays so, run `ssh-mcp doctor`.",
                 sent=False,
             )
-        write_login(plan.scene.directory, path, pid, login)
+        write_login(plan.scene.directory, path, pid, login, self._evaluator.record(plan.destination))
         return _handle(path, pid, login, plan, hops, adopted=False)
 
     async def _log_in(self, plan: Plan, path: str, way: Way | None, by_hand: float | None) -> LoginInfo:

@@ -6,8 +6,9 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Final
 
 from transports.api import LoginInfo
@@ -18,9 +19,11 @@ from transports.openssh.locks import try_exclusive
 _SWEEP_MAX: Final = 64
 
 
-def write_login(directory: ControlDir, path: str, pid: int, login: LoginInfo) -> None:
-    """Leave for other processes what the login told; they cannot know it from the socket."""
-    directory.write(f"{path[-ID_LENGTH:]}.login", json.dumps({"pid": pid, **asdict(login)}))
+def write_login(
+    directory: ControlDir, path: str, pid: int, login: LoginInfo, more: Mapping[str, object] = MappingProxyType({})
+) -> None:
+    """Leave for other processes what the login told (they cannot know it from the socket), and ``more``."""
+    directory.write(f"{path[-ID_LENGTH:]}.login", json.dumps({**more, "pid": pid, **asdict(login)}))
 
 
 def _recorded(path: str) -> dict[str, object]:
