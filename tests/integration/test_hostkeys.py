@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import SshdFactory
+from tests.lab import need
 from tests.lab.sshd import Sshd, fingerprint, keygen, sign
 from transports.errors import HostKeyMismatch, UnknownHost
+from transports.openssh.binaries import probe
 from transports.openssh.master import MasterLauncher
 
 pytestmark = pytest.mark.anyio
@@ -140,6 +142,7 @@ async def test_without_a_configured_file_ssh_uses_its_own(sshd: Sshd, control_di
 async def test_a_known_hosts_command_of_the_operator_does_not_count_beside_a_configured_file(
     sshd: Sshd, control_dir: str, tmp_path: Path
 ) -> None:
+    need((await probe()).known_hosts_command, "ssh has no KnownHostsCommand before 8.5")
     config_file = tmp_path / "ssh_config"
     config_file.write_text(f"KnownHostsCommand /bin/cat {sshd.known_hosts}\n")
     config_file.chmod(0o600)
