@@ -213,9 +213,6 @@ async def test_a_wrong_password_is_tried_once(password_host: tuple[Sshd, Account
     server, account = password_host
     said = r"tried (keyboard-interactive, )?password.*the password from the command was not accepted"
     with pytest.raises(AuthenticationFailed, match=said):
-        AuthenticationFailed,
-        match=r"tried (keyboard-interactive, )?password.*the password from the command was not accepted",
-    ):
         await launcher_for(server, control_dir).ensure(by_password(server, account, "echo wrong"))
     assert server.log_text().count("Failed password") == 1
 
