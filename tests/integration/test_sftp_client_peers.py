@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from tests.lab.sftp_peers import ScriptedPeer
 from transports.api import FileAttributes
-from transports.errors import FileError, MasterLost, ProtocolError, SFTPSubsystemUnavailable, TransportError
+from transports.errors import (
+    FileError,
+    MasterLost,
+    ProtocolError,
+    RemoteError,
+    SFTPSubsystemUnavailable,
+    TransportError,
+)
+from transports.sftp import engine
 from transports.sftp import messages as m
 from transports.sftp.client import SftpClient
 from transports.sftp.codec import encode
@@ -419,3 +427,53 @@ async def _read(sftp: SftpClient) -> None:
 
 def test_the_scripted_peer_speaks_the_real_encoding() -> None:
     assert encode(m.Version(3))[4] == m.SSH2_FXP_VERSION
+
+
+# --- silence ----------------------------------------------------------------------------------------------------------
+
+
+class Silent(FileServer):
+    """Answers nothing about a path that hangs, and nothing after it, as sftp-server does."""
+
+    hung = False
+
+    def __call__(self, request: m.Init | m.Request) -> Answers:
+        self.hung = self.hung or (isinstance(request, m.LStat) and request.path == "/hangs")
+        return [] if self.hung else super().__call__(request)
+
+
+async def test_a_server_that_falls_silent_is_given_up_and_the_channel_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "STALLED", 0.2)
+    monkeypatch.setattr(engine, "STALLED_ABANDONED", 0.1)
+    client, peer = await started(Silent())
+    with anyio.fail_after(10), pytest.raises(RemoteError, match="has not answered"):
+        await client.lstat("/hangs")
+    assert client.closed
+    await client.aclose()
+    assert peer.closed
+
+
+async def test_what_waits_behind_a_request_that_was_given_up_is_told_to_call_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "STALLED_ABANDONED", 0.1)
+    client, _ = await started(Silent())
+    given_up = asyncio.create_task(client.lstat("/hangs"))
+    await anyio.wait_all_tasks_blocked()
+    given_up.cancel()
+    with anyio.fail_after(10), pytest.raises(MasterLost, match="held up"):
+        await client.lstat("/fine")
+    assert client.closed
+
+
+async def test_a_request_that_somebody_waits_for_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "STALLED_ABANDONED", 0.01)
+    client, peer = await started(Silent())
+    waiting = asyncio.create_task(client.lstat("/hangs"))
+    await anyio.sleep(0.2)  # twenty looks
+    assert not waiting.done()
+    (asked,) = [r for r in peer.asked(m.LStat) if isinstance(r, m.LStat)]
+    peer.say(m.Attrs(asked.request_id, FileAttributes(size=7)))
+    assert (await waiting).size == 7
+    assert not client.closed
+    await client.aclose()

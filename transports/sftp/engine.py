@@ -15,7 +15,14 @@ from typing import Final
 import anyio
 
 from transports.channel import ByteChannel
-from transports.errors import MasterLost, ProtocolError, SessionRefused, SFTPSubsystemUnavailable, TransportError
+from transports.errors import (
+    MasterLost,
+    ProtocolError,
+    RemoteError,
+    SessionRefused,
+    SFTPSubsystemUnavailable,
+    TransportError,
+)
 from transports.sftp import messages as m
 from transports.sftp.codec import DataPart, ReplyReader, encode
 from transports.sftp.link import Link, link_to
@@ -31,6 +38,11 @@ _NOISE_LIMIT: Final = 2048
 """Bytes of text before VERSION that are kept for the message."""
 _NOISE_QUIET: Final = 0.3
 """Seconds to wait for the rest of such text."""
+STALLED: Final = 120.0
+"""Seconds without a byte after which a server that owes answers is given up: an fsync of gigabytes may take a while."""
+STALLED_ABANDONED: Final = 10.0
+"""The same while it works on a request that nobody waits for: sftp-server answers nothing else meanwhile, and a read of
+/proc/kmsg or of a dead network file system never ends."""
 
 
 class Engine:
@@ -50,6 +62,8 @@ class Engine:
         self.lost: TransportError | None = None
         self._closing: asyncio.Task[None] | None = None
         self.last_used = self._loop.time()
+        self._heard_at = self._suspected = self.last_used
+        self._watching: asyncio.TimerHandle | None = None
 
     @classmethod
     async def start(cls, channel: ByteChannel, timeout: float) -> tuple[Engine, m.Version]:
@@ -99,6 +113,10 @@ class Engine:
         Raises MasterLost where the channel has ended.
         """
         self.check()
+        if not self._pending:
+            self._heard_at = self._loop.time()
+        if self._watching is None:
+            self._watching = self._loop.call_later(STALLED_ABANDONED, self._look)
         self._pending[request_id] = handler
         self._outgoing.extend(packet)
         if not self._holding:
@@ -149,6 +167,30 @@ class Engine:
         if self.lost is not None:
             raise MasterLost("The SFTP channel has ended.", "Call again: a new one will be opened.", sent=False)
 
+    def _look(self) -> None:
+        """Give a server up that is silent, so that the next call opens a channel that works."""
+        self._watching = None
+        if not self._pending or self.lost is not None:
+            return
+        silent = self._loop.time() - self._heard_at
+        if silent >= STALLED_ABANDONED and self._suspected != self._heard_at:
+            # An answer may lie there that a busy event loop has not read yet.
+            self._suspected = self._heard_at
+            self._watching = self._loop.call_later(0.1, self._look)
+        elif silent >= STALLED:
+            self._lose(
+                RemoteError(
+                    f"The host's SFTP service has not answered for {STALLED:g} s.",
+                    "Look whether the file lies on a device or a network file system that hangs; the next call opens a"
+                    " new channel.",
+                )
+            )
+        elif silent >= STALLED_ABANDONED and self._discard in self._pending.values():
+            self._lose(MasterLost("The host's SFTP service is held up by a request that was given up.", "Call again."))
+        else:
+            left = STALLED_ABANDONED - silent if silent < STALLED_ABANDONED else 1.0
+            self._watching = self._loop.call_later(max(left, 0.05), self._look)
+
     def _discard(self, event: Event) -> None:
         if isinstance(event, m.Handle):
             self.send_close(event.handle)
@@ -174,6 +216,7 @@ class Engine:
     def _received(self, view: memoryview) -> None:
         if self.lost is not None:
             return
+        self._heard_at = self._loop.time()
         self._holding = True
         try:
             if not self._version.done():
@@ -260,6 +303,8 @@ class Engine:
         if self.lost is not None:
             return
         self.lost = error
+        if self._watching is not None:
+            self._watching.cancel()
         waiting, self._pending = self._pending, {}
         self._outgoing.clear()
         if not self._version.done():
