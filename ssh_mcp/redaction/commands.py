@@ -13,13 +13,13 @@ from ssh_mcp.redaction.values import is_code, is_reference
 _W = r"(?:\"([^\"\r\n]{1,512})\"|'([^'\r\n]{1,512})'|([^\s\"'`|&;<>]{1,512}))"
 _GAP = r"(?:[^\n|;]{0,400}?[ \t,])"
 _RULES: tuple[tuple[str, str], ...] = (
-    (r"mysql\w*|mariadb[\w-]*|mysqldump|mysqladmin|mytop|xtrabackup|innobackupex", rf"{_GAP}-p(?=[^\s\-]){_W}"),
+    (r"mysql\w*|mariadb[\w-]*|mysqldump|mysqladmin|mytop|xtrabackup|innobackupex", rf"{_GAP}[\"']?-p(?=[^\s\-]){_W}"),
     (r"sshpass", rf"{_GAP}-p[ \t]*{_W}"),
     (
         r"curl|lftp|hey|httperf",
         (
-            rf"{_GAP}[\"']?(?:-\w*u|--user|-U|--proxy-user)(?:[ =]|[\"'],\s?)?[\"']?[^\s:,\"']{{1,128}}[\"']?[:,]"
-            rf"[\"']?([^\s\"']{{1,512}})"
+            rf"{_GAP}[\"']?(?:-\w{{0,12}}u|--user|-U|--proxy-user)(?:[ =]|[\"'],\s?)?[\"']?[^\s:,\"']{{1,128}}[\"']?"
+            rf"[:,][\"']?([^\s\"']{{1,512}})"
         ),
     ),
     (r"ab", rf"{_GAP}-[AP][ ]?[\"']?[^\s:\"']{{1,128}}:([^\s\"']{{1,512}})"),
@@ -35,7 +35,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     (
         r"htpasswd",
         (
-            r"[ \t](?:-\w*b\w*[ \t]+|-\w+[ \t]+){1,4}(?!-)(?:\S{1,256}[ \t]+){1,2}(?!-)"
+            r"[ \t](?:-\w{1,20}[ \t]{1,9}){0,3}-\w{0,19}b\w{0,19}[ \t]{1,9}(?:-\w{1,20}[ \t]{1,9}){0,3}"
+            r"(?!-)(?:\S{1,256}[ \t]+){1,2}(?!-)"
             r"([^\s\"'|&;<>]{1,512})[ \t]*(?=$|[\"'|&;>])"
         ),
     ),

@@ -43,7 +43,7 @@ _DIRECTIVE = r"[ \t]+(?:ascii )?(?:[0-9] |ascii-text )?[\"']?(?:[a-z_\-.]+[0-9@!
 _STEMS = "pass|pwd|secret|token|cred|psk|auth|bearer|cookie|sess|jwt|dsn|salt|signature|private|key"
 _KEY_KINDS = "pi|ss|nt|on|pt|ng|er|ed|te|pp|se|ge|ie|th|to|ac|al|ry|in|es|oy|ok|wt|re"
 """How the words end that make a key a secret one: api_key, access-key, encryptionKey …"""
-_DASH = r"(?: -|\t-|\"-|'-)"
+_DASH = r"(?: -|\t-|\"-|'-|\[-)"
 
 _TOLD = r"[ \t]+(?:(?:is|was|set to|changed to|generated)[ \t:=]|for [a-hj-z'\"])|[ \t]*\([\"']"
 
@@ -64,11 +64,13 @@ WIDE_LOWER = (
     r"val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]",
     r"bearer[ \t]+[a-z+/=._~\-]*[0-9]|basic[ \t]+[a-z0-9+/]{11}|(?:authorization|cookie2?)[ \t\"'\\]*[:=,]",
     r"proxy\w*[\"']?[ \t]*[=:][!-~ ]*@|identified[ \t]+(?:by|as|with)|kind[\"']?:[ \t]*[\"']?secret",
-    rf"{_DASH}-?[a-z\-.]*(?:{_STEMS}|pw){_NAME}[\"',]*(?:\s|$)|--(?:proxy-)?user[ \t=\"']",
+    rf"{_DASH}-?[a-z\-.]*(?:{_STEMS}|pw){_NAME}(?:[\"',]*(?:\s|$)|[\"']?,[\"'])|--(?:proxy-)?user[ \t=\"']",
     rf"{_DASH}(?:[puawxkhcn][^\s\-]|[puawxkbcn]+[\"',]*[ \t]+[\"']?[^\s\-])|(?: /p:| pass:|\"pass:|'pass:)",
     r"chpasswd|add_user|change_password|net user|alias set|vault login|configure set|sqlplus|-stdin|sudo -s",
     r"(?:login|username)[ \t]+\S+[ \t]+(?:password|passwd|account|pass|secret)[ \t]+\S",
     r"(?:tion-key|ey-string|ared-key)[ \t]+[^\s]{4}|<<<|config (?:set|create|add|update) |http-basic\.|createuser ",
+    r"reg_(?:sz|expand_sz|multi_sz)[ \t]+[^\s]|community[ \t]+[^\s]|com2sec6?[ \t]|stats auth [^\s]|values[ \t]*\('",
+    r"mysqli?_(?:p|real_)?connect\(|new (?:\\?pdo|mysqli)\(|: (?:rsa|ecdsa|pkcs8|pkcs12|p12) [^\s]",
     r"setuser | on >|(?:xauth|eap|ntlm|pin) \"|\.(?:auth|login|authenticate)\(|set password",
     r"(?:account|access|secret)[._]?key[a-z0-9_.\-]*[ \t]+[^\s]{8}",
     rf"(?:unseal|recovery) key [0-9]|(?:env |arg |setenv |setx |header |param |env\t)[ \t]*{_NAME}(?:{_STEMS})",
@@ -93,6 +95,7 @@ WIDE_PLAIN = (
     r"(?:M[DTjz]|N[DTjz]|O[DT])[A-Za-z0-9_\-]{20,26}\.|Q~|hooks\.slack\.com/|/webhooks/|webhook\.office",
     r"pat[A-Za-z0-9]{14}\.|cio[A-Za-z0-9]{32}|(?:BEGIN|END) [A-Z0-9 ]*(?:PRIVATE KEY|OpenVPN)|bk[a-z]{2}_[0-9a-f]{6}",
     r"@(?:tcp|unix)\(|:thin:|:\\?/\\?/(?:[!-.0-~]*:)?[!-.0-~]*@|:\\?/\\?/:[!-~]",
+    r"=\t(?:[A-Za-z0-9+/]{43}=|\(none\))\t|\]:(?:25|465|587|2525|submissions?|smtps?)[ \t]+[^\s:]+:[^\s]",
     r"\$(?:1\$|2[abxy]?\$|5\$|6\$|7\$|y\$|gy\$|apr1\$|P\$|H\$|8\$|9\$|14\$|argon2|scrypt|pbkdf2|bcrypt)[\w./=\-]",
     r"pbkdf2[_:.]|scrypt:|bcrypt[_$]|argon2\$|md5[0-9a-f$]{8}|sha1\$|SCRAM-SHA",
     r"\*[0-9A-F]{16}|\{(?:S?SHA|S?MD5|CRYPT|PBKDF2|BLF|ARGON2|SCRAM)",
@@ -115,6 +118,7 @@ SHAPES = (
         rf"|(?:secret_|pat|cio|EAA)[A-Za-z0-9]{{12}}|[MNO][A-Za-z0-9_\-]{{23}}))"
     ),
     r"(?-u::AA[\w\-]{33}|-us\d|\.atlasv1\.|\dQ~|hooks\.slack\.com/|/webhooks/|webhook\.office)",
+    r"(?-u:=\t(?:[A-Za-z0-9+/]{43}=|\(none\))\t|\]:\w+[ \t]+[^\s:]+:[^\s])",
     r"(?-u:-----? ?(?:BEGIN|END) [A-Z0-9 ]*(?:PRIVATE KEY|OpenVPN))",
     r"(?-u:@(?:tcp|unix)\(|:thin:|:\\?/\\?/(?:[!-.0-~]*:)?[!-.0-~]*@|:\\?/\\?/:[!-~])",
     r"(?i-u:proxy\w*[\"']?[ \t]*[=:][!-~ ]*@)",
@@ -133,6 +137,10 @@ _SENTENCES = (
         r"\w*(?:password|passphrase|secret|token|passwd|psk)\w*[ \t])"
     ),
     r"(?i-u:(?:authentication-key|key-string|pre-shared-key|requirepass|masterauth|rpcpassword)[ \t]+\S)",
+    r"(?i-u:reg_(?:sz|expand_sz|multi_sz)[ \t]|community|com2sec|insecure-password[ \t]|stats[ \t]+auth[ \t])",
+    r"(?i-u:mysqli?_(?:p|real_)?connect\(|new[ \t]+\\?(?:pdo|mysqli)\()",
+    r"(?i-u:\([^()]*(?:pass|pwd|secret|token|key|cred|salt)[^()]*\)[ \t]*values[ \t]*\()",
+    r"(?i-u:psk[ \t]+0[sx]|(?:rsa|ecdsa|pkcs8|pkcs12|p12)[ \t]+[^\s]+[ \t]+\")",
     r"(?i-u:private-(?:lines|mac):|(?:unseal|recovery) key [0-9])",
     r"(?i-u:(?:pass(?:word|phrase|wd)|secret|token|pin code)[ \t]+(?:is|was|set to|changed to|generated)[ \t:=])",
     r"(?i-u:(?:temporary|initial|generated|default|root|admin)[ \t]+password[ \t]*(?:is|was|for|set|:|=))",
@@ -175,7 +183,10 @@ _PAIRS = (
         rf"(?i-u:(?:^|[^\w.\-]){_NAME_KEY}[\"']?[ \t]*(?:=>|[:=>])[ \t]*[\"']?[\w.\-/]*{_STEM}[\"']?[ \t]*(?:,|;"
         rf"|\r?\n|<|$|/?>|[ \t](?:v|d|c|t)|[ \t][^<>\n]*>))"
     ),
-    rf"(?i-u:(?:--{_N}|[ \t\"']-[a-z]*)(?:pass|pw|secret|token|key|cred|auth|bearer|cookie|jwt){_N}[\"',]*(?:\s|$))",
+    (
+        rf"(?i-u:(?:--{_N}|[ \t\"']-[a-z]*)(?:pass|pw|secret|token|key|cred|auth|bearer|cookie|jwt){_N}"
+        r"(?:[\"',]*(?:\s|$)|[\"']?,[\"']))"
+    ),
     rf"(?i-u:<[\w:.\-]*{_STEM}[ >])",
     rf"(?i-u:\w\([ \t]*[\"'][\w.\-]*{_STEM}[\"'][ \t]*,)",
     rf"(?i-u:(?:variable|output)[ \t]+\"[\w.\-]*{_STEM})",

@@ -48,7 +48,7 @@ _KEY_KIND = words(
 )
 # ... and what makes it one that may be seen.
 _KEY_OPEN = words(
-    "public pub primary foreign sort partition cache routing index unique row group lookup authorized",
+    "public pub publishable anon primary foreign sort partition cache routing index unique row group lookup authorized",
     "trusted known host registry meta map object idempotency gpg hot arrow shortcut natural surrogate",
     "composite dedup order page hostkey max min num total count avg any every each",
 )
@@ -184,6 +184,8 @@ def _by_words(name: str) -> Strength:
 
 def _before(words: list[str]) -> Strength:
     """``secret_access_key``: a strong word somewhere before a plain key."""
+    if words[-1] in {"password", "passphrase"}:
+        return Strength.WEAK  # adminPasswordKey: under which key the password is found
     if any(w in {"secret", "private", "password", "passphrase", "token"} for w in words):
         return Strength.STRONG
     return Strength.FAINT

@@ -18,7 +18,7 @@ from ssh_mcp.redaction.values import is_secret
 
 KEY_VALUE = re.compile(
     r"""(?x)
-    (?<![\w.\-]) (-{0,2}[A-Za-z_][\w.\-]{0,99}+) (?![\w.\-])      # 1 name
+    (?<![\w.\-]) (-{0,2}(?:802-11-)?[A-Za-z_][\w.\-]{0,99}+) (?![\w.\-])      # 1 name
     (\\{0,3}["'`]|\\u0022)? [\]}]{0,2}                            # 2 closing quote
     ( [ \t]{0,8}:(?:[ \t]{1,8}[A-Za-z_][\w\[\]|.?<>]{0,40}[ \t]{1,8}   # 3 its type
         |(?:str|string|String|any)[ \t]{0,8})(?==[^=~>])
@@ -35,6 +35,8 @@ _PREFIX = re.compile(
 )
 _COMMENT = re.compile(r"[ \t]*(?:#|//|;|--[ \t]|REM\b|\*[ \t](?!\*))")
 _AMONG = re.compile(r"[{\[](?:[^{}\[\]*#]*[, ])?\Z")
+_QUOTED_ENV = re.compile(r"(?<![\w\\])([\"'])[A-Z][A-Z0-9_]{1,99}=\Z")
+_ANOTHER = re.compile(r"[ \t,;&][\w.\-]{1,60}=")
 _LITERAL_PREFIX = re.compile(
     r"(?:[bBrRuUfFL]{1,2}|@|\$|N)(?=[\"'])|(?:\[\]byte|String|Secret|SecretStr|Buffer\.from|b64decode)\((?=[\"'`])"
 )
@@ -212,7 +214,7 @@ class _Scanner:
         if seen.colon:
             value = text[at:stop].rstrip().rstrip(",")
             return (at, at + len(value)) if value else None
-        if seen.before in {'"', "'", "`"} and (closing := text.find(seen.before, at, eol)) >= 0:
+        if seen.before in {'"', "'", "`"} and (closing := _closing(text, seen.before, at, eol)) >= 0:
             return (at, closing) if closing > at else None
         if seen.tight and (c := SHELL_TAIL.search(text, at, stop)):
             stop = c.start()
@@ -223,8 +225,15 @@ class _Scanner:
         return (at, at + len(value)) if value else None
 
     def _word(self, at: int, eol: int) -> Place | None:
-        """One word inside a line: up to a blank, a quote, or a separator that another ``name=`` follows."""
+        """One word inside a line: up to a blank, a quote, or a separator that another ``name=`` follows.
+
+        In quotes together with a name in capitals (``Environment="DB_PASSWORD=a b"``) it is all of the quotes' inside.
+        """
         text = self.text
+        if text[at - 1] == "=" and (m := _QUOTED_ENV.search(text, max(0, at - 104), at)):
+            closing = _closing(text, m[1], at, eol)
+            if closing > at and not _ANOTHER.search(text, at, closing):
+                return at, closing
         w = _TIGHT.match(text, at, eol)
         if not w:
             return None
@@ -242,6 +251,14 @@ class _Scanner:
             return at
         m = _REST.match(self.text, at, eol)
         return m.end() if m else at
+
+
+def _closing(text: str, quote: str, at: int, eol: int) -> int:
+    """Where the quote that is open at ``at`` closes, or -1; one behind a backslash does not."""
+    found = text.find(quote, at, eol)
+    while found > at and text[found - 1] == "\\" and text[found - 2] != "\\":
+        found = text.find(quote, found + 1, eol)
+    return found
 
 
 def _closes(text: str, m: re.Match[str], at: int, eol: int) -> bool:

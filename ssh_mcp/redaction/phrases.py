@@ -58,7 +58,25 @@ _TOLD = re.compile(
     r"[ \t]+(?:ENC[ \t]+|level[ \t]+\d+[ \t]+)?[\"'`]?([^\s\"'`]{4,512})"
 )
 """A value that only a word names: ``with password x``, ``enable secret x``."""
-_IPSEC = re.compile(r"(?:^|[ \t])(?:PSK|XAUTH|EAP|NTLM|PIN)[ \t]+\"([^\"\n]{3,256})\"")
+_IPSEC = re.compile(
+    r"(?:^|[ \t:])(?:PSK|XAUTH|EAP|NTLM|PIN|(?:RSA|ECDSA|PKCS8|PKCS12|P12)[ \t]+[^\s\"]{1,256})[ \t]+"
+    r"\"([^\"\n]{3,256})\""
+)
+_IPSEC_CODED = re.compile(r"(?:^|[ \t:])PSK[ \t]+(?:0[sx])([A-Za-z0-9+/=]{8,512})")
+_REGISTRY = re.compile(r"(?<![\w.\-])(\w{1,80})[ \t]{1,40}REG_(?:SZ|EXPAND_SZ|MULTI_SZ)[ \t]{1,40}([^\r\n]{1,512})")
+_COMMUNITY = re.compile(
+    r"(?i)(?:snmp-server[ \t]+community|\br[ow]community6?|\bcom2sec6?[ \t]+\S{1,64}[ \t]+\S{1,64})[ \t]+"
+    r"\"?([^\s\"]{3,128})"
+)
+_PROXY_USER = re.compile(r"(?:insecure-password[ \t]+|\bstats[ \t]+auth[ \t]+[^\s:]{1,64}:)(\S{3,256})")
+_THIRD = re.compile(
+    r"(?i)(?:\bmysqli?_(?:p|real_)?connect|\bnew[ \t]+(?:\\?PDO|mysqli))\(\s{0,8}[^,\n()]{1,300},\s{0,8}"
+    r"[\"'][^\"'\n]{0,128}[\"'],\s{0,8}[\"']([^\"'\n]{1,256})[\"']"
+)
+"""The password of PHP's database calls."""
+_INSERT = re.compile(r"(?i)\(([^()\n]{1,1000})\)\s{0,9}VALUES\s{0,9}(?=\()")
+_TUPLE = re.compile(r"[ \t,]*\(")
+_SQL_VALUE = re.compile(r"[ \t]*(?:'((?:[^'\\\n]|\\.|'')*+)'|([^,()'\n]*+))[ \t]*(?=[,)])")
 _ACL_USER = re.compile(r"(?im)^[ \t>]*(?:ACL[ \t]+SETUSER|user)[ \t]+\S{1,128}[ \t][^\n>]{0,200}>(\S{3,256})")
 _LOGIN_CALL = re.compile(
     r"\.(?:auth|login|authenticate)\(\s{0,5}[\"'][^\"'\n]{1,128}[\"'],\s{0,5}[\"']([^\"'\n]{1,256})[\"']"
@@ -127,7 +145,7 @@ def _bare_argument(s: Stretch, at: int, end: int) -> Place | None:
     if not word:
         return None
     value, column = word[0], s.text.startswith("  ", word.end())
-    if _METAVAR.fullmatch(value) and (value.isupper() or values.is_status(value) or column):
+    if _METAVAR.fullmatch(value.rstrip("])},")) and (value.isupper() or values.is_status(value) or column):
         return None
     if value in _NO_ARGUMENT or values.is_code(value) or re.match(r"\w+=", value):
         return None
@@ -198,13 +216,23 @@ def _sentences(s: Stretch) -> list[Span]:
     for pattern in (_NUMBERED, _PASSWORD_IS, _TOLD):
         for m in pattern.finditer(s.text, s.start, s.end):
             value = m[1]
-            if not (values.is_plain(value) or values.is_code(value) or values.is_marker(value)):
+            if not (values.is_plain(value) or _is_call(value) or values.is_marker(value)):
                 out.append(s.span((m.start(1), m.end(1) - (value[-1] in ".,;")), None))
     out += [
         s.span(m.span(1), None)
-        for pattern in (_IPSEC, _ACL_USER, _LOGIN_CALL)
+        for pattern in (_IPSEC, _IPSEC_CODED, _ACL_USER, _LOGIN_CALL, _PROXY_USER, _THIRD)
         for m in pattern.finditer(s.text, s.start, s.end)
         if s.is_secret("password", m[1], Strength.STRONG)
+    ]
+    out += [
+        s.span(m.span(1), None)
+        for m in _COMMUNITY.finditer(s.text, s.start, s.end)
+        if not (values.is_status(m[1]) or m[1].lower() in {"public", "private"} or values.is_reference(m[1]))
+    ]
+    out += [
+        s.span((m.start(2), m.start(2) + len(m[2].rstrip())), m[1])
+        for m in _REGISTRY.finditer(s.text, s.start, s.end)
+        if s.is_secret(m[1], m[2])
     ]
     out += [
         s.span(m.span(2), m[1])
@@ -213,6 +241,12 @@ def _sentences(s: Stretch) -> list[Span]:
         and not (values.is_status(m[2]) or " " in m[2] or values.is_code(m[2]))
     ]
     return out
+
+
+def _is_call(value: str) -> bool:
+    """A piece of program; a generated password may hold a bracket too."""
+    mixed = any(c.isdigit() for c in value) and any(c.isupper() for c in value) and any(c.islower() for c in value)
+    return values.is_code(value) and not (mixed and "(" in value and ")" not in value)
 
 
 def _logins(s: Stretch) -> list[Span]:
@@ -228,10 +262,30 @@ def _logins(s: Stretch) -> list[Span]:
 
 
 def _sql(s: Stretch) -> list[Span]:
-    """``IDENTIFIED BY 'x'``, ``WITH PASSWORD 'x'``, ``PASSWORD('x')``."""
+    """``IDENTIFIED BY 'x'``, ``WITH PASSWORD 'x'``, ``PASSWORD('x')``, ``INSERT INTO t (password) VALUES ('x')``."""
     out = []
+    for m in _INSERT.finditer(s.text, s.start, s.end):
+        names = [name.strip(' \t`"[]') for name in m[1].split(",")]
+        if any(s.keys.strength(name) for name in names):
+            out += _rows(s, m.end(), names)
     for m in _SQL.finditer(s.text, s.start, s.end):
         place = quoted(s.text, m.start(1), min(s.end, s.lines.end(m.end())))
         if place and s.is_secret("password", s.text[slice(*place)], Strength.STRONG):
             out.append(s.span(place, "password"))
+    return out
+
+
+def _rows(s: Stretch, at: int, names: list[str]) -> list[Span]:
+    """The tuples behind ``VALUES``, as far as they stand on the line."""
+    out = []
+    while opening := _TUPLE.match(s.text, at, s.end):
+        at = opening.end()
+        for name in names:
+            if not (value := _SQL_VALUE.match(s.text, at, s.end)):
+                return out
+            if value[1] is not None and s.is_secret(name, value[1]):
+                out.append(s.span(value.span(1), name))
+            at = value.end() + 1
+        if s.text[at - 1] != ")":
+            return out
     return out

@@ -67,6 +67,14 @@ _DSN = re.compile(
     r"|jdbc:oracle:\w+:[^\s/:@]{1,64}/([^\s@\"']{1,128})@"
     r"|(?i:proxy)\w{0,20}[\"']?[ \t]*[=:][ \t]*[\"']?[\w.-]{1,64}:([^\s@/\"']{1,128})@"
 )
+_WIREGUARD = re.compile(
+    r"(?<![A-Za-z0-9+/])([A-Za-z0-9+/]{43}=)\t(?:([A-Za-z0-9+/]{43}=)|\(none\))\t(?:(\d{1,5}\t(?:off|0x[0-9a-f]+))|\S)"
+)
+"""A line of ``wg show dump``: an interface's private key, public key, port and mark; a peer's public and shared key."""
+_MAIL_LOGIN = re.compile(
+    r"^\[[\w.\-]{1,255}\]:\w{2,12}[ \t]{1,40}[^\s:\[\]]{1,128}:(\S{3,256})[ \t]*\r?$", re.MULTILINE
+)
+"""Postfix's sasl_passwd."""
 _AUTHORIZATION = re.compile(
     r"(?i)\b(?:proxy-?)?authorization(?:\\{0,3}[\"'])?\]?[ \t]{0,8}(?:=>|[:=,])?[ \t]{0,8}(?:\\{0,3}[\"'])?[ \t]{0,4}"
     r"(?:(?!Digest|AWS4-|Hawk|OAuth)(?:Basic|Bearer|Token|Negotiate|NTLM|ApiKey|Api-Key|GenieKey|SSWS|Key"
@@ -106,6 +114,12 @@ def tokens(text: str, start: int, end: int) -> list[Span]:
     out = [Span(*m.span(), "token") for m in _TOKEN.finditer(text, start, end)]
     out += [Span(*m.span(1), "token") for m in _WEBHOOK.finditer(text, start, end)]
     out += [Span(*m.span(), "pem") for m in _ENCODED_PEM.finditer(text, start, end) if encodes_private_key(m[0])]
+    if text.find("=\t", start, end) >= 0:
+        for m in _WIREGUARD.finditer(text, start, end):
+            group = 1 if m[3] is not None else 2
+            out += [Span(*m.span(group), "token")] if m[group] is not None else []
+    if text[start : start + 1] == "[":
+        out += [Span(*m.span(1), "token") for m in _MAIL_LOGIN.finditer(text, start, end) if ":" not in m[1]]
     if _AWS_ID.search(text, start, end):
         out += [Span(*m.span(), "token") for m in _AWS_SECRET.finditer(text, start, end) if looks_random(m[0])]
     return out

@@ -38,9 +38,10 @@ _REFERENCE = re.compile(
     \$\{\{.*\}\} | \$\{[^{}]*\} | \$\$?\(.* | `.* | \$\$?[A-Z_][A-Z0-9_]* | \$[0-9@*]
     | \{\{.*\}\} | \{%.*%\} | \#\{.*\} | %\{.*\} | \{[A-Za-z_][\w.]*\} | <%.*%>
     | <[A-Za-z][\w\ .:/|-]*> | %\([\w.]+\)s | %[A-Za-z_]\w*% | @[A-Za-z_]\w*@ | __[A-Z][A-Z0-9_]*__ | %[sdv]
-    | \((?:[A-Za-z]+[ -]?){1,6}\) | \[(?:[A-Za-z]+[ -]?){1,4}\] | [*•xX.]{3,64} | \*+
+    | \([A-Za-z]+(?:[ -][A-Za-z]+){0,5}\) | \[[A-Za-z]+(?:[ -][A-Za-z]+){0,3}\] | [*•xX.]{3,64} | \*+
     | (?:file|env|vault|op|ssm|sm|secretsmanager|gcp-sm|gcpsm|keyring|awssm|azurekv|doppler|cmd|exec|pass|bws|aws-sm
-        |kms|sops|base64file|fileb|secretref|secretKeyRef|ref\+[a-z]+):/?/?[\w./@\#:{}$ -]+
+        |kms|sops|hash|lmdb|btree|texthash|cdb|proxy|ldap|mysql|pgsql|base64file|fileb|secretref
+        |secretKeyRef|ref\+[a-z]+):/?/?[\w./@\#:{}$ -]+
     | arn:aws[\w-]*:[\w:/.*+=@-]+ | projects/[\w-]+/secrets/[\w/-]+ | ENC\[.*\] | \{cipher\}.* | \$ANSIBLE_VAULT.*
     | AQICAH[\w+/=]+ | vault:v\d+:[\w+/=]+
     """
@@ -242,6 +243,8 @@ def _is_other_thing(value: str) -> bool:
         return False
     if value[0] in "^~>=<" or value.count(".") == 2:
         return bool(_VERSION.fullmatch(value))
-    if value[0] in "#0123456789" and re.fullmatch(r"\d{1,6}/\d{1,6}|#(?:[0-9a-fA-F]{3}){1,2}", value):
-        return True  # a fraction, a colour
+    if value[0] in "#0123456789" and re.fullmatch(
+        r"\d{1,6}/\d{1,6}|#(?:[0-9a-fA-F]{3}){1,2}|\d{1,9} (?:bytes?|characters?)", value
+    ):
+        return True  # a fraction, a colour, a size
     return bool(_RELATIVE.fullmatch(value)) or (bool(_URL.fullmatch(value)) and "://" in value and "?" not in value)
