@@ -76,7 +76,10 @@ _RULES: tuple[tuple[str, str], ...] = (
         rf"{_GAP}-(?:storepass|keypass|srcstorepass|deststorepass|srckeypass|destkeypass|new)[ \t]+{_W}",
     ),
 )
-_COMPILED = tuple(re.compile(rf"(?<![\w.\-])(?:{p})(?:\.exe)?(?=[ \t\"',])(?:{a})", re.MULTILINE) for p, a in _RULES)
+_COMPILED = tuple(
+    (re.compile(rf"(?<![\w.\-])(?:{p})(?:\.exe)?(?=[ \t\"',])(?:{a})", re.MULTILINE), re.compile(a, re.MULTILINE))
+    for p, a in _RULES
+)
 _CHPASSWD = re.compile(
     r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?[\"']?([^\s:\"'|]{1,64}):([^\"'\n|]{1,256}?)"
     r"(?:\\n)?[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?(?:/usr/sbin/)?chpasswd"
@@ -102,11 +105,17 @@ HINTS = (
 
 def scan(text: str, start: int, end: int) -> list[Span]:
     """Passwords given to known programs in ``text[start:end]``."""
+    found = [m for rule in (_CHPASSWD, _PIPED, _TYPED_LOGIN) for m in rule.finditer(text, start, end)]
+    for rule, again in _COMPILED:
+        at = start
+        while m := rule.search(text, at, end):
+            found.append(m)
+            at = m.end()
+            while m := again.match(text, at, end):  # the same flag once more
+                found.append(m)
+                at = m.end()
     return [
-        Span(*m.span(m.lastindex), "flag")
-        for rule in (*_COMPILED, _CHPASSWD, _PIPED, _TYPED_LOGIN)
-        for m in rule.finditer(text, start, end)
-        if m.lastindex is not None and _is_literal(m[m.lastindex])
+        Span(*m.span(m.lastindex), "flag") for m in found if m.lastindex is not None and _is_literal(m[m.lastindex])
     ]
 
 

@@ -277,7 +277,7 @@ def _sql(s: Stretch) -> list[Span]:
 
 def _rows(s: Stretch, at: int, names: list[str]) -> list[Span]:
     """The tuples behind ``VALUES``, as far as they stand on the line."""
-    out = []
+    out: list[Span] = []
     while opening := _TUPLE.match(s.text, at, s.end):
         at = opening.end()
         for name in names:
