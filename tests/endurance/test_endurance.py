@@ -128,6 +128,7 @@ async def look(r: Rig, tally: Tally, began: float) -> None:
     for lane in r.lanes:
         await r.works(lane)
     await r.works(Lane(PEER, r.lanes[0].sshd, r.lanes[0].port))
+    await r.close_orphans(tally.outcomes["cancelled"])
     await r.invariants([])
     me = psutil.Process()
     tally.samples.append(

@@ -95,6 +95,7 @@ async def _batch(r: Rig, batch: list[Cell]) -> list[Ran]:
         judge(each)
     for lane in r.lanes:
         await r.works(lane)
+    await r.close_orphans(sum(each.cell.fault.cancels and each.cell.family.name == "shell" for each in ran))
     try:
         await r.invariants([each.trial for each in ran])
         for each in ran:
