@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -206,3 +208,22 @@ def test_a_stream_without_redaction_still_sanitises() -> None:
 def test_a_character_cut_at_the_end_of_a_stream_is_replaced() -> None:
     stream = GUARD.stream()
     assert stream.feed("a€".encode()[:-1]) + stream.close() == "a\ufffd"
+
+
+WIRE = [
+    b"\x1b[31m", b"\x1b[0m", b"\x1b]0;title\x07", b"\x1bP", b"\x1b\\", b"\x1b", b"\x08", b"\x00", b"\r\n", b"\n", b"\n",
+    b"password=", b"hunter2x9", b"DB_PASSWORD", b": ", b"plain words ", b"\xc3\xa4", b"\xc3", b"\xff", b"\xe2\x80\x8b",
+    b"-----BEGIN RSA PRIVATE KEY-----\n", b"-----END RSA PRIVATE KEY-----\n", b"password: |\n", b"  indented\n",
+    b"MIIEpAIBAAKCAQEAabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKL\n", b"name: API_TOKEN\n", b"value: hunter2x9\n",
+    "DB_PASSWORD=hunter2x9\r\n".encode("utf-16-le"),
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(WIRE), max_size=14).map(b"".join), st.data())
+@settings(max_examples=600, deadline=None)
+def test_bytes_in_pieces_are_shown_as_the_whole(data: bytes, draw: st.DataObject) -> None:
+    guard = Guard(RedactionPolicy())
+    cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=6)))
+    stream = guard.stream()
+    shown = [stream.feed(data[a:b]) for a, b in itertools.pairwise([0, *cuts, len(data)])]
+    assert "".join([*shown, stream.close()]) == guard.text(data).text
