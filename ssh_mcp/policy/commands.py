@@ -81,24 +81,44 @@ def judge(
         listed, globs.matcher(listed), default_dir, sudo, host, policy.cheatsheet, bypass is not BypassPolicy.BLOCK
     )
     path = cheatsheet.check(command, context)
-    return Judged(
-        tuple(found) if not anything else cheatsheet.programs(command),
-        redact_bypass=path is not None,
-        warnings=(_delivered(path),) if path is not None and bypass is BypassPolicy.WARN else (),
-    )
+    return _judged(tuple(found) if not anything else cheatsheet.programs(command), path, bypass)
+
+
+def _judged(programs: tuple[str, ...], path: str | None, bypass: BypassPolicy) -> Judged:
+    """``path`` is a redact-listed one that may be named."""
+    warnings = (_delivered(path),) if path is not None and bypass is BypassPolicy.WARN else ()
+    return Judged(programs, redact_bypass=path is not None, warnings=warnings)
 
 
 def _delivered(path: str) -> str:
     return f"The command names {json.dumps(path[:200])}, which is redact-listed; ssh_read_redacted masks its secrets."
 
 
-def judge_script(policy: CommandPolicy) -> None:
-    """Scripts are not parsed: they need ``"*"``, or ALLOW_ANY_COMMAND with no allowlist. Raises CommandNotAllowed."""
+def judge_script(
+    policy: CommandPolicy,
+    script: str = "",
+    *,
+    redact_globs: tuple[str, ...] = (),
+    bypass: BypassPolicy = BypassPolicy.BLOCK,
+    default_dir: str | None = None,
+    sudo: bool = False,
+    host: str = "",
+) -> Judged:
+    """Scripts are not judged program by program: they need ``"*"``, or ALLOW_ANY_COMMAND with no allowlist.
+
+    What they name of redact-listed files is looked for as in a command, whatever language they are in: a command that
+    was refused would else be the next script. Raises CommandNotAllowed, CommandIsCheatsheetMatch, RedactBypassBlocked.
+    """
     if not _anything(policy):
         raise CommandNotAllowed(
             "Scripts are not judged program by program, and this host has a command allowlist or none at all.",
             'Run the commands one by one, or ask the operator for ALLOW_ANY_COMMAND or "*" in command_allowlist.',
         )
+    listed = tuple(dict.fromkeys((*policy.redact_globs, *redact_globs)))
+    context = cheatsheet.Context(
+        listed, globs.matcher(listed), default_dir, sudo, host, policy.cheatsheet, bypass is not BypassPolicy.BLOCK
+    )
+    return _judged((), cheatsheet.check_paths(script, context), bypass)
 
 
 def check_allow_entry(entry: str) -> str | None:

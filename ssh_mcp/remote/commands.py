@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING
+
+import anyio.to_thread
 
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.guard.guard import decode
@@ -22,6 +25,8 @@ MAX_TIMEOUT = 86_400
 """Seconds: the longest timeout a caller may ask for."""
 
 MAX_SCRIPT_BYTES = 4 * 1024 * 1024
+_LONG_SCRIPT = 32 * 1024
+"""Characters from which on looking through a script is noticed: a megabyte takes up to a second."""
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"})
 _READS_STDIN = frozenset({"csh", "tcsh", "fish", "php", "tclsh"})
@@ -78,6 +83,24 @@ class Commands:
             self._host.call.note_bypass()
         self._remarks = judged.warnings
 
+    async def judge_script(self, body: str, *, sudo: bool = False) -> None:
+        """The same for a script, which may be long: then a thread looks through it."""
+        policy = self._host.policy
+        look = partial(
+            judge_script,
+            policy.commands,
+            body,
+            redact_globs=policy.paths.redact_globs,
+            bypass=policy.paths.bypass,
+            default_dir=policy.paths.default_dir,
+            sudo=sudo,
+            host=self._host.alias,
+        )
+        judged = look() if len(body) < _LONG_SCRIPT else await anyio.to_thread.run_sync(look)
+        if judged.redact_bypass:
+            self._host.call.note_bypass()
+        self._remarks = judged.warnings
+
     async def execute(self, text: str, *, timeout: float | None = None, sink: OutputSink | None = None) -> ExecResult:
         """Run a caller's shell text after judging all of it. A non-zero exit is data."""
         self._host.call.note_command(text)
@@ -87,8 +110,8 @@ class Commands:
     async def script(self, body: str, *, timeout: float | None = None) -> ExecResult:
         """Run a caller's script: its body goes over stdin, never into an argv. Needs ALLOW_ANY_COMMAND or ``"*"``."""
         self._host.call.note_command(body)
-        judge_script(self._host.policy.commands)
         interpreter, stdin = script_parts(body)
+        await self.judge_script(body)
         return await self._caller_text(interpreter, stdin, timeout, None)
 
     async def _caller_text(

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ssh_mcp.policy.commands import judge_script
 from ssh_mcp.remote.commands import script_parts
 from ssh_mcp.remote.sudo_password import sudo_password
 from ssh_mcp.remote.sudo_session import run_as_root
@@ -61,8 +60,8 @@ class Sudo:
     async def script(self, body: str, *, timeout: float | None = None) -> ExecResult:
         """A caller's script as root, its body over stdin."""
         self._host.call.note_command(body)
-        judge_script(self._host.policy.commands)
         interpreter, stdin = script_parts(body)
+        await self._host.commands.judge_script(body, sudo=True)
         return await self._shell(self._host.commands.in_default_dir(f"exec {interpreter}"), stdin, timeout)
 
     async def _shell(self, text: str, stdin: bytes | None, timeout: float | None) -> ExecResult:

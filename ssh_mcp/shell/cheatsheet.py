@@ -54,11 +54,7 @@ def check(command: str, context: Context) -> str | None:
 
     Raises CommandIsCheatsheetMatch; for a redact-listed path RedactBypassBlocked where the patterns are off.
     """
-    path = None
-    if context.globs:
-        path = Finder(context.globs, context.matches, context.default_dir).find(command)
-        if path is not None and not context.delivers:
-            raise _redact_listed(path, command, context)
+    path = check_paths(command, context)
     if context.patterns:
         found = match(command, sudo=context.sudo)
         if found is not None:
@@ -66,6 +62,16 @@ def check(command: str, context: Context) -> str | None:
             raise CommandIsCheatsheetMatch(
                 f"This command is just the job of {found.tool}.", f"Call {call} instead.", pattern_id=found.pattern_id
             )
+    return path
+
+
+def check_paths(command: str, context: Context) -> str | None:
+    """Only the redact-listed paths: for a script too, which no tool could do the whole job of. Raises as ``check``."""
+    if not context.globs:
+        return None
+    path = Finder(context.globs, context.matches, context.default_dir).find(command)
+    if path is not None and not context.delivers:
+        raise _redact_listed(path, command, context)
     return path
 
 

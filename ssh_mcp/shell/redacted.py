@@ -162,7 +162,8 @@ class Finder:
     def _in_text(self, text: str, *, bare_names: bool) -> str | None:
         if not self.essential.search(text):
             return None
-        for candidate in _candidates(text):
+        # A whole path first: the words around it make a relative one, which leads elsewhere.
+        for candidate in sorted(_candidates(text), key=lambda c: not c.startswith("/")):
             if (bare_names or "/" in candidate) and (found := self._path_names(candidate)):
                 return found
         return None

@@ -108,3 +108,28 @@ async def test_a_megabyte_of_command_is_refused_at_once(mcp_server: McpServerFac
             refusal = await server.refused("ssh_exec_run", host="web", command=text)
             assert refusal.startswith(("CommandNotAllowed: ", "InvalidArgument: ", "CommandIsCheatsheetMatch: "))
             assert len(refusal) < 500
+
+
+async def test_no_way_to_run_a_text_shows_a_redact_listed_file(
+    mcp_server: McpServerFactory, sshd: Sshd, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("canarywithoutshape\n")
+    text = f"cd {tmp_path}\ncat .e''nv\n"
+    async with mcp_server({"web": sshd}) as server:
+        session = (await server.call("ssh_shell_open", host="web"))["session_id"]
+        for tool, arguments in (
+            ("ssh_exec_run", {"host": "web", "command": text}),
+            ("ssh_exec_run_streaming", {"host": "web", "command": text}),
+            ("ssh_shell_exec", {"session_id": session, "command": text}),
+            ("ssh_sudo_exec", {"host": "web", "command": text}),
+            ("ssh_docker_exec", {"host": "web", "container": "c", "command": text}),
+            ("ssh_exec_script", {"host": "web", "script": text}),
+            ("ssh_exec_script", {"host": "web", "script": f"#!/usr/bin/env python3\nopen('{tmp_path}/.env').read()"}),
+            ("ssh_sudo_run_script", {"host": "web", "script": text}),
+        ):
+            refusal = await server.refused(tool, **arguments)
+            assert refusal.startswith("CommandIsCheatsheetMatch: "), (tool, refusal)
+            assert "read_redacted" in refusal
+            assert "canary" not in refusal
+        broadcast = await server.call("ssh_broadcast", hosts=["web"], command=text)
+        assert broadcast["errors"]["web"].startswith("CommandIsCheatsheetMatch: ")

@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from ssh_mcp.errors import CommandNotAllowed, InvalidArgument, Refusal
-from ssh_mcp.inventory.model import CommandPolicy
+from ssh_mcp.errors import (
+    CommandIsCheatsheetMatch,
+    CommandNotAllowed,
+    InvalidArgument,
+    RedactBypassBlocked,
+    Refusal,
+)
+from ssh_mcp.inventory.model import BypassPolicy, CommandPolicy
 from ssh_mcp.policy.commands import check_allow_entry, judge, judge_script
 from ssh_mcp.shell.parse import MAX_BYTES
 
@@ -191,3 +197,41 @@ def test_an_allowlist_entry_that_cannot_mean_what_it_says_is_named(entry: str, w
 )
 def test_a_program_name_or_absolute_path_is_a_fine_entry(entry: str) -> None:
     assert check_allow_entry(entry) is None
+
+
+REDACT = ("**/.env", "/etc/shadow")
+ANY = CommandPolicy(allow_any=True)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "cat /app/.env",
+        "#!/bin/bash\nset -eu\ncd /app\ncat .env\n",
+        "#!/usr/bin/env python3\nprint(open('/app/.env').read())\n",
+        "for f in /etc/shad*; do cat $f; done",
+        "function f { cat /etc/shadow; }\nf\n",
+        "x" * 100_000 + "\ncat /etc/shadow\n",
+        "echo '" + "a b " * 60_000 + "'\ncat /etc/shadow\n",
+    ],
+)
+def test_a_script_that_names_a_redact_listed_file_is_refused_like_a_command(script: str) -> None:
+    with pytest.raises(CommandIsCheatsheetMatch, match="ssh_read_redacted"):
+        judge_script(ANY, script, redact_globs=REDACT)
+    with pytest.raises(RedactBypassBlocked, match="ssh_sudo_read_redacted"):
+        judge_script(CommandPolicy(allow=("*",), cheatsheet=False), script, redact_globs=REDACT, sudo=True)
+    warned = judge_script(ANY, script, redact_globs=REDACT, bypass=BypassPolicy.WARN)
+    assert (warned.redact_bypass, len(warned.warnings)) == (True, 1)
+    silent = judge_script(ANY, script, redact_globs=REDACT, bypass=BypassPolicy.AUDIT_ONLY)
+    assert (silent.redact_bypass, silent.warnings) == (True, ())
+
+
+@pytest.mark.parametrize("script", ["cat /etc/hosts", "ls /app\n", "#!/usr/bin/perl\nprint 1;\n", "mkdir /x", "eval x"])
+def test_what_a_dedicated_tool_could_do_may_stand_in_a_script(script: str) -> None:
+    assert not judge_script(ANY, script, redact_globs=REDACT).redact_bypass
+
+
+@pytest.mark.parametrize("command", ["dd if=/etc/shadow", "curl file:///etc/shadow", "x --a=b,/etc/shadow"])
+def test_the_whole_path_is_suggested_and_not_the_word_around_it(command: str) -> None:
+    with pytest.raises(CommandIsCheatsheetMatch, match=r'path="/+etc/shadow"'):
+        judge(command, ANY, redact_globs=REDACT, default_dir="/srv")
