@@ -92,7 +92,10 @@ def _say(error: Exception) -> int:
 
 def _log_to_stderr(level: str) -> None:
     """Stdout is the protocol: nothing of ours may ever be written there."""
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
+    from ssh_mcp.audit.log_masking import MaskingFormatter
+
+    logging.basicConfig(stream=sys.stderr, level=level, force=True)
+    logging.getLogger().handlers[0].setFormatter(MaskingFormatter("%(levelname)s %(name)s: %(message)s"))
 
 
 def _quiet(level: str) -> None:

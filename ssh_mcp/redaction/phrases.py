@@ -91,9 +91,9 @@ _SQL = re.compile(
 )
 _PASSWORD_IS = re.compile(
     r"(?i)\b(?:(?:unseal|recovery) key \d+:"
-    r"|(?:password|passphrase|secret|token|passwd|pin code)\s+(?:is|was|set to|changed to|generated)"
+    r"|(?:password|passphrase|secret|token|passwd|pin code)\s{1,8}(?:is|was|set to|changed to|generated)"
     r"|(?:temporary|initial|generated|default|root|admin)\s+password[^:=\n]{0,40})"
-    r"[ \t]*(?:is[ \t]*)?[:=]?[ \t]+[\"'`]?([^\s\"'`]{6,256})"
+    r"[ \t]{0,8}(?:is[ \t]{0,8})?[:=]?[ \t]{1,8}[\"'`]?([^\s\"'`]{6,256})"
 )
 
 

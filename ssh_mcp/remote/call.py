@@ -58,9 +58,13 @@ class Call:
         """The audit line hashes the canonical paths that the call touches."""
         self.record.path(canonical)
 
-    def note_command(self, masked: str) -> None:
-        """The audit line hashes the masked command."""
-        self.record.command(masked)
+    def note_command(self, text: str) -> None:
+        """The audit line hashes the command without its secrets: a short password could be found by its hash."""
+        from ssh_mcp.redaction.engine import redact_output, rules_from  # late: its patterns are a tenth of the start
+        from ssh_mcp.redaction.values import MARKER
+
+        masked = redact_output(text, rules_from(self.fleet.inventory.default_redaction)).text
+        self.record.command(MARKER.sub("***", masked))
 
     def note_exit(self, exit_code: int) -> None:
         self.record.exit_code(exit_code)
