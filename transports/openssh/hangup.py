@@ -18,8 +18,9 @@ from transports.openssh.frame import Processes
 # Without a process id (the link broke before the first mark came) the frame is looked for by its nonce. The id of a
 # group is not given away while the group has a member. Only the frame's parent has its traps in its arguments, and
 # where a wrapper stands before us (ForceCommand) the group is the wrapper's. `left` signals who is left and does not
-# ignore HUP (bit 0 of SigIgn); it fails where nobody is. Without /proc nobody tells who ignores what: then all get HUP,
-# and only the command's own shell what follows.
+# ignore HUP (bit 0 of SigIgn); it fails where nobody is. KILL comes more than once, because the list may be older than
+# the last fork. Without /proc nobody tells who ignores what: then all get HUP, and only the command's own shell what
+# follows.
 _HANG: Final = """left() {
   {
     if [ ! -r /proc/self/stat ]; then
@@ -63,7 +64,9 @@ hang() {
       sleep 0.1 || sleep 1
       i=$((i+1))
     done
-    left KILL
+    for i in 1 2 3 4 5; do
+      left KILL || return 0
+    done
   } 2>/dev/null
 }
 """
