@@ -19,6 +19,10 @@ from tests.bench.rpc import RpcServer
 from tests.lab.sshd import Sshd, start_sshd
 
 RTT_MS = 50
+PAUSE_SECONDS = 0.3
+"""Before each call over the delayed link: as long as a session ahead of its command takes (two round trips), and less
+than any model thinks between two calls.
+"""
 
 
 def bastion(*, quick: bool) -> Iterator[Row | Figure]:
@@ -96,7 +100,7 @@ def _remote_lab(count: int) -> Iterator[BenchLab]:
 
 def over_the_wire(*, quick: bool) -> Iterator[Row | Figure]:
     """The rows again with RTT_MS between us and the hosts, and in round trips where that is what was wanted."""
-    hosts, rounds = (10, 7) if quick else (50, 30)
+    hosts, rounds = (10, 7) if quick else (50, 15)
     with _remote_lab(hosts) as lab:
         server = lab.server()
         time.sleep(PRELOADED_SECONDS)
@@ -136,7 +140,9 @@ def _calls(lab: BenchLab, server: RpcServer, rounds: int) -> Iterator[Row | Figu
         "host_info": lambda: server.call("ssh_host_info", host="h0"),
     }
     with lab.bare_master() as mux:
-        bare, *ours = interleaved(lambda: quiet(lab.ssh("true", extra=mux)), *each.values(), rounds=rounds, warm_up=2)
+        bare, *ours = interleaved(
+            lambda: quiet(lab.ssh("true", extra=mux)), *each.values(), rounds=rounds, warm_up=2, pause=PAUSE_SECONDS
+        )
     wanted = {"exec `true`": 1.1, "stat": 2.1}
     for name, result in zip(each, ours, strict=True):
         yield Row(_over(name), result, "ssh -S … true", bare)
@@ -170,6 +176,6 @@ def _broadcasts(lab: BenchLab, count: int, rounds: int) -> Iterator[Row]:
     cold = timed(lambda: server.call("ssh_broadcast", hosts=hosts, command="true"))
     theirs = summary([timed(lambda: parallel(bare)) for _ in range(2)])
     yield Row(_over(f"broadcast to {count}, cold"), summary([cold]), f"{count} x ssh at once", theirs, 1.0)
-    warm = sample(lambda: server.call("ssh_broadcast", hosts=hosts, command="true"), rounds=rounds)
+    warm = sample(lambda: server.call("ssh_broadcast", hosts=hosts, command="true"), rounds=rounds, pause=PAUSE_SECONDS)
     yield Row(_over(f"broadcast to {count}, warm"), warm)
     server.close()
