@@ -36,6 +36,8 @@ _RUN = Options(
 )  # fmt: skip
 _STARTING = {"exec": _EXEC, "run": _RUN, "create": _RUN}
 _GROUPS = names("container pod")
+_ELSEWHERE = names("unshare runlabel play kube machine stack plugin swarm")
+"""Start programs on the host itself, or containers from a file that nobody judged."""
 
 
 def docker(args: list[Arg], inner: Inner) -> None:
@@ -52,7 +54,7 @@ def docker(args: list[Arg], inner: Inner) -> None:
 
 def compose(args: list[Arg], inner: Inner) -> None:
     """docker-compose, and what follows ``docker compose``. Raises Denied."""
-    _starting(leading("compose", args, _COMPOSE)[1], inner)
+    _starting(leading("compose", args, _COMPOSE)[1], inner)  # its verbs are fewer, and mean the same
 
 
 def _starting(rest: list[Arg], inner: Inner) -> None:
@@ -61,6 +63,9 @@ def _starting(rest: list[Arg], inner: Inner) -> None:
     verb = rest[0].value
     if verb is None:
         raise Denied("the command of the container engine must stand in the text", rest[0].excerpt)
+    following = rest[1].value if rest[1:] else ""
+    if verb in _ELSEWHERE or (verb == "service" and following not in ("ls", "ps", "inspect", "logs", "")):
+        raise Denied(f"what `{verb}` starts does not stand in the command", verb)
     spec = _STARTING.get(verb)
     if spec is None:
         return
