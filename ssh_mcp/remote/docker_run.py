@@ -11,9 +11,10 @@ from ssh_mcp.policy.paths import Purpose
 from ssh_mcp.remote.compose import check_mount
 from ssh_mcp.remote.containers import change, docker, long_timeout, outcome
 from ssh_mcp.remote.facts import act
-from ssh_mcp.remote.shell_paths import guarded, permitted, raise_if_changed, require_kind
+from ssh_mcp.remote.shell_paths import canonical, guarded, permitted, raise_if_changed, require_kind
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.tokens import arg
+from transports.errors import FileError, FileErrorKind
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
@@ -84,7 +85,14 @@ async def copy(
         require_kind(place, "f", "a file")
     there = arg(f"{container}:{inside}")
     ends = (there, arg(place.path)) if out else (arg(place.path), there)
-    watched = place.path if place.kind != "-" else place.path.rpartition("/")[0] or "/"
+    watched = place.path
+    if place.kind == "-":
+        watched = place.path.rpartition("/")[0] or "/"
+        (directory,) = await canonical(host, [watched])
+        if directory.kind != "d":
+            raise FileError(
+                FileErrorKind.NOT_FOUND, watched, f"{watched} is no directory.", "Make it with ssh_mkdir first."
+            )
     done = await act(host, guarded(docker(host, "cp", *ends), [watched]), timeout=timeout)
     raise_if_changed(done.exit_code, done.stderr, place.path)
     return outcome(host, done)

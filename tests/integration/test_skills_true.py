@@ -51,6 +51,11 @@ CASES = [
     Case("ssh_journalctl", "InvalidArgument", {"unit": "x", "lines": 100_000}),
     Case("ssh_docker_logs", "InvalidArgument", {"container": "x", "tail": 100_000}),
     Case("ssh_docker_run", "InvalidArgument", {"image": "x", "args": ["--privileged"]}),
+    Case(
+        "ssh_docker_cp",
+        "RemoteError",
+        {"container": "x", "container_path": "/x", "host_path": "{d}/no/new", "direction": "from_container"},
+    ),
     Case("ssh_apt_show", "InvalidArgument", {"package": "-x"}),
 ]
 
