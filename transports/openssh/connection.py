@@ -144,7 +144,8 @@ class OpenSSHConnection:
                     raise
                 await anyio.sleep(_REFUSED_PAUSE)
             except MasterLost as error:
-                if not again or (error.sent and not (idempotent and whole)):
+                # A stream may be half taken: what is left of it must not be passed off as all.
+                if not again or not whole or (error.sent and not idempotent):
                     raise
                 again = False
             else:

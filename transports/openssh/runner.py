@@ -237,7 +237,9 @@ class Runner:
         if execution.nonce is not None and execution.processes is None:
             error: TransportError | None = await self._never_began(running)
         else:
-            error = await self.diagnose(running, began=execution.nonce is not None or execution.heard)
+            # Without a frame the command went with the opening of the session.
+            began = execution.nonce is not None or execution.heard or self.carrier.confirms
+            error = await self.diagnose(running, began=began)
         if error is None:
             return execution.status if execution.nonce is None else None
         if isinstance(error, MasterLost):
@@ -253,7 +255,8 @@ class Runner:
 
     async def _never_began(self, running: Running) -> TransportError:
         said = running.execution.said_before()
-        error = await self.diagnose(running, began=False)
+        # A command sent ahead of the first mark may run although no mark ever came back.
+        error = await self.diagnose(running, began=running.execution.command_sent)
         if error is not None:
             return error
         return SessionRefused(
