@@ -16,7 +16,7 @@ from ssh_mcp.inventory import merge, values
 from ssh_mcp.inventory.model import HostPolicy, RedactionPolicy
 from ssh_mcp.inventory.remarks import remarks
 from ssh_mcp.inventory.toml import Document, load
-from ssh_mcp.inventory.values import host_key, shown
+from ssh_mcp.inventory.values import block_key, host_key, shown
 from ssh_mcp.settings import Settings, exposed
 from transports.api import Effective
 
@@ -94,10 +94,10 @@ class Inventory:
 
     def _is_blocked(self, policy: HostPolicy) -> bool:
         names = {n for p in (policy, *policy.jump) for n in (p.hostname, p.alias)}
-        return bool(self.blocked) and any(host_key(n) in self.blocked for n in names)
+        return bool(self.blocked) and any(block_key(n) in self.blocked for n in names)
 
     def _deny(self, policy: HostPolicy, name: str, named: str) -> None:
-        if self.blocked and name and host_key(name) in self.blocked:
+        if self.blocked and name and block_key(name) in self.blocked:
             which = named if named in (policy.alias, policy.hostname) else f"{policy.alias} ({named})"
             raise HostBlocked(f"{shown(which)} is on SSH_HOSTS_BLOCKLIST.", "Only the operator can change that.")
 
@@ -114,7 +114,7 @@ def load_inventory(settings: Settings, env: Mapping[str, str] | None = None) -> 
     inventory = Inventory(
         hosts=hosts,
         outside=outside,
-        blocked=frozenset(host_key(n) for n in settings.ssh_hosts_blocklist),
+        blocked=frozenset(block_key(n) for n in settings.ssh_hosts_blocklist),
         source=str(file) if file else "SSH_HOSTS_ALLOWLIST" if outside else "",
         default_redaction=merge.default_redaction(document, settings),
     )

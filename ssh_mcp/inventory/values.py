@@ -66,21 +66,27 @@ def host_key(name: str) -> str:
         except UnicodeError:
             return text
     if ":" in text or text[:1].isdigit():
-        return _address(text)
+        import ipaddress
+
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return text
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return str(mapped or address)
     return text
 
 
-def _address(text: str) -> str:
-    """One spelling for each address: an IPv6 zone goes, as does what inet_aton(3) reads (``127.1``, ``0x7f000001``)."""
-    import ipaddress
+def block_key(name: str) -> str:
+    """``host_key`` for what forbids: an IPv6 zone goes, and what inet_aton(3) reads (``127.1``, ``0x7f000001``) too.
 
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0] if ":" in text else text)
-    except ValueError:
-        number = _inet_aton(text)
-        return text if number is None else str(ipaddress.IPv4Address(number))
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+    What allows compares exactly: nobody wrote those into an allowlist.
+    """
+    key = host_key(name)
+    if ":" in key:
+        return host_key(key.partition("%")[0])
+    number = _inet_aton(key) if key[:1].isdigit() else None
+    return key if number is None else host_key(".".join(str(number >> shift & 255) for shift in (24, 16, 8, 0)))
 
 
 def _inet_aton(text: str) -> int | None:

@@ -12,7 +12,7 @@ from ssh_mcp.errors import HostBlocked, HostNotAllowed, public_text
 from ssh_mcp.inventory.destination import to_destination, transport_config
 from ssh_mcp.inventory.model import BypassPolicy, HostPolicy, Platform
 from ssh_mcp.inventory.resolve import Inventory, diff, load_inventory
-from ssh_mcp.inventory.values import host_key
+from ssh_mcp.inventory.values import block_key, host_key
 from ssh_mcp.policy.paths import restricted_by
 from ssh_mcp.settings import Settings
 from transports.api import AuthMethod, Effective
@@ -338,9 +338,17 @@ def test_the_blocklist_is_applied_to_what_ssh_would_really_connect_to(tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["fe80::7%eth0", "FE80:0:0::7", "[fe80::7]", "fe80::7%1"])
-def test_an_address_is_the_same_in_every_spelling_and_zone(name: str) -> None:
-    assert host_key(name) == host_key("fe80::7")
-    assert host_key(f"bad。com。{name}"[:8]) == "bad.com"
+def test_a_blocked_address_is_the_same_in_every_spelling_and_zone(name: str) -> None:
+    assert block_key(name) == block_key("fe80::7")
+    assert block_key(f"bad。com。{name}"[:8]) == "bad.com"
+
+
+@pytest.mark.parametrize("name", ["10.5", "167772165", "0x0a000005", "012.0.0.5", "0a.0.0.5"])
+def test_what_allows_takes_an_address_only_as_it_is_written(tmp_path: Path, name: str) -> None:
+    inventory, _ = load(tmp_path, "[hosts.db]\nhostname = '10.0.0.5'\n", ssh_hosts_allowlist=("10.0.0.6",))
+    with pytest.raises(HostNotAllowed):
+        inventory.resolve(name)
+    assert inventory.resolve("10.0.0.5").alias == "db"
 
 
 @pytest.mark.parametrize(
