@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.fleet import PRELOADED_SECONDS, parallel, timed
 from tests.bench.lab import BenchLab, environment
-from tests.bench.measure import Figure, Row, interleaved, sample, summary
+from tests.bench.measure import Figure, Row, Sample, interleaved, sample, summary
 from tests.bench.relay import relays
 from tests.bench.rows import Edits, quiet, sftp_batch
 from tests.bench.rpc import RpcServer
@@ -75,21 +77,24 @@ def _table(alias: str, sshd: Sshd, jump: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _remote_lab(count: int) -> Iterator[BenchLab]:
-    """``count`` sshds, each behind a relay that is RTT_MS away; the port of the relay is the port of the host."""
+def _remote_lab(count: int) -> Iterator[tuple[BenchLab, int]]:
+    """``count`` sshds, each behind a relay that is RTT_MS away; the port of the relay is the port of the host.
+
+    With them the port of an echo as far away, which tells what a round trip really takes here.
+    """
     root = Path(tempfile.mkdtemp(prefix="smb-", dir="/tmp"))
     near: list[Sshd] = []
     try:
         near += [start_sshd(root, extra=["MaxStartups 500"]) for _ in range(count)]
-        with relays(RTT_MS, [s.port for s in near]) as ports:
-            far = [Sshd(**{**s.__dict__, "port": port}) for s, port in zip(near, ports, strict=True)]
+        with _echo() as echo, relays(RTT_MS, [*(s.port for s in near), echo]) as ports:
+            far = [Sshd(**{**s.__dict__, "port": port}) for s, port in zip(near, ports[:-1], strict=True)]
             (root / "known_hosts").write_text("".join(s.known_hosts_line() for s in far))
             (root / "hosts.toml").write_text("\n".join(_table(f"h{n}", s, None) for n, s in enumerate(far)))
             (root / "run").mkdir(mode=0o700)
             lab = BenchLab(root, far, environment(root), root / "files")
             lab.files.mkdir()
             try:
-                yield lab
+                yield lab, ports[-1]
             finally:
                 lab.close_servers()
     finally:
@@ -101,23 +106,47 @@ def _remote_lab(count: int) -> Iterator[BenchLab]:
 def over_the_wire(*, quick: bool) -> Iterator[Row | Figure]:
     """The rows again with RTT_MS between us and the hosts, and in round trips where that is what was wanted."""
     hosts, rounds = (10, 7) if quick else (50, 15)
-    with _remote_lab(hosts) as lab:
+    with _remote_lab(hosts) as (lab, echo):
+        trip = _round_trip(echo, rounds)
+        yield Row("a round trip of this link", trip)
         server = lab.server()
         time.sleep(PRELOADED_SECONDS)
-        cold = timed(lambda: server.call("ssh_host_ping", host="h0"))
+        cold = timed(lambda: server.call("ssh_exec_run", host="h0", command="true"))
         bare = sample(lambda: quiet(lab.ssh("true")), rounds=3)
         yield Row(_over("first call, cold"), summary([cold]), "ssh … true", bare)
-        yield from _calls(lab, server, rounds)
+        yield from _calls(lab, server, rounds, trip.median)
         yield from _bulk(lab, server, (16 if quick else 64) << 20)
         server.close()
         yield from _broadcasts(lab, hosts, 3 if quick else 8)
+
+
+@contextlib.contextmanager
+def _echo() -> Iterator[int]:
+    """The port of a server that says back what it is told."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    near, _ = door.accept()
+                    while data := near.recv(64):
+                        near.sendall(data)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield door.getsockname()[1]
+
+
+def _round_trip(port: int, rounds: int) -> Sample:
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sample(lambda: line.sendall(b"x") or line.recv(1), rounds=rounds, pause=0.02)
 
 
 def _over(name: str) -> str:
     return f"{name}, over {RTT_MS} ms"
 
 
-def _calls(lab: BenchLab, server: RpcServer, rounds: int) -> Iterator[Row | Figure]:
+def _calls(lab: BenchLab, server: RpcServer, rounds: int, trip: float) -> Iterator[Row | Figure]:
     directory, small = lab.files / "d", lab.files / "small"
     directory.mkdir()
     for number in range(1000):
@@ -146,7 +175,7 @@ def _calls(lab: BenchLab, server: RpcServer, rounds: int) -> Iterator[Row | Figu
     wanted = {"exec `true`": 1.1, "stat": 2.1}
     for name, result in zip(each, ours, strict=True):
         yield Row(_over(name), result, "ssh -S … true", bare)
-        yield Figure(_over(name), result.median / RTT_MS, "round trips", wanted.get(name))
+        yield Figure(_over(name), result.median / trip, "round trips", wanted.get(name))
 
 
 def _bulk(lab: BenchLab, server: RpcServer, size: int) -> Iterator[Row]:

@@ -96,7 +96,9 @@ def table(rows: list[Row | Figure]) -> str:
     for row in rows:
         if isinstance(row, Figure):
             aim = f"≤ {row.wanted:g} {row.unit}" if row.wanted is not None else ""
-            lines.append(f"| {row.name} | {row.value:,.1f} {row.unit} | | {row.note} | | | | {aim} |")
+            lines.append(
+                f"| {row.name} | {row.value:,.{2 if row.value < 10 else 1}f} {row.unit} | | {row.note} | | | | {aim} |"
+            )
             continue
         theirs, their_best = (_ms(row.against), _best(row.against)) if row.against else ("", "")
         ratio = f"{row.ratio:.2f}" if row.ratio is not None else ""
