@@ -10,12 +10,20 @@ import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from ssh_mcp.guard.sanitise import remarks, split_pending, strip_controls
 from ssh_mcp.guard.walk import Walker, warned
 from ssh_mcp.inventory.model import RedactionPolicy
-from ssh_mcp.redaction.engine import OutputStream, looks_secret, mask_key_value, redact_output, rules_from
+from ssh_mcp.redaction.engine import (
+    OutputStream,
+    looks_secret,
+    mask_arguments,
+    mask_key_value,
+    redact_output,
+    rules_from,
+)
 from ssh_mcp.redaction.stream import HOLD
 from ssh_mcp.results.base import Result
 
@@ -118,8 +126,12 @@ class Guard:
 
     def result(self, model: ResultT, *, reader: str = "ssh_read_redacted") -> ResultT:
         """The model with every unmarked text guarded; ``Ours`` untouched, ``Raw`` only warned about."""
-        walker = Walker(self._shown, self.key_value, lambda text: self.raw(text, reader=reader), self._plain)
+        raw = partial(self.raw, reader=reader)
+        walker = Walker(self._shown, self.key_value, raw, self._plain, self._arguments)
         return warned(walker.model(model), walker.warnings)
+
+    def _arguments(self, items: tuple[str, ...]) -> tuple[str, ...]:
+        return mask_arguments(items, self._rules) if self._redacts else items
 
     def stream(self) -> GuardStream:
         """The same for output that comes in pieces."""

@@ -33,6 +33,7 @@ _LEFT_ALONE = frozenset({Provenance.OURS, Provenance.GUARDED})
 
 Shown = Callable[[str], tuple[str, tuple[str, ...]]]
 Named = Callable[[str, str], tuple[str, tuple[str, ...]]]
+Arguments = Callable[[tuple[str, ...]], tuple[str, ...]]
 
 
 @lru_cache(maxsize=512)
@@ -77,8 +78,10 @@ def _may_hold_text(hint: Any) -> bool:
 class Walker:
     """One walk over one result; collects warnings in the order in which they come, each once."""
 
-    def __init__(self, shown: Shown, named: Named, raw: Callable[[str], tuple[str, ...]], plain: Plain) -> None:
-        self._shown, self._named, self._raw, self._plain = shown, named, raw, plain
+    def __init__(
+        self, shown: Shown, named: Named, raw: Callable[[str], tuple[str, ...]], plain: Plain, masked: Arguments
+    ) -> None:
+        self._shown, self._named, self._raw, self._plain, self._masked = shown, named, raw, plain, masked
         self._seen: dict[str, None] = {}
 
     @property
@@ -123,12 +126,14 @@ class Walker:
         if isinstance(value, (list, tuple)):
             return self._items(value, key, depth)
         if isinstance(value, dict):
-            return self._mapping(value, depth)
+            return self._mapping(value, key, depth)
         return value
 
     def _items(self, values: list[Any] | tuple[Any, ...], key: str, depth: int) -> Any:
         if depth >= MAX_DEPTH:
             return type(values)()
+        given: list[Any] | tuple[Any, ...] = values
+        values = self._arguments(values)
         new: list[Any] = []
         for low in range(0, len(values), _TOGETHER):
             some = values[low : low + _TOGETHER]
@@ -136,9 +141,15 @@ class Walker:
                 new += some
                 continue
             new += [self._item(v, key, depth + 1, values[i - 1] if i else None) for i, v in enumerate(some, low)]
-        if all(a is b for a, b in zip(new, values, strict=True)):
+        if all(a is b for a, b in zip(new, given, strict=True)):
+            return given
+        return tuple(new) if isinstance(given, tuple) else new
+
+    def _arguments(self, values: list[Any] | tuple[Any, ...]) -> list[Any] | tuple[Any, ...]:
+        """The arguments of a program, which say only together what is a password (``["mysql", "-pX"]``)."""
+        if len(values) < 2 or not all(isinstance(v, str) for v in values) or not any(v[:1] == "-" for v in values):
             return values
-        return tuple(new) if isinstance(values, tuple) else new
+        return self._masked(tuple(values))
 
     def _item(self, value: Any, key: str, depth: int, before: Any) -> Any:
         if not isinstance(value, str) or isinstance(value, Enum):
@@ -150,10 +161,11 @@ class Walker:
             return self._named_text(before.lstrip("-"), value)
         return self._named_text(key, value) if key else self._text(value)
 
-    def _mapping(self, value: dict[Any, Any], depth: int) -> Any:
+    def _mapping(self, value: dict[Any, Any], key: str, depth: int) -> Any:
+        """``key`` names the mapping: ``{"db_password": {"value": …}}``, as Terraform shows its outputs."""
         if depth >= MAX_DEPTH:
             return {}
-        names = [value[k] for k in _NAME_KEYS if isinstance(value.get(k), str)]
+        names = [value[k] for k in _NAME_KEYS if isinstance(value.get(k), str)] or ([key] if key else [])
         new: dict[Any, Any] = {}
         for k, v in value.items():
             name = str(k)

@@ -14,7 +14,8 @@ _W = r"(?:\"([^\"\r\n]{1,512})\"|'([^'\r\n]{1,512})'|([^\s\"'`|&;<>]{1,512}))"
 _GAP = r"(?:[^\n|;]{0,400}?[ \t,])"
 _RULES: tuple[tuple[str, str], ...] = (
     (r"mysql\w*|mariadb[\w-]*|mysqldump|mysqladmin|mytop|xtrabackup|innobackupex", rf"{_GAP}[\"']?-p(?=[^\s\-]){_W}"),
-    (r"sshpass", rf"{_GAP}-p[ \t]*{_W}"),
+    # Its own options only: what follows is a program with options of its own (ssh -p 2222).
+    (r"sshpass", rf"[ \t,\"']{{1,4}}(?:-[vV][ \t,\"']{{1,4}}){{0,2}}-p[ \t,]*{_W}"),
     (
         r"curl|lftp|hey|httperf",
         (
@@ -109,11 +110,11 @@ def scan(text: str, start: int, end: int) -> list[Span]:
     for rule, again in _COMPILED:
         at = start
         while m := rule.search(text, at, end):
-            found.append(m)
             at = m.end()
-            while m := again.match(text, at, end):  # the same flag once more
+            while m and "&&" not in m[0]:  # behind it another program's arguments begin
                 found.append(m)
                 at = m.end()
+                m = again.match(text, at, end)  # the same rule once more: -storepass x -keypass y
     return [
         Span(*m.span(m.lastindex), "flag") for m in found if m.lastindex is not None and _is_literal(m[m.lastindex])
     ]

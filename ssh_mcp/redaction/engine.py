@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssh_mcp.redaction import blocks, entropy, kv, lines, shapes, values
+from ssh_mcp.redaction import blocks, commands, entropy, kv, lines, shapes, values
 from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.detect import detect
 from ssh_mcp.redaction.formats import assign, json, records, toml, yaml
@@ -21,12 +21,15 @@ __all__ = [
     "Redaction",
     "Rules",
     "looks_secret",
+    "mask_arguments",
     "mask_key_value",
     "redact_file",
     "redact_output",
     "rules_from",
 ]
 
+MAX_ARGUMENTS = 32_768
+"""Characters of one list of arguments."""
 _STRUCTURED = frozenset({Format.YAML, Format.JSON, Format.TOML, Format.XML, Format.CODE})
 
 
@@ -98,3 +101,22 @@ def mask_key_value(key: str, value: str, rules: Rules) -> str:
     if shapes.is_token(value) and not values.is_marker(value):
         return rules.marker.render(value)
     return redact_output(value, rules).text
+
+
+def mask_arguments(items: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
+    """A program's arguments with the passwords masked that only its name and flags tell (``mysql -pX``).
+
+    The same objects where nothing changed; arguments longer than ``MAX_ARGUMENTS`` in all come back as they are.
+    """
+    line = " ".join(items)
+    if len(line) > MAX_ARGUMENTS or not rules.keys.default_words:
+        return items
+    spans = resolve(line, commands.scan(line, 0, len(line)))
+    masked, at = list(items), 0
+    for i, item in enumerate(items):
+        inside = [
+            s._replace(start=s.start - at, end=s.end - at) for s in spans if at <= s.start and s.end <= at + len(item)
+        ]
+        masked[i] = apply(item, inside, rules.marker)
+        at += len(item) + 1
+    return tuple(masked)

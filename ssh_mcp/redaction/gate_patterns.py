@@ -69,7 +69,7 @@ WIDE_LOWER = (
     r"chpasswd|add_user|change_password|net user|alias set|vault login|configure set|sqlplus|-stdin|sudo -s",
     r"(?:login|username)[ \t]+\S+[ \t]+(?:password|passwd|account|pass|secret)[ \t]+\S",
     r"(?:tion-key|ey-string|ared-key)[ \t]+[^\s]{4}|<<<|config (?:set|create|add|update) |http-basic\.|createuser ",
-    r"reg_(?:sz|expand_sz|multi_sz)[ \t]+[^\s]|community[ \t]+[^\s]|com2sec6?[ \t]|stats auth [^\s]|values[ \t]*\('",
+    r"reg_(?:sz|expand_sz|multi_sz)[ \t]+[^\s]|community[ \t]+[^\s]|com2sec6?[ \t]|stats auth [^\s]|values[ \t]*\(",
     r"mysqli?_(?:p|real_)?connect\(|new (?:\\?pdo|mysqli)\(|: (?:rsa|ecdsa|pkcs8|pkcs12|p12) [^\s]",
     r"setuser | on >|(?:xauth|eap|ntlm|pin) \"|\.(?:auth|login|authenticate)\(|set password",
     r"(?:account|access|secret)[._]?key[a-z0-9_.\-]*[ \t]+[^\s]{8}",

@@ -175,3 +175,27 @@ def test_only_the_broadcast_says_that_its_parts_were_guarded_before() -> None:
     for entry in catalogue.read():
         load(entry.family, entry.name)
     assert marked(Result) == {"BroadcastResult.results", "BroadcastResult.errors"}
+
+
+def test_arguments_of_a_program_are_read_together() -> None:
+    free = {
+        "Args": ["mysqld", "-pargv-pw-1", "--user=mysql"],
+        "Cmd": ["sshpass", "-p", "argv-pw-2", "ssh", "-p", "2222", "host"],
+        "Test": ["CMD", "curl", "-u", "bob:argv-pw-3", "https://x/"],
+        "Ports": ["-p", "80:80", "-v", "/a:/b"],
+    }
+    shown_free = GUARD.result(Everything(free=[free])).free[0]
+    assert [shown(" ".join(v)) for v in shown_free.values()] == [
+        "mysqld -p§ --user=mysql",
+        "sshpass -p § ssh -p 2222 host",
+        "CMD curl -u bob:§ https://x/",
+        "-p 80:80 -v /a:/b",
+    ]
+    assert shown_free["Ports"] is free["Ports"]
+
+
+def test_a_value_below_a_secret_name_is_masked() -> None:
+    outputs = {"db_password": {"sensitive": True, "value": "tf-output-1"}, "region": {"value": "eu-west-1"}}
+    guarded = GUARD.result(Everything(free=[outputs])).free[0]
+    assert shown(guarded["db_password"]["value"]) == "§"
+    assert guarded["region"] == {"value": "eu-west-1"}
