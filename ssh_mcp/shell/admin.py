@@ -134,7 +134,7 @@ _psql = _escapes(
     "psql",
 )
 _sqlite = _escapes(
-    r"^\s*\.(?:sh|sy|loa|op|ou|on|rea|im|ex[ce]|ba|sa|cd|lo|ar|clon)|(?i:load_extension|\bwritefile\b|\bedit\s*\()"
+    r"^\s*\.(?:sh(?!ow)|sy|loa|op|ou|on|rea|im|ex[ce]|ba|sa|cd|lo|ar|clon)|(?i:load_extension|\bwritefile\b|\bedit\s*\()"
     r"|^-(?:-?init|-?cmd)\Z",
     "sqlite3",
 )
