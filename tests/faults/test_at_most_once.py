@@ -16,7 +16,7 @@ from transports.errors import TransportError
 from transports.openssh.connection import OpenSSHConnection
 
 pytestmark = pytest.mark.anyio
-STEPS = 30
+STEPS = 40
 
 
 @pytest.fixture
@@ -73,10 +73,11 @@ async def test_a_command_whose_link_is_cut_at_any_byte_runs_at_most_once(
             await host.run(f"echo ran >>{file}; cat >>{file}", stdin=given)
 
         total = 0
-        for i in range(STEPS + 1):
+        steps = STEPS if backend == "native" else STEPS // 4  # there the command waits for the first mark
+        for i in range(steps + 1):
             await _warm(host, ahead=ahead)
             file = tmp_path / f"f{i}"
-            port.arm(total * i // STEPS if total else None, "cut")
+            port.arm(total * i // steps if total else None, "cut")
             worked = True
             try:
                 with anyio.fail_after(60):
@@ -87,8 +88,8 @@ async def test_a_command_whose_link_is_cut_at_any_byte_runs_at_most_once(
             port.arm(None)
             await anyio.sleep(0.05 if not worked else 0)  # what still comes of it
             text = file.read_text() if file.exists() else ""
-            assert text.count("ran\n") <= 1, f"cut at {i}/{STEPS} of {total}: {text!r}"
+            assert text.count("ran\n") <= 1, f"cut at {i}/{steps} of {total}: {text!r}"
             if worked:
-                assert text == whole, f"cut at {i}/{STEPS} of {total}: {text!r}"
+                assert text == whole, f"cut at {i}/{steps} of {total}: {text!r}"
             else:
                 assert whole.startswith(text)

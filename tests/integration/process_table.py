@@ -11,6 +11,9 @@ import pytest
 
 from tests.lab.sshd import alive, kill_all, wait_until
 
+SECONDS = 30.0
+"""How long a busy machine may take for a login and a process, or for the end of one."""
+
 
 class Trace:
     """A number that no other process has in its arguments: ``trace.sleep`` is a command that can be found by it."""
@@ -33,12 +36,12 @@ class Trace:
 
     def wait_for(self, count: int = 1) -> list[psutil.Process]:
         """The processes, once there are at least ``count``."""
-        wait_until(lambda: len(self.processes()) >= count, f"{count} processes with {self.number}")
+        wait_until(lambda: len(self.processes()) >= count, f"{count} processes with {self.number}", timeout=SECONDS)
         return self.processes()
 
     def wait_gone(self) -> None:
         """Until none is left: signals have been sent by now, but a process takes its moment to die."""
-        wait_until(lambda: not self.processes(), f"the end of all processes with {self.number}")
+        wait_until(lambda: not self.processes(), f"the end of all processes with {self.number}", timeout=SECONDS)
 
 
 @pytest.fixture
