@@ -6,14 +6,12 @@ import contextlib
 import os
 import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from tests.bench.fleet import PRELOADED_SECONDS, parallel, timed
-from tests.bench.lab import BenchLab, environment
+from tests.bench.lab import BenchLab, environment, scratch
 from tests.bench.measure import Figure, Row, Sample, interleaved, sample, summary
 from tests.bench.relay import relays
 from tests.bench.rows import Edits, quiet, sftp_batch
@@ -30,7 +28,7 @@ than any model thinks between two calls.
 def bastion(*, quick: bool) -> Iterator[Row | Figure]:
     """Targets behind one bastion, all cold, against `ssh` with a ProxyCommand to each at once, turn by turn."""
     count, rounds = (5, 2) if quick else (20, 3)
-    root = Path(tempfile.mkdtemp(prefix="smb-", dir="/tmp"))
+    root = scratch()
     servers: list[Sshd] = []
     lab: BenchLab | None = None
     try:
@@ -82,7 +80,7 @@ def _remote_lab(count: int) -> Iterator[tuple[BenchLab, int]]:
 
     With them the port of an echo as far away, which tells what a round trip really takes here.
     """
-    root = Path(tempfile.mkdtemp(prefix="smb-", dir="/tmp"))
+    root = scratch()
     near: list[Sshd] = []
     try:
         near += [start_sshd(root, extra=["MaxStartups 500"]) for _ in range(count)]

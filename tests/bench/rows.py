@@ -111,7 +111,7 @@ def files(lab: BenchLab, rounds: int, size: int) -> Iterator[Row]:
     server.call("ssh_host_ping", host="h0")
     remote = lab.files / "remote"
     remote.mkdir(exist_ok=True)
-    for label, length, repeat in (("64 KiB", 65536, rounds), (f"{size >> 20:,} MiB", size, 3)):
+    for label, length, repeat in (("64 KiB", 65536, rounds), (f"{size >> 20:,} MiB", size, 5)):
         local = lab.root / f"local-{length}"
         blocks = [os.urandom(1 << 20)] * (length >> 20) if length >= 1 << 20 else [os.urandom(length)]
         with local.open("wb") as out:
