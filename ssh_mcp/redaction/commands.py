@@ -13,7 +13,10 @@ from ssh_mcp.redaction.values import is_code, is_reference
 _W = r"(?:\"([^\"\r\n]{1,512})\"|'([^'\r\n]{1,512})'|([^\s\"'`|&;<>]{1,512}))"
 _GAP = r"(?:[^\n|;]{0,400}?[ \t,])"
 _RULES: tuple[tuple[str, str], ...] = (
-    (r"mysql\w*|mariadb[\w-]*|mysqldump|mysqladmin|mytop|xtrabackup|innobackupex", rf"{_GAP}[\"']?-p(?=[^\s\-]){_W}"),
+    (
+        r"mysql\w*|mariadb[\w-]*|mysqldump|mysqladmin|mytop|xtrabackup|innobackupex",
+        rf"{_GAP}(?:a\d{{1,3}}=)?[\"']?-p(?=[^\s\-]){_W}",
+    ),
     # Its own options only: what follows is a program with options of its own (ssh -p 2222).
     (r"sshpass", rf"[ \t,\"']{{1,4}}(?:-[vV][ \t,\"']{{1,4}}){{0,2}}-p[ \t,]*{_W}"),
     (

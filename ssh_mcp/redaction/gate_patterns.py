@@ -25,7 +25,7 @@ class Look(IntFlag):
 
 
 _NAME = r"[a-z0-9_.\-]*"
-_CLOSED = r"[\"'`\\\]}]*[ \t]*(?:=|:|<-)[ \t>=:\"'`\\\[&]*(?:[brufl]{1,2}[\"'])?"
+_CLOSED = r"(?:[\"'`\\\]}]*|&quot;|\\u0022)[ \t]*(?:=|:|<-)[ \t>=:\"'`\\\[&]*(?:[brufl]{1,2}[\"'])?"
 _FIRST = (
     r"(?:[^\s\"'`\\,;)(}{\]\[/<$]|/[a-z0-9+]{10}|[($][a-z0-9+!@#%^&*]{3}|<(?:[a-rt-z0-9+!@#%^&*]|s[^h])|[|>]"
     r"|\[[ \t]*(?:\r?\n|$))"
@@ -51,13 +51,13 @@ WIDE_LOWER = (
     # A name, and what makes it one: a separator and a value, a closing tag, a directive's value, a sentence.
     (
         rf"(?:(?:pass|pwd|secret|cred|psk|masterauth){_NAME}|token(?:[a-hj-rt-z0-9_.\-]{_NAME})?|pw)"
-        rf"(?:{_CLOSED}{_FIRST}|{_TYPED}|[ \t]+[\"']|{_DIRECTIVE}|{_ATTRIBUTE}|{_TOLD})"
+        rf"(?:{_CLOSED}{_FIRST}|{_TYPED}|[ \t]+[\"']|{_DIRECTIVE}|{_ATTRIBUTE}|{_TOLD}|(?:%22)?%3[ad][^\s])"
     ),
     rf"(?:{_KEY_KINDS})[_\-]key{_NAME}{_CLOSED}{_FIRST}",
     rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key{_NAME}{_CLOSED}{_FIRST}",
     (
         rf"(?:auth|bearer|cookie|sess|jwt|dsn|salt|signature|private|tokens|key){_NAME}"
-        rf"(?:{_CLOSED}{_DIGIT_OR_LONG}|{_TYPED}|{_ATTRIBUTE}|[ \t]+[0-9][ \t]+[^\s]{{4}})"
+        rf"(?:{_CLOSED}{_DIGIT_OR_LONG}|{_TYPED}|{_ATTRIBUTE}|[ \t]+[0-9][ \t]+[^\s]{{4}}|(?:%22)?%3[ad][^\s])"
     ),
     r"(?:sig=|sid=|sig:|sid:|sig\"|sid\"|sig'|sid')[^\s]{4}|(?:irepass|terauth|rpcpassword|th_pass|ndpw|otpw)[ \t]+\S",
     # The value of a pair whose name stands on a line above.
@@ -69,9 +69,13 @@ WIDE_LOWER = (
     r"chpasswd|add_user|change_password|net user|alias set|vault login|configure set|sqlplus|-stdin|sudo -s",
     r"(?:login|username)[ \t]+\S+[ \t]+(?:password|passwd|account|pass|secret)[ \t]+\S",
     r"(?:tion-key|ey-string|ared-key)[ \t]+[^\s]{4}|<<<|config (?:set|create|add|update) |http-basic\.|createuser ",
-    r"reg_(?:sz|expand_sz|multi_sz)[ \t]+[^\s]|community[ \t]+[^\s]|com2sec6?[ \t]|stats auth [^\s]|values[ \t]*\(",
-    r"mysqli?_(?:p|real_)?connect\(|new (?:\\?pdo|mysqli)\(|: (?:rsa|ecdsa|pkcs8|pkcs12|p12) [^\s]",
-    r"setuser | on >|(?:xauth|eap|ntlm|pin) \"|\.(?:auth|login|authenticate)\(|set password",
+    (
+        r"reg_(?:sz|expand_sz|multi_sz)[ \t]+[^\s]|community[ \t]+[^\s]|com2sec6?[ \t]|stats auth [^\s]"
+        r"|values[ \t]*\("
+        r"|(?:pdo|mysqli)->|auth=\(|basicauth\(|mysqli?_(?:p|real_)?connect\(|new (?:\\?pdo|mysqli)\("
+        r"|: (?:rsa|ecdsa|pkcs8|pkcs12|p12) [^\s]|setuser | on >|(?:xauth|eap|ntlm|pin) \"|\.(?:auth|login|authenticate)\("
+        r"|set password"
+    ),
     r"(?:account|access|secret)[._]?key[a-z0-9_.\-]*[ \t]+[^\s]{8}",
     rf"(?:unseal|recovery) key [0-9]|(?:env |arg |setenv |setx |header |param |env\t)[ \t]*{_NAME}(?:{_STEMS})",
 )
@@ -95,8 +99,10 @@ WIDE_PLAIN = (
     r"(?:M[DTjz]|N[DTjz]|O[DT])[A-Za-z0-9_\-]{20,26}\.|Q~|hooks\.slack\.com/|/webhooks/|webhook\.office",
     r"pat[A-Za-z0-9]{14}\.|cio[A-Za-z0-9]{32}|(?:BEGIN|END) [A-Z0-9 ]*(?:PRIVATE KEY|OpenVPN)|bk[a-z]{2}_[0-9a-f]{6}",
     r"@(?:tcp|unix)\(|:thin:|:\\?/\\?/(?:[!-.0-~]*:)?[!-.0-~]*@|:\\?/\\?/:[!-~]",
-    r"=\t(?:[A-Za-z0-9+/]{43}=|\(none\))\t|\]:(?:25|465|587|2525|submissions?|smtps?)[ \t]+[^\s:]+:[^\s]",
-    r"\$(?:1\$|2[abxy]?\$|5\$|6\$|7\$|y\$|gy\$|apr1\$|P\$|H\$|8\$|9\$|14\$|argon2|scrypt|pbkdf2|bcrypt)[\w./=\-]",
+    (
+        r"=\t(?:[A-Za-z0-9+/]{43}=|\(none\))\t|\]:(?:25|465|587|2525|submissions?|smtps?)[ \t]+[^\s:]+:[^\s]"
+        r"|\$(?:1\$|2[abxy]?\$|5\$|6\$|7\$|y\$|gy\$|apr1\$|P\$|H\$|8\$|9\$|14\$|argon2|scrypt|pbkdf2|bcrypt)[\w./=\-]"
+    ),
     r"pbkdf2[_:.]|scrypt:|bcrypt[_$]|argon2\$|md5[0-9a-f$]{8}|sha1\$|SCRAM-SHA",
     r"\*[0-9A-F]{16}|\{(?:S?SHA|S?MD5|CRYPT|PBKDF2|BLF|ARGON2|SCRAM)",
 )
@@ -138,6 +144,7 @@ _SENTENCES = (
     ),
     r"(?i-u:(?:authentication-key|key-string|pre-shared-key|requirepass|masterauth|rpcpassword)[ \t]+\S)",
     r"(?i-u:reg_(?:sz|expand_sz|multi_sz)[ \t]|community|com2sec|insecure-password[ \t]|stats[ \t]+auth[ \t])",
+    r"(?i-u:auth[ \t]+(?:plain|login)[ \t]|(?:pdo|mysqli)->|auth=\(|basicauth\()",
     r"(?i-u:mysqli?_(?:p|real_)?connect\(|new[ \t]+\\?(?:pdo|mysqli)\()",
     r"(?i-u:\([^()]*(?:pass|pwd|secret|token|key|cred|salt)[^()]*\)[ \t]*values[ \t]*\()",
     r"(?i-u:psk[ \t]+0[sx]|(?:rsa|ecdsa|pkcs8|pkcs12|p12)[ \t]+[^\s]+[ \t]+\")",
@@ -160,7 +167,7 @@ _HARD = (
 _SOFT = r"(?:(?:auth|bearer|cookie|sess|jwt|dsn|salt|signature|private|key|tokens)[A-Za-z0-9_.\-]*|sig|sid)"
 _STEM = rf"(?:{_HARD}|{_SOFT})"
 _EQUALS = (
-    r"(?:(?:\\*[\"'`])?[\]}]{0,2}[ \t]*(?:[=:]|<-)|(?:[ \t]+(?:string|\[\]byte|char)"
+    r"(?:(?:\\*[\"'`]|&quot;|\\u0022)?[\]}]{0,2}[ \t]*(?:[=:]|<-)|(?:[ \t]+(?:string|\[\]byte|char)"
     r"|[ \t]*:[ \t]*[\w\[\]|.?<>]+)[ \t]*=)"
     r"[ \t>=:\"'`\\\[&]*(?:[brufl]{1,2}[\"'])?"
 )
@@ -174,6 +181,7 @@ _ASSIGNED = (
     # A hard word and any value; a soft one, and a value with a digit or a sign in it.
     rf"(?i-u:{_HARD}{_EQUALS}{_HARD_VALUE})",
     rf"(?i-u:{_SOFT}{_EQUALS}{_MIXED})",
+    rf"(?i-u:{_STEM}(?:%22)?%3[ad][^\s])",
 )
 _PAIRS = (
     rf"(?i-u:{_STEM}[\"']?[ \t]*:[ \t][^\n]*[|>][+\-0-9]{{0,2}}[ \t]*(?:#|\r?\n|$))",

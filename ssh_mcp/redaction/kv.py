@@ -19,7 +19,7 @@ from ssh_mcp.redaction.values import is_secret
 KEY_VALUE = re.compile(
     r"""(?x)
     (?<![\w.\-]) (-{0,2}(?:802-11-)?[A-Za-z_][\w.\-]{0,99}+) (?![\w.\-])      # 1 name
-    (\\{0,3}["'`]|\\u0022)? [\]}]{0,2}                            # 2 closing quote
+    (\\{0,3}["'`]|\\u0022|&quot;)? [\]}]{0,2}                            # 2 closing quote
     ( [ \t]{0,8}:(?:[ \t]{1,8}[A-Za-z_][\w\[\]|.?<>]{0,40}[ \t]{1,8}   # 3 its type
         |(?:str|string|String|any)[ \t]{0,8})(?==[^=~>])
     | [ \t]{1,4}(?:string|String|\[\]byte|char)[ \t]{1,4}(?==[^=~>]))?
@@ -48,11 +48,17 @@ _BLOCK_SIGN = re.compile(r"[|>][+\-0-9]{0,2}[ \t]*(?:#.*)?")
 _MAX_WORD = 4096
 _TIGHT = re.compile(r"[^\s\"'<>]{1,4096}")
 _REST = re.compile(r"[^\s\"'<>]*")
-_NEXT_PAIR = re.compile(r"[;&,](?=\s*$|[ \t]*[\w.\-]{1,40}=|[ \t])")
+_NEXT_PAIR = re.compile(r"[;&,](?=\s*$|[ \t]*[\w.\-]{1,40}=|[ \t]|&?quot;)")
 _TAIL = re.compile(r"[)\]};:,.]{1,4}$")
 _INLINE_COMMENT = re.compile(r"[ \t]+(?:#|//|;)(?:[ \t]|$).*|[ \t]+#.*")
 _ITEM = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'")
 LIST_END = re.compile(r"[\]{]")
+_ONLY_ITEM = re.compile(r"\[([^\s\[\]{},\"']{3,256})\]")
+_ENCODED = re.compile(
+    r"(?i)(?:(?<=%26)|(?<=%3f)|(?<=%22)|(?<=%2c)|(?<=%20)|(?<![\w.\-%]))([A-Za-z_][\w.\-]{0,60})(?:%22)?%3[ad](?:%22|%20){0,2}"
+    r"((?:[^%\s\"'&<>;]|%(?!26|22|2c)[0-9a-f]{2}){2,1024})"
+)
+"""The same in an encoded URL: ``password%3Dx%26``, ``%22password%22%3A%22x%22``."""
 _ARROW = re.compile(r"[ \t]{0,8}->[ \t]{0,8}\"((?:[^\"\\\n]|\\.)*)\"")
 _OR_ELSE = re.compile(r"(?:\|\||\?\?|\bor\b|\?:|[\"'][ \t]*,)[ \t]*(?:[\"'])([^\"'\n]{1,512})[\"']")
 SHELL_TAIL = re.compile(
@@ -69,7 +75,17 @@ def list_limit(at: int, line_end: int) -> int:
 
 def scan(text: str, start: int, end: int, keys: KeyMatcher, reading: Reading) -> list[Span]:
     """Named secrets in ``text[start:end]`` (whole lines). A list may reach beyond ``end``."""
-    return _Scanner(text, end, keys, reading).run(start)
+    found = _Scanner(text, end, keys, reading).run(start)
+    return found + _encoded(text, start, end, keys) if text.find("%3", start, end) >= 0 else found
+
+
+def _encoded(text: str, start: int, end: int, keys: KeyMatcher) -> list[Span]:
+    out, at = [], start
+    while m := _ENCODED.search(text, at, end):
+        secret = is_secret(keys.strength(m[1]), m[2], own=keys.is_own(m[1])) and not values.is_status(m[2])
+        at = m.end() if secret else m.end(1)  # what is no secret may hold one: redirect%3D…%3Ftoken%3D
+        out += [Span(*m.span(2), "key", m[1])] if secret else []
+    return out
 
 
 @dataclass(slots=True)
@@ -172,6 +188,9 @@ class _Scanner:
         end = LIST_END.search(text, at + 1, list_limit(at, self.stop))
         if end and end[0] == "{":
             return []
+        if strength is Strength.STRONG and (m := _ONLY_ITEM.match(text, at, self.stop)):
+            talk_of_it = values.is_plain(m[1]) or values.is_code(m[1]) or not is_secret(strength, m[1])
+            return [] if talk_of_it else [Span(*m.span(1), "key", name)]  # a map that a program prints
         stop = end.start() if end else min(self.stop, at + _MAX_WORD)
         found = []
         for m in _ITEM.finditer(text, at, stop):

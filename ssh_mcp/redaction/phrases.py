@@ -68,10 +68,12 @@ _COMMUNITY = re.compile(
     r"(?i)(?:snmp-server[ \t]+community|\br[ow]community6?|\bcom2sec6?[ \t]+\S{1,64}[ \t]+\S{1,64})[ \t]+"
     r"\"?([^\s\"]{3,128})"
 )
+_SASL = re.compile(r"\bAUTH[ \t]+(?:PLAIN|LOGIN)[ \t]+([A-Za-z0-9+/]{8,2048}={0,2})(?![\w\-])")
+"""What a mail client says, in base64."""
 _PROXY_USER = re.compile(r"(?:insecure-password[ \t]+|\bstats[ \t]+auth[ \t]+[^\s:]{1,64}:)(\S{3,256})")
 _THIRD = re.compile(
-    r"(?i)(?:\bmysqli?_(?:p|real_)?connect|\bnew[ \t]+(?:\\?PDO|mysqli))\(\s{0,8}[^,\n()]{1,300},\s{0,8}"
-    r"[\"'][^\"'\n]{0,128}[\"'],\s{0,8}[\"']([^\"'\n]{1,256})[\"']"
+    r"(?i)(?:\bmysqli?_(?:p|real_)?connect|\bnew[ \t]+(?:\\?PDO|mysqli)|\b(?:PDO|mysqli)->\w{1,20})\("
+    r"\s{0,8}[^,\n()]{1,300},\s{0,8}[\"'][^\"'\n]{0,128}[\"'],\s{0,8}[\"']([^\"'\n]{1,256})[\"']"
 )
 """The password of PHP's database calls."""
 _INSERT = re.compile(r"(?i)\(([^()\n]{1,1000})\)\s{0,9}VALUES\s{0,9}(?=\()")
@@ -79,7 +81,7 @@ _TUPLE = re.compile(r"[ \t,]*\(")
 _SQL_VALUE = re.compile(r"[ \t]*(?:'((?:[^'\\\n]|\\.|'')*+)'|([^,()'\n]*+))[ \t]*(?=[,)])")
 _ACL_USER = re.compile(r"(?im)^[ \t>]*(?:ACL[ \t]+SETUSER|user)[ \t]+\S{1,128}[ \t][^\n>]{0,200}>(\S{3,256})")
 _LOGIN_CALL = re.compile(
-    r"\.(?:auth|login|authenticate)\(\s{0,5}[\"'][^\"'\n]{1,128}[\"'],\s{0,5}[\"']([^\"'\n]{1,256})[\"']"
+    r"(?:\.(?:auth|login|authenticate)|\bauth=|BasicAuth)\(\s{0,5}[\"'][^\"'\n]{1,128}[\"'],\s{0,5}[\"']([^\"'\n]{1,256})[\"']"
 )
 _LOGIN = re.compile(
     r"\b(?:login|user|account|username)[ \t]+\S{1,128}\s{1,40}(?:password|passwd|account|pass|secret)[ \t]+"
@@ -220,7 +222,7 @@ def _sentences(s: Stretch) -> list[Span]:
                 out.append(s.span((m.start(1), m.end(1) - (value[-1] in ".,;")), None))
     out += [
         s.span(m.span(1), None)
-        for pattern in (_IPSEC, _IPSEC_CODED, _ACL_USER, _LOGIN_CALL, _PROXY_USER, _THIRD)
+        for pattern in (_IPSEC, _IPSEC_CODED, _ACL_USER, _LOGIN_CALL, _PROXY_USER, _THIRD, _SASL)
         for m in pattern.finditer(s.text, s.start, s.end)
         if s.is_secret("password", m[1], Strength.STRONG)
     ]

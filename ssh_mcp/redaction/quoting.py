@@ -13,6 +13,7 @@ _QUOTED = {
     "'": re.compile(r"'((?:[^'\\\r\n]|\\.|'')*+)'(?!')"),
     "`": re.compile(r"`([^`\r\n]*+)`"),
 }
+_ENCODED_QUOTES = ("&quot;", "\\u0022", "&#34;")
 _DEFAULT = re.compile(r"\$\{\w+:?[-=]([^{}]*)\}")
 
 
@@ -21,6 +22,11 @@ def quoted(text: str, at: int, eol: int) -> Place | None:
     if at >= eol:
         return None
     char = text[at]
+    if char in "&\\":
+        for mark in _ENCODED_QUOTES:
+            if text.startswith(mark, at):
+                stop = text.find(mark, at + len(mark), eol)
+                return at + len(mark), eol if stop < 0 else stop
     if char == "\\":
         if not (m := _ESCAPED.match(text, at, eol)):
             return None
