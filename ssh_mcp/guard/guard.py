@@ -114,6 +114,8 @@ class Guard:
     def raw(self, text: str, *, reader: str = "ssh_read_redacted") -> tuple[str, ...]:
         """Warnings only, for text that must arrive byte for byte."""
         warnings = remarks(text)
+        if "\x1b" in text:
+            warnings += ("The text holds terminal escape sequences, which act on any terminal that it is written to.",)
         if looks_secret(text, self._rules):
             warnings += (f"The text looks as if it held secrets; {reader} shows it with them masked.",)
         return warnings

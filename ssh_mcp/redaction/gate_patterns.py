@@ -73,7 +73,8 @@ WIDE_LOWER = (
         r"reg_(?:sz|expand_sz|multi_sz)[ \t]+[^\s]|community[ \t]+[^\s]|com2sec6?[ \t]|stats auth [^\s]"
         r"|values[ \t]*\("
         r"|(?:pdo|mysqli)->|auth=\(|basicauth\(|mysqli?_(?:p|real_)?connect\(|new (?:\\?pdo|mysqli)\("
-        r"|: (?:rsa|ecdsa|pkcs8|pkcs12|p12) [^\s]|setuser | on >|(?:xauth|eap|ntlm|pin) \"|\.(?:auth|login|authenticate)\("
+        r"|: (?:rsa|ecdsa|pkcs8|pkcs12|p12) [^\s]"
+        r"|setuser | on >|(?:xauth|eap|ntlm|pin) \"|\.(?:auth|login|authenticate)\("
         r"|set password"
     ),
     r"(?:account|access|secret)[._]?key[a-z0-9_.\-]*[ \t]+[^\s]{8}",

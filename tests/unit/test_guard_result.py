@@ -199,3 +199,10 @@ def test_a_value_below_a_secret_name_is_masked() -> None:
     guarded = GUARD.result(Everything(free=[outputs])).free[0]
     assert shown(guarded["db_password"]["value"]) == "§"
     assert guarded["region"] == {"value": "eu-west-1"}
+
+
+def test_raw_text_keeps_its_escape_sequences_and_says_so() -> None:
+    guarded = GUARD.result(Everything(content="a\x1b]52;c;eA==\x07b\n"))
+    assert guarded.content == "a\x1b]52;c;eA==\x07b\n"
+    assert any("escape sequences" in w for w in guarded.output_warnings)
+    assert GUARD.result(Everything(content="plain\n")).output_warnings == []
