@@ -188,6 +188,8 @@ class RootFiles:
         done = await self._run(_WRITE, *values, stdin=content, timeout=timeout)
         if not done.timed_out and done.exit_code >= 0:
             old -= {temporary, *removing}
+            if not old:
+                _leftovers.pop((self._sudo.destination, directory), None)
         self._check(done, path)
 
     async def list(self, path: str) -> tuple[list[DirectoryEntry], dict[str, str]]:

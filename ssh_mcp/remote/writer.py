@@ -42,6 +42,8 @@ _CLEAN_WITHIN: Final = 10.0
 _STALE: Final = 3600.0
 """A temporary this old belongs to no running write: no transfer goes so long without touching its file, seconds."""
 _SWEPT_AGAIN: Final = 600.0
+_SWEPT_KEPT: Final = 1000
+"""Directories remembered as swept before old ones are looked for."""
 
 
 def _machine() -> str:
@@ -109,6 +111,14 @@ class Written:
 
     size: int
     replaced: FileAttributes | None
+
+
+def _remember_sweep(key: tuple[Destination, str], now: float) -> None:
+    """Directories come and go for as long as the server runs: what is too long ago to matter is forgotten."""
+    if len(_swept) >= _SWEPT_KEPT:
+        for old in [k for k, at in _swept.items() if now - at >= _SWEPT_AGAIN]:
+            del _swept[old]
+    _swept[key] = now
 
 
 def leave(host: RemoteHost, temporary: str) -> None:
@@ -281,7 +291,7 @@ class Writer:
         key, now = (self._where, directory), time.monotonic()
         if now - _swept.get(key, -_SWEPT_AGAIN) >= _SWEPT_AGAIN:
             mine += [path for path in await self._stale(directory) if path not in mine]
-            _swept[key] = now
+            _remember_sweep(key, now)
         if not mine:
             return
         for path, outcome in zip(mine, await settled([self._remove(path) for path in mine]), strict=True):
