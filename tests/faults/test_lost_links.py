@@ -96,6 +96,8 @@ async def _watched(host: OpenSSHConnection) -> None:
     with anyio.fail_after(20):
         while not any(watch.session for watch in host.runner.watch._watches.values()):
             await anyio.sleep(0.01)
+        for _ in range(2):  # what the watch was told has passed the link when these have
+            await host.run("true")
 
 
 async def _back(host: OpenSSHConnection) -> None:
