@@ -146,7 +146,18 @@ def _complete(text: str) -> tuple[str, str]:
     if len(text) - cut > HOLD:
         return split_pending(text)
     done, pending = split_pending(text[:cut])
-    return done, pending + text[cut:]
+    line = _line_before(done) if pending else len(done)  # the rest of the line may rub out what stands before
+    return done[:line], done[line:] + pending + text[cut:]
+
+
+def _line_before(text: str) -> int:
+    """Where the last line of ``text`` begins, by a line end that is not inside an escape sequence's string."""
+    at = len(text)
+    for _ in range(64):
+        at = text.rfind("\n", 0, at)
+        if at < 0 or not split_pending(text[: at + 1])[1]:
+            return at + 1
+    return len(text)
 
 
 class GuardStream:

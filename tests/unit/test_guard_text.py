@@ -227,3 +227,13 @@ def test_bytes_in_pieces_are_shown_as_the_whole(data: bytes, draw: st.DataObject
     stream = guard.stream()
     shown = [stream.feed(data[a:b]) for a, b in itertools.pairwise([0, *cuts, len(data)])]
     assert "".join([*shown, stream.close()]) == guard.text(data).text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"password=\x1bP\x08\r\nnext\n", b"\x1bP\r\n\x1b\\\x1bP\r\n", b"a=\x1bPx\ny\x1b\\\x08\n", b"ab\x1b]0;x\n\x08c\n"],
+)
+def test_an_open_escape_string_parts_no_line(data: bytes) -> None:
+    for cut in range(len(data) + 1):
+        stream = GUARD.stream()
+        assert stream.feed(data[:cut]) + stream.feed(data[cut:]) + stream.close() == GUARD.text(data).text

@@ -52,9 +52,9 @@ def test_a_stream_says_the_same_as_the_whole_text(case: Labelled, sizes: list[in
 
 @pytest.mark.parametrize("case", CORPUS, ids=lambda c: c.name)
 @given(data=st.data())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_cuts_anywhere_change_nothing(case: Labelled, data: st.DataObject) -> None:
-    text = case.text[:30_000]
+    text = case.text[:12_000]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
     assert streamed([text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])]) == output(text)
 
@@ -137,9 +137,12 @@ def test_a_secret_longer_than_all_that_is_held_is_swallowed() -> None:
     ],
     ids=["key block", "block scalar", "data of a secret", "data before the kind"],
 )
-def test_what_is_longer_than_all_that_is_held_stays_masked_to_its_end(first: str, line: str, last: str) -> None:
-    text = first + line * (3 * HOLD // len(line)) + last + "after\n"
-    result = streamed(cut(text, [60_000], 1))
+def test_what_is_longer_than_all_that_is_held_stays_masked_to_its_end(
+    first: str, line: str, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssh_mcp.redaction.stream.HOLD", 50_000)
+    text = first + line * (150_000 // len(line)) + last + "after\n"
+    result = streamed(cut(text, [7_000], 1))
     assert line.rsplit(maxsplit=1)[-1] not in result
     assert result.endswith("after\n")
 
