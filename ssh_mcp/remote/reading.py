@@ -15,9 +15,9 @@ from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import Purpose
 from ssh_mcp.remote.file_arguments import Selection
 from ssh_mcp.remote.local_files import check_size, local_failure, local_target
-from ssh_mcp.remote.places import Places
+from ssh_mcp.remote.places import Places, changed
 from ssh_mcp.remote.progress import reporting
-from ssh_mcp.remote.together import together
+from ssh_mcp.remote.together import settled, together
 from ssh_mcp.results.files import Download, RedactedRead
 from transports.api import FileAttributes, FileHandle, Files
 from transports.errors import MasterLost, TransportError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _FIRST_STEP: Final = 32 * 1024
 """Bytes of the first step when looking for lines; each further step doubles."""
+_LOOKS: Final = 3
+"""Looks at a path on each side of its opening, all sent at once."""
 _CLOSE_WITHIN: Final = 5.0
 """Seconds given to closing a handle that is no longer needed."""
 
@@ -69,14 +71,29 @@ async def opened(places: Places, path: str, purpose: Purpose, *, verify: bool = 
         what = "a directory" if attributes.kind == "directory" else "no regular file"
         raise InvalidArgument(f"{shown(canonical)} is {what}.", "Give the path of a regular file.")
     files = await places.files()
-    handle = await files.open(canonical, "r")
+    handles: list[FileHandle] = []
+
+    async def take() -> None:
+        handles.append(await files.open(canonical, "r"))
+
     try:
+        # The server answers in order: what leads to itself right before and right after was no link in between, unless
+        # it was flipped between two requests. A look that comes a round trip later alone missed two links in five.
+        looks = [files.realpath(canonical) for _ in range(2 * _LOOKS)]
+        answers = await settled([*looks[:_LOOKS], take(), *looks[_LOOKS:]])
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        if any(answer not in (canonical, None) for answer in answers):
+            raise changed(canonical)
+        (handle,) = handles
         if verify:
             attributes = await places.opened(files, handle, canonical)
         yield OpenFile(files, handle, canonical, attributes)
     finally:
-        with anyio.move_on_after(_CLOSE_WITHIN, shield=True), suppress(TransportError):
-            await handle.close()
+        for handle in handles:
+            with anyio.move_on_after(_CLOSE_WITHIN, shield=True), suppress(TransportError):
+                await handle.close()
 
 
 async def read_piece(file: OpenFile, selection: Selection, cap: int) -> Piece:
