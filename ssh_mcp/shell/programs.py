@@ -117,12 +117,17 @@ def _find_primary(word: Arg, rest: list[Arg], inner: Inner) -> None:
 
 
 def _find_command(word: Arg, rest: list[Arg]) -> list[Arg]:
-    """The words up to ``;`` or ``{} +``; an expansion that could be that end is refused."""
+    """The words up to ``;`` or ``{} +``; what could be that end, to one find or another, is refused.
+
+    BusyBox takes any ``+`` for it behind a word that holds ``{}``; GNU's ``-ok`` takes none.
+    """
     command: list[Arg] = []
     previous: str | None = None
     while rest:
         part = rest.pop(0)
-        if part.value == ";" or (part.value == "+" and previous == "{}"):
+        if part.value == "+" and (previous != "{}" or word.value not in {"-exec", "-execdir"}):
+            raise Denied("not every `find` reads this `+` alike; write {} + or end with ;", part.excerpt)
+        if part.value in {";", "+"}:
             if not command:
                 break
             return command
