@@ -10,7 +10,10 @@ from hypothesis import HealthCheck, settings
 
 # Two cores with hundreds of sshds on them: slowness says nothing. CI draws the same examples each time; people explore.
 settings.register_profile(
-    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+    "house",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")) or os.environ.get("SSH_MCP_REQUIRE_LAB") == "1",
 )
 settings.load_profile("house")
 
