@@ -190,7 +190,7 @@ def test_the_ways_to_install_are_those_that_are_known_to_work() -> None:
 
 def test_every_script_that_is_named_exists() -> None:
     for page in PAGES:
-        for name in re.findall(r"(?<![\w/.])(?:\./)?scripts/([a-z]+)\b", page.read_text()):
+        for name in re.findall(r"(?<![\w/.])(?:\./)?scripts/([a-z]+(?:-[a-z]+)*)\b", page.read_text()):
             assert os.access(ROOT / "scripts" / name, os.X_OK), (page, name)
 
 
