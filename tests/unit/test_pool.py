@@ -180,6 +180,19 @@ async def test_a_refused_lease_waits_at_its_old_place_for_a_slot() -> None:
     assert repr(pool) == "<Slots limit=3 masters=[0:1] waiting=0>"
 
 
+async def test_a_refused_lease_gets_a_slot_that_is_free_at_once() -> None:
+    pool = _pool(Launcher(), max_masters=1)
+    lost, refused = await pool.acquire(), await pool.acquire()
+    lost.lost()
+    held = await pool.acquire()  # on the master that came up instead
+    async with asyncio.timeout(10):
+        again = await refused.after_refusal()
+    again.release()
+    held.release()
+    assert "waiting=0" in repr(pool)
+    assert "[0:0]" in repr(pool)
+
+
 async def test_a_slot_for_the_idle_is_given_only_where_there_is_plenty() -> None:
     pool = _pool(Launcher(), max_masters=1)
     leases = [await pool.acquire() for _ in range(7)]

@@ -136,8 +136,9 @@ class Pool(Generic[H]):
     async def again(self, lease: Lease[H], waiter: Waiter) -> Lease[H]:
         """See ``Lease.after_refusal``."""
         self.refused(lease)
+        self._give_back(lease)
+        # No turn before the waiter's future is there: a slot granted in between would be nobody's, and nobody told.
         self._slots.rejoin(waiter)
-        self.release(lease)
         return await self._wait(waiter)
 
     async def _wait(self, waiter: Waiter) -> Lease[H]:
@@ -174,9 +175,13 @@ class Pool(Generic[H]):
     def release(self, lease: Lease[H]) -> None:
         """See ``Lease.release``."""
         if not lease.released:
+            self._give_back(lease)
+            self._turn()
+
+    def _give_back(self, lease: Lease[H]) -> None:
+        if not lease.released:
             lease.released = True
             self._slots.released(lease.master, lease.generation, self._now() if lease.is_open else None)
-            self._turn()
 
     def lose(self, lease: Lease[H]) -> None:
         """See ``Lease.lost``."""
