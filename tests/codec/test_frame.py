@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.lab import need
 from transports.errors import SessionRefused
 from transports.openssh.frame import (
     COMMAND_MAX,
@@ -121,16 +117,6 @@ def test_only_signal_names_get_into_a_script(name: str) -> None:
 
 
 # --- under real shells ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["dash", "bash", "busybox", "mksh", "ksh", "zsh"])
-def environment(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """An environment in which ``sh`` is that shell."""
-    program = shutil.which(request.param)
-    need(program, f"{request.param} is not installed")
-    assert program is not None
-    (tmp_path / "sh").symlink_to(program)
-    return {**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 def _run(environment: dict[str, str], command: str, stdin: bytes = b"") -> tuple[bytes, bytes, int | None]:

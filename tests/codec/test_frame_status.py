@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from tests.lab import need
 from transports.openssh.frame import FrameDecoder, command_input, remote_command
 
 NONCE = "0123456789abcdef"
 CAUGHT = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGALRM, signal.SIGTERM, signal.SIGUSR1]
-SHELLS = ["dash", "bash", "busybox", "mksh", "ksh", "zsh"]
-
-
-@pytest.fixture(params=SHELLS)
-def environment(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """An environment in which ``sh`` is that shell."""
-    program = shutil.which(request.param)
-    need(program, f"{request.param} is not installed")
-    assert program is not None
-    (tmp_path / "sh").symlink_to(program)
-    return {**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 def _run(environment: dict[str, str], command: str, signals: list[int]) -> tuple[list[int | None], int, bytes]:

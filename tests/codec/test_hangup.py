@@ -5,32 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.integration.process_table import Trace
-from tests.lab import need
 from tests.lab.sshd import kill_all
 from transports.openssh.frame import FrameDecoder, Processes, command_input, remote_command
 from transports.openssh.hangup import WATCH_NO_MORE, hang_up_script, watch_line, watch_script
 
 OTHER = ("fedcba9876543210", Processes(1, 1))
 Start = Callable[[str], "Frame"]
-
-
-@pytest.fixture(params=["dash", "bash", "busybox", "mksh", "ksh", "zsh"])
-def environment(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """An environment in which ``sh`` is that shell."""
-    program = shutil.which(request.param)
-    need(program, f"{request.param} is not installed")
-    assert program is not None
-    (tmp_path / "sh").symlink_to(program)
-    return {**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 class Frame:
