@@ -15,9 +15,9 @@ from ssh_mcp.remote import text_edits
 from ssh_mcp.remote.file_arguments import DEFAULT_MODE
 from ssh_mcp.remote.local_files import local_source
 from ssh_mcp.remote.progress import reporting
-from ssh_mcp.remote.reading import opened
-from ssh_mcp.remote.sources import BytesSource, LocalFileSource, SameHostSource
-from ssh_mcp.remote.writer import Job, Source, Writer, lock_for
+from ssh_mcp.remote.reading import Located, as_text, located, opened, opened_at
+from ssh_mcp.remote.sources import BytesSource, LocalFileSource, SameHostSource, Source
+from ssh_mcp.remote.writer import Job, Writer, lock_for
 from ssh_mcp.results.files import ContentResult, DeployResult
 from transports.api import FileAttributes, Files
 from transports.errors import FileError, FileErrorKind, TransportError
@@ -84,9 +84,10 @@ class Contents:
 
     async def edit(self, path: str, change: Callable[[str, str], str], *, dry_run: bool) -> ContentResult:
         """Replace a file's text by ``change(text, path)``; owner and mode stay. Raises what ``change`` raises."""
-        target = await self._places.existing(path, Purpose.WRITE)
+        where = await located(self._places, path, Purpose.WRITE)
+        target = where.path
         async with lock_for(self._host, target):
-            target, data, before = await self._reading.for_edit(target, Purpose.WRITE)
+            data, before = await self._reading.for_edit(where)
             text = text_edits.decode(data, target)
             changed = change(text, target)
             diff = text_edits.diff(text, changed, target) if await self._shows(target) else None
@@ -108,7 +109,7 @@ class Contents:
             local_source(content.local_path, self._host.settings) as file,
             reporting(self._host.call, f"upload to {target}") as progress,
         ):
-            yield LocalFileSource(file, progress), file.size
+            yield await LocalFileSource(file, progress).lightest(), file.size
 
     async def _shows(self, target: str) -> bool:
         """Whether a diff may show the file's text: a redact-listed one only goes through ssh_read_redacted."""
@@ -120,31 +121,21 @@ class Contents:
     async def _compare(self, target: str, content: Content) -> tuple[FileAttributes | None, str | None]:
         """How the old file stands, and a diff where both are text of a moderate size."""
         files = await self._places.files()
-        try:
-            old = await files.lstat(target)
-        except FileError as error:
-            if error.kind is not FileErrorKind.NOT_FOUND:
-                raise
-            old = None
+        old = await files.standing(target)
         if content.data is None or len(content.data) > _DIFF_UP_TO or not await self._shows(target):
             return old, None
+        new = as_text(content.data, partial=False)
+        if new is None:
+            return old, None
         if old is None:
-            return None, self._diff(b"", content.data, target)
+            return None, text_edits.diff("", new[0], target)
         if old.kind != "file" or (old.size or 0) > _DIFF_UP_TO:
             return old, None
         with suppress(FileError):
-            async with opened(self._places, target, Purpose.WRITE) as file:
-                before = await file.handle.read(0, _DIFF_UP_TO)
-            return old, self._diff(before, content.data, target)
+            async with opened_at(self._places, Located(target, old)) as file:
+                before = as_text((await self._reading.whole(file, _DIFF_UP_TO))[0], partial=False)
+            return old, text_edits.diff(before[0], new[0], target) if before else None
         return old, None
-
-    @staticmethod
-    def _diff(old: bytes, new: bytes, path: str) -> str | None:
-        try:
-            before, after = old.decode("utf-8"), new.decode("utf-8")
-        except UnicodeDecodeError:
-            return None
-        return None if "\0" in before or "\0" in after else text_edits.diff(before, after, path)
 
     async def _drop_backup(self, files: Files, backup: str | None) -> None:
         """The old file still stands: no second name for it."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.policy.paths import Purpose, child, restricted_by
 from ssh_mcp.remote.owners import owner_and_group
-from ssh_mcp.remote.places import Places
+from ssh_mcp.remote.places import Places, in_place
 from ssh_mcp.remote.together import settled
 from ssh_mcp.results.files import SftpListing, SftpStat
 from transports.api import DirectoryEntry, FileAttributes, Files
@@ -63,9 +64,9 @@ class Listing:
             )
         canonical = await self._places.existing(path, Purpose.LIST)
         policy = await self._places.policy()
-        found = await self._places.asking(lambda files: entries_of(files, canonical))
+        found = await self._places.asking(lambda files: in_place(files, canonical, entries_of(files, canonical)))
         shown = unrestricted(found, canonical, policy, self._host.call)
-        shown.sort(key=lambda entry: entry.name)
+        shown.sort(key=attrgetter("name"))
         page = shown[offset : offset + limit]
         targets = await self._targets(canonical, page)
         names = readable([entry.name for entry in page], self._host.call)
@@ -122,7 +123,7 @@ def _kind_and_mode(permissions: int | None) -> tuple[str, str]:
 
 async def entries_of(files: Files, directory: str) -> list[DirectoryEntry]:
     """All entries of a canonical directory."""
-    return [entry async for entry in files.scandir(directory)]
+    return [entry async for batch in files.scandir(directory) for entry in batch]
 
 
 def unrestricted(

@@ -36,6 +36,8 @@ _POLICIES: WeakKeyDictionary[Files, dict[PathPolicy, PathPolicy]] = WeakKeyDicti
 """A channel's policies with restricted paths as the host resolves them: asked once a channel."""
 _LOOKS = 5
 """How often a file that is being written is compared with what stands at its path."""
+_AROUND = 3
+"""Looks at a path on each side of its opening, all sent at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,27 @@ class Places:
         for warning in verdict.warnings:
             call.warn(warning)
         return verdict.path
+
+
+async def in_place(files: Files, path: str, opening: Awaitable[T]) -> T:
+    """What ``opening`` answers, which opens the canonical ``path`` with its first request. Raises PathChanged.
+
+    The server answers in order: what leads to itself right before and right after was no link in between, unless it was
+    flipped between two requests. A look that comes a round trip later alone missed two links in five.
+    """
+    found: list[T] = []
+
+    async def take() -> None:
+        found.append(await opening)
+
+    looks = [files.realpath(path) for _ in range(2 * _AROUND)]
+    answers = await settled([*looks[:_AROUND], take(), *looks[_AROUND:]])
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    if any(answer not in (path, None) for answer in answers):
+        raise changed(path)
+    return found[0]
 
 
 def changed(path: str) -> PathChanged:

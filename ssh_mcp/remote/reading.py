@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -15,9 +15,9 @@ from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import Purpose
 from ssh_mcp.remote.file_arguments import Selection
 from ssh_mcp.remote.local_files import check_size, local_failure, local_target
-from ssh_mcp.remote.places import Places, changed
+from ssh_mcp.remote.places import Places, in_place
 from ssh_mcp.remote.progress import reporting
-from ssh_mcp.remote.together import settled, together
+from ssh_mcp.remote.together import together
 from ssh_mcp.results.files import Download, RedactedRead
 from transports.api import FileAttributes, FileHandle, Files
 from transports.errors import MasterLost, TransportError
@@ -28,15 +28,21 @@ if TYPE_CHECKING:
 
 _FIRST_STEP: Final = 32 * 1024
 """Bytes of the first step when looking for lines; each further step doubles."""
-_LOOKS: Final = 3
-"""Looks at a path on each side of its opening, all sent at once."""
 _CLOSE_WITHIN: Final = 5.0
 """Seconds given to closing a handle that is no longer needed."""
 
 
 @dataclass(frozen=True, slots=True)
+class Located:
+    """Where a regular file stands, judged, and what it looked like then."""
+
+    path: str
+    attributes: FileAttributes
+
+
+@dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A regular file, open for reading and verified to be what was judged."""
+    """A regular file, open for reading."""
 
     files: Files
     handle: FileHandle
@@ -58,18 +64,40 @@ class Piece:
     cut: bool
 
 
-@asynccontextmanager
-async def opened(places: Places, path: str, purpose: Purpose, *, verify: bool = True) -> AsyncIterator[OpenFile]:
-    """Open what ``path`` leads to, if policy allows it, and close it again.
+async def located(places: Places, path: str, purpose: Purpose) -> Located:
+    """The regular file that ``path`` leads to, if policy allows it. One round trip.
 
-    Three round trips: resolve and look, open, look again (``verify``; else the caller does it before it uses a byte).
-    Anything but a regular file is refused before it is opened: opening a pipe would block the server.
-    Raises InvalidArgument, FileError, PathChanged and the refusals of policy.
+    Anything else is refused before it is opened: opening a pipe would block the server. Raises InvalidArgument,
+    FileError and the refusals of policy.
     """
     canonical, attributes = await places.existing_file(path, purpose)
     if attributes.kind not in ("file", "unknown"):
         what = "a directory" if attributes.kind == "directory" else "no regular file"
         raise InvalidArgument(f"{shown(canonical)} is {what}.", "Give the path of a regular file.")
+    return Located(canonical, attributes)
+
+
+@asynccontextmanager
+async def opened(places: Places, path: str, purpose: Purpose, *, verify: bool = True) -> AsyncIterator[OpenFile]:
+    """Open what ``path`` leads to, if policy allows it, and close it again: ``located`` and ``opened_at``.
+
+    Three round trips: resolve and look, open, look again (``verify``; else the caller does it before it uses a byte).
+    """
+    where = await located(places, path, purpose)
+    async with opened_at(places, where) as file:
+        seen = file.attributes
+        if verify:
+            seen = await places.opened(file.files, file.handle, file.path)
+        yield replace(file, attributes=seen)
+
+
+@asynccontextmanager
+async def opened_at(places: Places, where: Located) -> AsyncIterator[OpenFile]:
+    """Open a file that was judged before. ``Places.opened`` is the caller's before it uses a byte.
+
+    Raises FileError and PathChanged. One round trip.
+    """
+    canonical = where.path
     files = await places.files()
     handles: list[FileHandle] = []
 
@@ -77,19 +105,9 @@ async def opened(places: Places, path: str, purpose: Purpose, *, verify: bool = 
         handles.append(await files.open(canonical, "r"))
 
     try:
-        # The server answers in order: what leads to itself right before and right after was no link in between, unless
-        # it was flipped between two requests. A look that comes a round trip later alone missed two links in five.
-        looks = [files.realpath(canonical) for _ in range(2 * _LOOKS)]
-        answers = await settled([*looks[:_LOOKS], take(), *looks[_LOOKS:]])
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-        if any(answer not in (canonical, None) for answer in answers):
-            raise changed(canonical)
+        await in_place(files, canonical, take())
         (handle,) = handles
-        if verify:
-            attributes = await places.opened(files, handle, canonical)
-        yield OpenFile(files, handle, canonical, attributes)
+        yield OpenFile(files, handle, canonical, where.attributes)
     finally:
         for handle in handles:
             with anyio.move_on_after(_CLOSE_WITHIN, shield=True), suppress(TransportError):
@@ -245,16 +263,28 @@ class Reading:
         canonical, size, piece = await self._again(path, Purpose.READ_REDACTED, selection, cap)
         return as_redacted(self._host, canonical, size, piece, wanted)
 
-    async def for_edit(self, path: str, purpose: Purpose) -> tuple[str, bytes, FileAttributes]:
-        """A whole file that is to be changed: path, bytes, and how it stood. Raises TooLarge."""
+    async def for_edit(self, where: Located) -> tuple[bytes, FileAttributes]:
+        """A whole file that is to be changed: its bytes, and how it stands. Raises TooLarge. Two round trips."""
         cap = self._host.settings.ssh_edit_max_file_bytes
-        async with opened(self._places, path, purpose) as file:
-            data = await file.handle.read(0, cap + 1)
+        async with opened_at(self._places, where) as file:
+            data, stands = await self.whole(file, cap + 1)
         if len(data) > cap:
             raise TooLarge(
                 f"{shown(file.path)} has more than {cap} bytes.", "The operator can raise SSH_EDIT_MAX_FILE_BYTES."
             )
-        return file.path, data, file.attributes
+        return data, stands
+
+    async def whole(self, file: OpenFile, cap: int) -> tuple[bytes, FileAttributes]:
+        """The bytes of a file, at most ``cap``, and how it stands, verified. As long as it was seen to be, it is one
+        round trip.
+        """
+        expected = min(file.size, cap)
+        stands, data = await together(
+            self._places.opened(file.files, file.handle, file.path), file.handle.read(0, expected)
+        )
+        if not stands.size or stands.size != file.size or len(data) != expected:
+            data = await file.handle.read(0, cap)
+        return data, stands
 
     async def _again(self, path: str, purpose: Purpose, selection: Selection, cap: int) -> tuple[str, int, Piece]:
         """Reading changes nothing: once more after a lost link."""

@@ -202,7 +202,7 @@ class RootFiles:
             name, kind, size, mode, mtime, target = fields[i : i + 6]
             bits = _TYPES.get(kind, 0o060000) | int(mode, 8)
             entries.append(
-                DirectoryEntry(name, "", FileAttributes(size=int(size), permissions=bits, mtime=int(float(mtime))))
+                DirectoryEntry(name, b"", FileAttributes(size=int(size), permissions=bits, mtime=int(float(mtime))))
             )
             if kind == "l":
                 targets[name] = target

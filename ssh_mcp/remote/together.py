@@ -14,7 +14,16 @@ T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+G = TypeVar("G")
 Failure = Refusal | TransportError
+
+
+async def known(answer: T) -> T:
+    """An answer that is there already, among others that are not."""
+    return answer
 
 
 async def settled(calls: Sequence[Awaitable[T]]) -> list[T | Failure]:
@@ -37,8 +46,17 @@ async def settled(calls: Sequence[Awaitable[T]]) -> list[T | Failure]:
 async def together(first: Awaitable[A], second: Awaitable[B], /) -> tuple[A, B]: ...
 @overload
 async def together(first: Awaitable[A], second: Awaitable[B], third: Awaitable[C], /) -> tuple[A, B, C]: ...
+@overload
+async def together(
+    first: Awaitable[A], second: Awaitable[B], third: Awaitable[C], fourth: Awaitable[D], /
+) -> tuple[A, B, C, D]: ...
+@overload
+async def together(
+    first: Awaitable[A], second: Awaitable[B], third: Awaitable[C], fourth: Awaitable[D],
+    fifth: Awaitable[E], sixth: Awaitable[F], seventh: Awaitable[G], /,
+) -> tuple[A, B, C, D, E, F, G]: ...  # fmt: skip
 async def together(*calls: Awaitable[Any]) -> tuple[Any, ...]:
-    """What all answered. Raises the first error in order, when all have ended."""
+    """What all answered. They are sent in this order. Raises the first error in order, when all have ended."""
     outcomes = await settled(calls)
     for outcome in outcomes:
         if isinstance(outcome, Refusal | TransportError):

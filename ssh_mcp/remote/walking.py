@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from ssh_mcp.policy.paths import child
 from ssh_mcp.remote.listing import entries_of
+from ssh_mcp.remote.places import in_place
 from ssh_mcp.remote.together import settled
 from transports.api import DirectoryEntry, Files
 from transports.errors import FileError, FileErrorKind
@@ -71,7 +72,8 @@ async def walk(
 
 async def _read(files: Files, batch: Sequence[str], log: Walk, root: str) -> list[list[DirectoryEntry]]:
     out: list[list[DirectoryEntry]] = []
-    outcomes = await settled([entries_of(files, directory) for directory in batch])
+    reading = [entries_of(files, directory) for directory in batch]
+    outcomes = await settled([in_place(files, root, reading[0])] if batch[0] == root else reading)
     for directory, outcome in zip(batch, outcomes, strict=True):
         if isinstance(outcome, list):
             out.append(sorted(outcome, key=lambda entry: entry.name))

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 import anyio
@@ -24,15 +24,17 @@ import anyio
 from ssh_mcp.errors import FileConflict
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import child, split_parent
+from ssh_mcp.remote.listing import entries_of
 from ssh_mcp.remote.places import changed
 from ssh_mcp.remote.removal import remove_tree
-from ssh_mcp.remote.together import settled, together
+from ssh_mcp.remote.together import known, settled, together
 from ssh_mcp.remote.walking import Walk, walk
 from transports.api import FileAttributes, FileHandle, Files
 from transports.errors import FileError, FileErrorKind, RemoteError, TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
+    from ssh_mcp.remote.sources import Source
     from transports.api import Destination
 
 PREFIX: Final = ".ssh-mcp-tmp."
@@ -80,13 +82,6 @@ def _writer_is_dead(digits: str) -> bool:
     except (ValueError, OSError, OverflowError):
         return False
     return False
-
-
-class Source(Protocol):
-    """Where the bytes come from."""
-
-    async def pour(self, target: FileHandle) -> int:
-        """Write everything from offset 0 on; answers the number of bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,54 +150,76 @@ class Writer:
             raise
 
     async def _write(self, job: Job, directory: str, temporary: str) -> Written:
-        handle = await self._files.open(temporary, "x", 0o600)
+        """Three round trips where the bytes can be sent at once: what one request needs of another's answer sets their
+        number, for the server serves them in order (draft-ietf-secsh-filexfer-02, 6.1).
+        """
+        handles: list[FileHandle] = []
+
+        async def create() -> None:
+            handles.append(await self._files.open(temporary, "x", 0o600))
+
         try:
-            where, old, mine = await together(self._files.realpath(temporary), self._standing(job.path), handle.stat())
-            if where != temporary:
+            _, where, old, mine = await together(
+                create(),
+                self._files.realpath(temporary),
+                self._files.standing(job.path),
+                self._files.standing(temporary),
+            )
+            if where != temporary or mine is None:
                 raise changed(job.path)
             self._replaceable(job, old)
-            size = await job.source.pour(handle)
-            await self._finish(handle, job, old, mine, size)
+            (handle,) = handles
+            mode = await self._owner_and_mode(handle, job, old, mine)
+            size, standing = await self._fill(handle, job, mode, directory)
         except BaseException:
-            with anyio.move_on_after(_CLEAN_WITHIN, shield=True), suppress(TransportError):
-                await handle.close()
+            for handle in handles:
+                with anyio.move_on_after(_CLEAN_WITHIN, shield=True), suppress(TransportError):
+                    await handle.close()
             raise
-        # an open file cannot be renamed on Windows, and CLOSE may still tell of a failed write
-        _, where, standing = await together(handle.close(), self._files.realpath(directory), self._standing(job.path))
-        if where != directory:
-            raise changed(job.path)
         self._replaceable(job, standing)
         if job.check is not None:
             await job.check(temporary, size)
         if job.before is not None and standing is not None:
             await job.before()
-        await self._place(job, temporary, exists=standing is not None)
-        now = await self._files.lstat(job.path)
+        now = await self._place(job, temporary, exists=standing is not None)
         if now.size is not None and now.size != size:
             raise FileConflict(f"{shown(job.path)} was written by somebody else at the same time.", "Look at it.")
         return Written(size, old)
 
-    async def _finish(
-        self, handle: FileHandle, job: Job, old: FileAttributes | None, mine: FileAttributes, size: int
-    ) -> None:
-        """Owner, mode and bytes are as they shall be, and on the disk. Owner first: changing it clears special bits."""
+    async def _owner_and_mode(
+        self, handle: FileHandle, job: Job, old: FileAttributes | None, mine: FileAttributes
+    ) -> int:
+        """Give the file its owner; the mode that it shall have. Owner first: changing it clears special bits."""
         mode = job.mode
         if mode is None:
             mode = NEW_MODE if old is None or old.permissions is None else old.permissions & 0o7777
         keep = old is None or await self._chown(handle, job.path, old, mine)
         if not keep and job.mode is None:
             mode &= 0o1777  # set-user-id must not pass to another owner
-        _, _, status = await together(self._set_mode(handle, mode), handle.fsync(), handle.stat())
+        return mode
+
+    async def _fill(self, handle: FileHandle, job: Job, mode: int, directory: str) -> tuple[int, FileAttributes | None]:
+        """Bytes and mode are as they shall be, on the disk, and the file is closed; what stands at its place now.
+
+        Closed because Windows renames no open file, and because CLOSE may still tell of a failed write.
+        """
+        pouring = job.source.pour(handle)
+        if not job.source.at_once:
+            pouring = known(await pouring)
+        size, _, _, status, _, where, standing = await together(
+            pouring,
+            self._set_mode(handle, mode),
+            handle.fsync(),
+            handle.stat(),
+            handle.close(),
+            self._files.realpath(directory),
+            self._files.standing(job.path),
+        )
         if status.size is not None and status.size != size:
             raise RemoteError(f"{job.path}: {size} bytes were written, and {status.size} arrived.", "Try again.")
-
-    async def _standing(self, path: str) -> FileAttributes | None:
-        try:
-            return await self._files.lstat(path)
-        except FileError as error:
-            if error.kind is FileErrorKind.NOT_FOUND:
-                return None
-            raise
+        if where != directory:
+            raise changed(job.path)
+        return size, standing
 
     def _replaceable(self, job: Job, old: FileAttributes | None) -> None:
         if old is None:
@@ -241,14 +258,17 @@ class Writer:
         self._host.call.warn(f"{path} belonged to user {old.uid}, group {old.gid}; it now belongs to the login user.")
         return False
 
-    async def _place(self, job: Job, temporary: str, *, exists: bool) -> None:
+    async def _place(self, job: Job, temporary: str, *, exists: bool) -> FileAttributes:
+        """Let the temporary take its place, and look at what stands there then."""
         try:
             if not job.overwrite:
-                await self._files.rename(temporary, job.path)
+                moving = self._files.rename(temporary, job.path)
             elif "posix-rename@openssh.com" in self._files.extensions:
-                await self._files.replace(temporary, job.path)
+                moving = self._files.replace(temporary, job.path)
             else:
                 await self._swap(job.path, temporary, exists=exists)
+                moving = known(None)
+            return (await together(moving, self._files.lstat(job.path)))[1]
         except FileError as error:
             if error.kind is FileErrorKind.EXISTS:
                 raise FileConflict(f"{shown(job.path)} exists already.", "Choose another name.") from None
@@ -314,7 +334,7 @@ class Writer:
         found: list[tuple[str, int]] = []
         newest = 0
         with suppress(FileError):
-            async for entry in self._files.scandir(directory):
+            for entry in await entries_of(self._files, directory):
                 mtime = entry.attributes.mtime or 0
                 newest = max(newest, mtime)
                 if entry.name.startswith(PREFIX) and entry.attributes.kind in ("file", "directory"):

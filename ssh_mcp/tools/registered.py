@@ -61,10 +61,13 @@ class RegisteredTool(Tool):
 
 
 def as_tool_result(result: Result) -> ToolResult:
-    """Structured content and the same as JSON text, for clients that read only text."""
+    """Structured content and the same as JSON text, for clients that read only text.
+
+    Made without validation: it is plain JSON already, and FastMCP would turn a thousand rows into themselves.
+    """
     structured = result.model_dump(mode="json")
     text = mcp_types.TextContent(type="text", text=to_json(structured).decode())
-    return ToolResult(content=[text], structured_content=structured)
+    return ToolResult.model_construct(content=[text], structured_content=structured, meta=None, is_error=False)
 
 
 def _progress_sender() -> ProgressSender:

@@ -50,7 +50,7 @@ REPLIES: list[m.Version | m.Reply] = [
     m.Handle(3, b"\0\0\0\7"),
     m.Data(4, b"y" * 3000),
     m.Data(5, b""),
-    m.Name(6, (m.NameEntry("a", "-rw-r--r-- a", ATTRIBUTES), m.NameEntry(BYTES_NAME, "", FileAttributes(size=1)))),
+    m.Name(6, (m.NameEntry("a", b"-rw-r--r-- a", ATTRIBUTES), m.NameEntry(BYTES_NAME, b"", FileAttributes(size=1)))),
     m.Name(7, ()),
     m.Attrs(8, ATTRIBUTES),
     m.Attrs(9, FileAttributes()),
@@ -218,7 +218,7 @@ def test_any_directory_listing_survives_any_cutting(entries: list[Any], steps: l
     reply = m.Name(
         1,
         tuple(
-            m.NameEntry(name, long, FileAttributes(size=n, uid=n, gid=n, permissions=None if odd else n))
+            m.NameEntry(name, long.encode(), FileAttributes(size=n, uid=n, gid=n, permissions=None if odd else n))
             for name, long, n, odd in entries
         ),
     )

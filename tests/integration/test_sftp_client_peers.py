@@ -193,12 +193,12 @@ async def test_a_listed_name_that_is_no_name_is_a_protocol_error(name: str) -> N
             if isinstance(request, m.OpenDir):
                 return [m.Handle(request.request_id, b"d")]
             if isinstance(request, m.ReadDir):
-                return [m.Name(request.request_id, (m.NameEntry(name, "", FileAttributes()),))]
+                return [m.Name(request.request_id, (m.NameEntry(name, b"", FileAttributes()),))]
             return super().__call__(request)
 
     sftp, _ = await started(Server())
     with pytest.raises(ProtocolError):
-        [entry async for entry in sftp.scandir("/")]
+        [batch async for batch in sftp.scandir("/")]
 
 
 async def test_an_endless_listing_of_nothing_is_a_protocol_error() -> None:
@@ -212,7 +212,7 @@ async def test_an_endless_listing_of_nothing_is_a_protocol_error() -> None:
 
     sftp, _ = await started(Server())
     with pytest.raises(ProtocolError), anyio.fail_after(5):
-        [entry async for entry in sftp.scandir("/")]
+        [batch async for batch in sftp.scandir("/")]
 
 
 # --- reading and writing ----------------------------------------------------------------------------------------------
@@ -375,7 +375,7 @@ def _one(kind: bytes, request_id: int) -> m.Reply | bytes | None:
         (b"attrs", m.Attrs(request_id, FileAttributes(size=len(kind)))),
         (b"handle", m.Handle(request_id, kind)),
         (b"data", m.Data(request_id, kind)),
-        (b"name", m.Name(request_id, (m.NameEntry("x", "", FileAttributes()),))),
+        (b"name", m.Name(request_id, (m.NameEntry("x", b"", FileAttributes()),))),
         (b"raw", kind),
         (b"cut", None),
     ):
@@ -416,7 +416,7 @@ def test_any_server_gives_an_answer_or_a_transport_error(anyio_backend: str, ans
 
 
 async def _all(sftp: SftpClient) -> None:
-    [entry async for entry in sftp.scandir("/")]
+    [batch async for batch in sftp.scandir("/")]
 
 
 async def _read(sftp: SftpClient) -> None:

@@ -145,7 +145,8 @@ class Server:
             assert attributes.permissions is not None
             when = time.strftime("%b %d %H:%M", time.gmtime(attributes.mtime))
             mode = stat.filemode(attributes.permissions)
-            yield m.NameEntry(shown, f"{mode}    1 -        -        {attributes.size:>8} {when} {shown}", attributes)
+            longname = f"{mode}    1 -        -        {attributes.size:>8} {when} {shown}"
+            yield m.NameEntry(shown, longname.encode("utf-8", "surrogateescape"), attributes)
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -244,7 +245,7 @@ class Server:
         real, shown = self.locate(r.path)
         if not real.parent.is_dir():
             raise Refused(StatusCode.NO_SUCH_FILE)
-        return m.Name(r.request_id, (m.NameEntry(shown, shown, FileAttributes()),))
+        return m.Name(r.request_id, (m.NameEntry(shown, shown.encode("utf-8", "surrogateescape"), FileAttributes()),))
 
     def do_rename(self, r: m.Rename) -> None:
         old, new = self.real(r.old), self.real(r.new)

@@ -18,6 +18,7 @@ SSH2_FILEXFER_ATTR_EXTENDED: Final = 0x80000000
 USUAL_FLAGS: Final = 0x0F
 USUAL: Final = struct.Struct(">IQIIIII")
 """Flags, size, uid, gid, permissions, atime, mtime: what OpenSSH sends for every file, in ``FileAttributes``' order."""
+USUAL_SIZE: Final = USUAL.size
 
 _MAX_EXTENDED: Final = 64
 """Extended pairs taken in one structure; a server that sends more is not understood."""

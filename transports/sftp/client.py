@@ -118,6 +118,13 @@ class SftpClient:
         sent = self._wire(path)
         return await self.ask_attributes(lambda i: m.LStat(i, sent), Operation.STAT, path)
 
+    async def standing(self, path: str) -> FileAttributes | None:
+        sent = self._wire(path)
+        reply = await self.engine.ask(lambda i: m.LStat(i, sent))
+        if isinstance(reply, m.Status) and reply.code == m.StatusCode.NO_SUCH_FILE:
+            return None
+        return (await self._expected(m.Attrs, reply, Operation.STAT, path)).attributes
+
     async def setstat(self, path: str, attributes: FileAttributes) -> None:
         sent = self._wire(path)
         await self.ask_status(lambda i: m.SetStat(i, sent, attributes), Operation.SETSTAT, path)
@@ -172,18 +179,11 @@ class SftpClient:
         """``permissions`` of a new file pass through the server's umask: set them again where they must be exact."""
         sent, attributes = self._wire(path), FileAttributes(permissions=permissions)
         reply = await self._ask(m.Handle, lambda i: m.Open(i, sent, _FLAGS[mode], attributes), _OPENS[mode], path)
-        handle = SftpFile(self, reply.handle, path)
+        handle = SftpFile(self, reply.handle, path, reads_only=mode == "r")
         self.handles.add(handle)
         return handle
 
-    async def scandir(self, path: str) -> AsyncGenerator[DirectoryEntry, None]:
-        async with aclosing(self.scan_batches(path)) as batches:
-            async for batch in batches:
-                for entry in batch:
-                    yield entry
-
-    async def scan_batches(self, path: str) -> AsyncGenerator[list[DirectoryEntry], None]:
-        """Like ``scandir``, in the lists that the server sends (about 100 entries each)."""
+    async def scandir(self, path: str) -> AsyncGenerator[list[DirectoryEntry], None]:
         sent = self._wire(path)
         reply = await self._ask(m.Handle, lambda i: m.OpenDir(i, sent), Operation.LIST, path)
         listing = Listing(self.engine, reply.handle, path)
@@ -216,6 +216,11 @@ class SftpClient:
             m.ExtendedReply, lambda i: m.Extended(i, Extension.USERS_GROUPS_BY_ID, body), Operation.STAT, "users"
         )
         return x.parse_names(reply.data, uids, gids)
+
+    @property
+    def limits_so_far(self) -> x.Limits:
+        """What the server takes at once as far as it has told: else what every server takes."""
+        return self._limits
 
     async def limits(self) -> x.Limits:
         """What the server takes at once, asked for at the start."""
@@ -264,7 +269,9 @@ class SftpClient:
         return await look_again(self, error, operation, path, source)
 
     async def _ask(self, expected: type[_R], build: Callable[[int], m.Request], operation: Operation, path: str) -> _R:
-        reply = await self.engine.ask(build)
+        return await self._expected(expected, await self.engine.ask(build), operation, path)
+
+    async def _expected(self, expected: type[_R], reply: m.Reply, operation: Operation, path: str) -> _R:
         if isinstance(reply, expected):
             return reply
         if isinstance(reply, m.Status) and reply.code != m.StatusCode.OK:
@@ -309,8 +316,8 @@ class SftpClient:
 
     async def peek_empty(self, path: str) -> bool | None:
         try:
-            async with aclosing(self.scandir(path)) as entries:
-                async for _ in entries:
+            async with aclosing(self.scandir(path)) as batches:
+                async for _ in batches:
                     return False
         except TransportError:
             return None

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from transports.api import FileAttributes
 from transports.errors import ProtocolError
 from transports.sftp import messages as m
-from transports.sftp.attrs import USUAL, USUAL_FLAGS, get_attributes, put_attributes
+from transports.sftp.attrs import USUAL, USUAL_FLAGS, USUAL_SIZE, get_attributes, put_attributes
 from transports.sftp.paths import decode
 from transports.sftp.paths import encode as encode_path
 from transports.wire import Cursor, Writer
@@ -39,7 +39,7 @@ _OFFSET_LENGTH: Final = struct.Struct(">QI")
 def _put_names(writer: Writer, entries: tuple[m.NameEntry, ...]) -> None:
     writer.u32(len(entries))
     for entry in entries:
-        writer.string(encode_path(entry.name)).string(encode_path(entry.longname))
+        writer.string(encode_path(entry.name)).string(entry.longname)
         put_attributes(writer, entry.attributes)
 
 
@@ -51,7 +51,8 @@ def _get_names(cursor: Cursor) -> tuple[m.NameEntry, ...]:
     data = cursor.rest()
     position, size = 0, len(data)
     entries = []
-    length, usual, entry = _LENGTH.unpack_from, USUAL.unpack_from, m.NameEntry
+    length, usual = _LENGTH.unpack_from, USUAL.unpack_from
+    entry, made = m.NameEntry._make, FileAttributes._make
     for _ in range(count):
         try:
             name_to = position + 4 + length(data, position)[0]
@@ -61,13 +62,12 @@ def _get_names(cursor: Cursor) -> tuple[m.NameEntry, ...]:
         if long_to > size:
             raise ProtocolError("The SFTP server sent a directory entry that is cut short.")
         name, longname = data[position + 4 : name_to], data[name_to + 4 : long_to]
-        if size - long_to >= USUAL.size and (fields := usual(data, long_to))[0] == USUAL_FLAGS:
-            attributes, position = FileAttributes(*fields[1:]), long_to + USUAL.size
+        if size - long_to >= USUAL_SIZE and (fields := usual(data, long_to))[0] == USUAL_FLAGS:
+            attributes, position = made(fields[1:]), long_to + USUAL_SIZE
         else:
             tail = Cursor(data[long_to:])
             attributes, position = get_attributes(tail), size - tail.remaining
-        names = name.decode("utf-8", "surrogateescape"), longname.decode("utf-8", "surrogateescape")
-        entries.append(entry(*names, attributes))
+        entries.append(entry((name.decode("utf-8", "surrogateescape"), longname, attributes)))
     if position != size:
         raise ProtocolError("The SFTP server sent bytes behind the end of a NAME packet.")
     return tuple(entries)

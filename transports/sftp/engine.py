@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -55,7 +54,7 @@ class Engine:
         self._pending: dict[int, Handler] = {}
         self._last_id = 0
         self._outgoing: list[bytes | memoryview] = []
-        self._holding = False
+        self._flushing = False
         self._version: asyncio.Future[m.Version] = self._loop.create_future()
         self._head = bytearray()
         self._noisy = False
@@ -108,7 +107,8 @@ class Engine:
                 return self._last_id
 
     def submit(self, request_id: int, handler: Handler, *packet: bytes | memoryview) -> None:
-        """Send one encoded request. During a callback of the reader it goes out when all replies are dealt with.
+        """Send one encoded request, together with all that this turn of the event loop asks: one system call, and one
+        wake-up of ssh, sshd and the server, instead of many.
 
         Raises MasterLost where the channel has ended.
         """
@@ -119,19 +119,9 @@ class Engine:
             self._watching = self._loop.call_later(STALLED_ABANDONED, self._look)
         self._pending[request_id] = handler
         self._outgoing.extend(packet)
-        if not self._holding:
-            self._flush()
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Requests of the block go out at once: one system call, and one wake-up of the server, instead of many."""
-        before, self._holding = self._holding, True
-        try:
-            yield
-        finally:
-            self._holding = before
-            if not before:
-                self._flush()
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
 
     async def ask(self, build: Callable[[int], m.Request]) -> m.Reply:
         """Send the request that ``build`` makes of an id and await its reply.
@@ -207,6 +197,7 @@ class Engine:
             future.set_result(event)
 
     def _flush(self) -> None:
+        self._flushing = False
         if self._outgoing:
             buffers, self._outgoing = self._outgoing, []
             self._link.send(buffers)
@@ -217,7 +208,6 @@ class Engine:
         if self.lost is not None:
             return
         self._heard_at = self._loop.time()
-        self._holding = True
         try:
             if not self._version.done():
                 self._first_bytes(view)
@@ -225,8 +215,6 @@ class Engine:
                 self._dispatch(view)
         except ProtocolError as error:
             self._lose(error)
-        finally:
-            self._holding = False
         self._flush()
 
     def _dispatch(self, view: memoryview) -> None:

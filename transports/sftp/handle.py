@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import TYPE_CHECKING
 
 from transports.api import FileAttributes, FileHandle, Progress
@@ -13,7 +13,7 @@ from transports.sftp import messages as m
 from transports.sftp import transfer
 from transports.sftp.causes import Operation
 from transports.sftp.extensions import Extension, one_handle
-from transports.sftp.pumps import ReadPump, Sink, WritePump
+from transports.sftp.pumps import WINDOW, ReadPump, Sink, WritePump
 
 if TYPE_CHECKING:
     from transports.sftp.client import SftpClient
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 class SftpFile:
     """Made by ``SftpClient.open``."""
 
-    def __init__(self, client: SftpClient, handle: bytes, path: str) -> None:
+    def __init__(self, client: SftpClient, handle: bytes, path: str, *, reads_only: bool) -> None:
         self._client = client
         self._handle = handle
         self._path = path
+        self._reads_only = reads_only
         self._size: int | None = None
         self._closed = False
 
@@ -116,13 +117,18 @@ class SftpFile:
         finally:
             pump.stop()
 
-    async def write(self, offset: int, data: bytes) -> None:
-        pump = await self.write_pump(offset)
-        view = memoryview(data)
+    def write(self, offset: int, data: bytes) -> Awaitable[None]:
+        chunk = self._client.limits_so_far.write
+        pump = WritePump(self._client.engine, self._handle, self._path, chunk=chunk, offset=offset)
+        at_once = WINDOW - WINDOW % chunk
+        pump.put(memoryview(data)[:at_once])
+        return self._written(pump, memoryview(data)[at_once:])
+
+    async def _written(self, pump: WritePump, rest: memoryview) -> None:
         try:
-            for start in range(0, len(view), pump.chunk):
+            for start in range(0, len(rest), pump.chunk):
                 await pump.wait_room()
-                pump.put(view[start : start + pump.chunk])
+                pump.put(rest[start : start + pump.chunk])
             await pump.finish()
         except FileError as error:
             raise await self.explained(error, Operation.WRITE) from error
@@ -175,12 +181,18 @@ class SftpFile:
         return True
 
     async def close(self) -> None:
-        """Close the handle. Raises FileError where the host reports a late write error; idempotent."""
+        """Close the handle. Raises FileError where the host reports a late write error; idempotent.
+
+        Of a file that was only read there is no news to wait for: requests are served in order.
+        """
         if self._closed:
             return
         self._closed = True
         self._client.handles.discard(self)
         if self._client.closed:
+            return
+        if self._reads_only:
+            self._client.engine.send_close(self._handle)
             return
         await self._client.ask_status(lambda i: m.Close(i, self._handle), Operation.CLOSE, self._path)
 
