@@ -58,7 +58,7 @@ class OpenSSHConnection:
         self._closed = False
         self.pool: Pool[Controlled] = self._make_pool()
         self.runner = Runner(self.pool, self._make_carrier(), config.connect_timeout, self._take_ready)
-        self._ready = ReadySession(self.runner, launcher.until_quiet) if backend == "native" else None
+        self._ready = ReadySession(self.runner, launcher.rush.until_over) if backend == "native" else None
         self._files: SftpClient | None = None
         self._files_lock = anyio.Lock()
         self._files_timer: asyncio.TimerHandle | None = None
@@ -137,7 +137,10 @@ class OpenSSHConnection:
         while True:
             collector = Collector(stdout_cap, stderr_cap, on_output)
             try:
-                done = await self.runner.run(command, stdin=stdin, timeout=timeout, collector=collector, framed=framed)
+                with self._launcher.rush.command():
+                    done = await self.runner.run(
+                        command, stdin=stdin, timeout=timeout, collector=collector, framed=framed
+                    )
             except NoSlot:
                 # Without a frame a spawned ssh tells only at its end that it was not let in.
                 if framed or not whole or asyncio.get_running_loop().time() > give_up:

@@ -7,9 +7,8 @@ last user that lets go ends it, and one that nobody lets go of properly (kill -9
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,6 +27,7 @@ from transports.openssh.locks import Use, turn
 from transports.openssh.login import Way, look_at_host_key, start_master
 from transports.openssh.plan import Plan, Scene, make_plan
 from transports.openssh.records import is_dead, read_login, recorded_pid, sweep, write_login
+from transports.openssh.rush import Rush
 from transports.openssh.single_flight import SingleFlight
 from transports.openssh.unmultiplexed import Unmultiplexed
 
@@ -37,7 +37,6 @@ _STARTS_PER_CPU: Final = 16
 """Logins at the same time. Over a network a login mostly waits: few at a time would make a fan-out as slow as the round
 trips of all of them. Without a bound fifty on a slow machine would each run into its time limit.
 """
-_QUIET_SECONDS: Final = 5.0
 _USES_PER_LOG: Final = 1000
 
 
@@ -93,8 +92,7 @@ class MasterLauncher:
         self._depth: dict[str, int] = {}
         self._flights: SingleFlight[tuple[Destination, int], _Warm] = SingleFlight()
         self._starts: anyio.CapacityLimiter | None = None
-        self._logins = 0
-        self._quiet = anyio.Event()
+        self.rush = Rush()
         self._swept = False
         self._direct = Unmultiplexed()
         self._ssh = "ssh"
@@ -210,7 +208,7 @@ class MasterLauncher:
     ) -> MasterHandle:
         if self._starts is None:
             self._starts = anyio.CapacityLimiter(_STARTS_PER_CPU * (os.cpu_count() or 1))
-        with self._under_way():
+        with self.rush.login():
             async with self._starts:
                 login = await self._log_in(plan, path, way, by_hand)
             pid = await alive_check(path)
@@ -237,23 +235,6 @@ class MasterLauncher:
                 sent=False,
                 hop=way.name,
             ) from None
-
-    @contextlib.contextmanager
-    def _under_way(self) -> Iterator[None]:
-        self._logins += 1
-        try:
-            yield
-        finally:
-            self._logins -= 1
-            if not self._logins:
-                self._quiet.set()
-                self._quiet = anyio.Event()
-
-    async def until_quiet(self) -> None:
-        """Wait until no login is under way, five seconds at most: for what can wait and would only slow them."""
-        with anyio.move_on_after(_QUIET_SECONDS):
-            while self._logins:
-                await self._quiet.wait()
 
     # --- letting go -------------------------------------------------------------------------------------------------
 
