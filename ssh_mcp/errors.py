@@ -11,6 +11,7 @@ sentences and a ``public_name``; ``public_text`` renders both kinds, so that no 
     ├── CommandNotAllowed  CommandIsCheatsheetMatch
     ├── PlatformNotSupported  InvalidArgument  TooLarge  FileConflict  AuditUnavailable
     └── SudoFailed
+    CutShort                    transports.errors.MasterLost with the output that had come until then
     ConfigError                 stops the start (or a reload): file, line, alias, field, remedy in one line
 """
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from transports.errors import TransportError
+from transports.errors import MasterLost, TransportError
 
 
 class Refusal(Exception):
@@ -105,6 +106,18 @@ class ConfigError(Exception):
     """A setting or hosts.toml entry that stops the start. ``str()`` is one line meant for the operator."""
 
 
+class CutShort(MasterLost):
+    """A lost link, with what the command had said until then.
+
+    ``output`` is guarded and bounded text of some lines. It is no part of ``str()``, which the log shows.
+    """
+
+    def __init__(self, lost: MasterLost, output: str) -> None:
+        super().__init__(lost.what, lost.remedy, sent=lost.sent, hop=lost.hop)
+        self.output = output
+
+
 def public_text(error: Refusal | TransportError) -> str:
-    """``ClassName: what happened. What to do.``"""
-    return f"{error.public_name}: {error}"
+    """``ClassName: what happened. What to do.`` Behind it, on lines of its own, what a lost command had said."""
+    sentences = f"{error.public_name}: {error}"
+    return f"{sentences}\n{error.output}" if isinstance(error, CutShort) else sentences

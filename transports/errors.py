@@ -23,6 +23,7 @@ Neither ever holds a secret. ``public_name`` is the class name that clients see.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -76,10 +77,24 @@ class AgentFingerprintNotFound(ConnectError):
     public_name = "AgentFingerprintNotFound"
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a command had said when its link was lost: the first bytes of both streams, and how many there were."""
+
+    stdout: bytes
+    stderr: bytes
+    stdout_total: int
+    stderr_total: int
+
+
 class MasterLost(TransportError):
-    """The master or its TCP connection ended while a session was using it."""
+    """The master or its TCP connection ended while a session was using it.
+
+    ``heard`` is what the command had said until then, where a command was running: nothing of it is in ``str()``.
+    """
 
     public_name = "MasterLost"
+    heard: Heard | None = None
 
 
 class SessionRefused(TransportError):

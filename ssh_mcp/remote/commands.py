@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.guard.guard import decode
 from ssh_mcp.policy.commands import judge, judge_script
 from ssh_mcp.policy.tiers import Tier, visible
+from ssh_mcp.remote.cut_short import output_told
 from ssh_mcp.remote.hints import hint_for
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.tokens import Command, quote
@@ -52,15 +54,16 @@ class Commands:
         """Run one of our own commands. ``idempotent`` allows a retry after a lost master: True for questions only."""
         settings = self._host.settings
         self._host.call.note_command(command.masked())
-        done = await self._host.connection.run(
-            command.wire(),
-            stdin=stdin,
-            timeout=self.timeout(timeout),
-            stdout_cap=settings.ssh_stdout_cap_bytes if stdout_cap is None else stdout_cap,
-            stderr_cap=settings.ssh_stderr_cap_bytes,
-            framed=not self._host.policy.windows,
-            idempotent=idempotent,
-        )
+        with nullcontext() if idempotent else output_told(self._host):  # half an answer to a question is none
+            done = await self._host.connection.run(
+                command.wire(),
+                stdin=stdin,
+                timeout=self.timeout(timeout),
+                stdout_cap=settings.ssh_stdout_cap_bytes if stdout_cap is None else stdout_cap,
+                stderr_cap=settings.ssh_stderr_cap_bytes,
+                framed=not self._host.policy.windows,
+                idempotent=idempotent,
+            )
         self._host.call.note_exit(done.exit_code)
         return done
 
@@ -118,14 +121,15 @@ class Commands:
         self, text: str, stdin: bytes | None, timeout: float | None, sink: OutputSink | None
     ) -> ExecResult:
         settings = self._host.settings
-        done = await self._host.connection.run(
-            self.in_default_dir(text),
-            stdin=stdin,
-            timeout=self.timeout(timeout),
-            stdout_cap=settings.ssh_stdout_cap_bytes,
-            stderr_cap=settings.ssh_stderr_cap_bytes,
-            on_output=sink,
-        )
+        with output_told(self._host):
+            done = await self._host.connection.run(
+                self.in_default_dir(text),
+                stdin=stdin,
+                timeout=self.timeout(timeout),
+                stdout_cap=settings.ssh_stdout_cap_bytes,
+                stderr_cap=settings.ssh_stderr_cap_bytes,
+                on_output=sink,
+            )
         self._host.call.note_exit(done.exit_code)
         return self.result(done)
 

@@ -113,10 +113,7 @@ class Contents:
 
     async def _shows(self, target: str) -> bool:
         """Whether a diff may show the file's text: a redact-listed one only goes through ssh_read_redacted."""
-        if redact_listed(target, await self._places.policy()):
-            self._host.call.warn("No diff is shown, for the file is redact-listed.")
-            return False
-        return True
+        return may_show(self._host, target, await self._places.policy())
 
     async def _compare(self, target: str, content: Content) -> tuple[FileAttributes | None, str | None]:
         """How the old file stands, and a diff where both are text of a moderate size."""
@@ -165,6 +162,14 @@ class Contents:
             job = Job(name, SameHostSource(file, progress), None if old is None else old & 0o7777, overwrite=False)
             await Writer(self._host, files).write(job)
         return name
+
+
+def may_show(host: RemoteHost, path: str, policy: PathPolicy) -> bool:
+    """Whether a diff may show the file's text; where not, the answer says so."""
+    if redact_listed(path, policy):
+        host.call.warn("No diff is shown, for the file is redact-listed.")
+        return False
+    return True
 
 
 def _said(replaced: bool, size: int, mode: int | None, *, dry_run: bool) -> str:

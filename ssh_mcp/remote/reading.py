@@ -207,14 +207,26 @@ def as_download(host: RemoteHost, path: str, size: int, piece: Piece, selection:
 
 
 def as_redacted(host: RemoteHost, path: str, size: int, piece: Piece, wanted: Format | None) -> RedactedRead:
-    """The answer of a redacting reader: text with markers for its secrets."""
+    """The answer of a redacting reader: text with markers for its secrets.
+
+    Sanitised first, as all output is: a NUL or an escape sequence within a key's name would hide it from redaction.
+    """
     from ssh_mcp.guard.guard import decode
+    from ssh_mcp.guard.sanitise import strip_controls
     from ssh_mcp.redaction.engine import redact_file, rules_from
 
     text, remarks = decode(piece.data, truncated=piece.offset + len(piece.data) < size)
     for remark in remarks:
         host.call.warn(remark)
-    redacted = redact_file(text, rules_from(host.policy.redaction), path=path, format=wanted)
+    if piece.cut and not piece.data:
+        host.call.warn(
+            f"The file has {size} bytes, and {host.settings.ssh_edit_max_file_bytes} are masked at once: "
+            "ask for first_lines, last_lines, or offset and max_bytes."
+        )
+    visible = strip_controls(text)
+    if visible != text:
+        host.call.warn("Escape sequences, NULs or backspaces in the file were removed from the text.")
+    redacted = redact_file(visible, rules_from(host.policy.redaction), path=path, format=wanted)
     return RedactedRead(
         host=host.name,
         path=path,

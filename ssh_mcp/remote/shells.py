@@ -20,11 +20,12 @@ import anyio
 
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.remote.alongside import alongside
+from ssh_mcp.remote.cut_short import output_told
 from ssh_mcp.remote.marked import MarkedStream
 from ssh_mcp.remote.shell_text import LAST_WORDS, SESSION, line
 from ssh_mcp.results.exec import ExecResult, ShellClosed, ShellExecResult, ShellList, ShellListEntry, ShellOpened
 from transports.api import Completed, RemoteProcess, StreamName
-from transports.errors import MasterLost, TransportError
+from transports.errors import Heard, MasterLost, TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
@@ -133,7 +134,8 @@ class Shells:
             if session.ended:
                 raise InvalidArgument(session.ended, "Open a new one with ssh_shell_open.")
             host.commands.judge(text, directory=session.cwd)
-            done = await self._run(session, host, text, host.commands.timeout(timeout))
+            with output_told(host):
+                done = await self._run(session, host, text, host.commands.timeout(timeout))
             session.used = self._clock()
         host.call.note_exit(done.exit_code)
         plain: ExecResult = host.commands.result(done, hint=_hint(session, done))
@@ -163,6 +165,8 @@ class Shells:
                 self._give_up(session, "is gone: its connection was lost" if lost else "has ended")
                 with anyio.CancelScope(shield=True):
                     await session.process.aclose()
+                if isinstance(error, MasterLost):
+                    error.heard = Heard(out.kept, err.kept, out.total, err.total)
                 raise
             status = -1
         return Completed(

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ssh_mcp.remote.commands import script_parts
+from ssh_mcp.remote.cut_short import output_told
 from ssh_mcp.remote.sudo_password import sudo_password
 from ssh_mcp.remote.sudo_session import run_as_root
 from ssh_mcp.results.exec import ExecResult
@@ -65,7 +66,8 @@ class Sudo:
         return await self._shell(self._host.commands.in_default_dir(f"exec {interpreter}"), stdin, timeout)
 
     async def _shell(self, text: str, stdin: bytes | None, timeout: float | None) -> ExecResult:
-        done = await self.run(command(lit("sh -c"), arg(text)), stdin=stdin, timeout=timeout)
+        with output_told(self._host):
+            done = await self.run(command(lit("sh -c"), arg(text)), stdin=stdin, timeout=timeout)
         return self._host.commands.result(done, as_root=True)
 
     @cached_property

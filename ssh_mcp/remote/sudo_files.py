@@ -13,8 +13,9 @@ import anyio.to_thread
 from ssh_mcp.errors import FileConflict, InvalidArgument, TooLarge
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.arguments import user as user_name
-from ssh_mcp.policy.paths import Purpose, decide, normalise_argument, redact_listed, with_resolved_restrictions
+from ssh_mcp.policy.paths import Purpose, decide, normalise_argument, with_resolved_restrictions
 from ssh_mcp.remote import text_edits
+from ssh_mcp.remote.contents import may_show
 from ssh_mcp.remote.file_arguments import DEFAULT_MODE, Content, Selection
 from ssh_mcp.remote.listing import MAX_PAGE, kind_of, mode_of, readable, time_of, unrestricted
 from ssh_mcp.remote.local_files import local_failure, local_source
@@ -85,7 +86,7 @@ class SudoFiles:
             text = text_edits.decode(found.piece.data, canonical)
             changed = text_edits.replace(text, old, new, occurrence, canonical)
             result = ContentResult(host=self._host.name, path=canonical, dry_run=dry_run)
-            if not redact_listed(canonical, self._policy):
+            if may_show(self._host, canonical, self._policy):
                 result.diff = text_edits.diff(text, changed, canonical)
             if not dry_run:
                 data = changed.encode("utf-8")

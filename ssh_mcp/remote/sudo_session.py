@@ -22,7 +22,7 @@ import anyio
 from ssh_mcp.errors import SudoFailed
 from ssh_mcp.tokens import Command, arg, command, lit
 from transports.api import Completed, Connection, StreamName
-from transports.errors import TransportError
+from transports.errors import Heard, MasterLost, TransportError
 
 QUIET = 6.0
 """Seconds of silence after text from sudo that is no start before stdin is closed (PAM delays a refusal by two)."""
@@ -199,6 +199,8 @@ async def run_as_root(
             run.scope.cancel()
             raise
     if run.failure is not None:
+        if isinstance(run.failure, MasterLost) and run.failure.heard is not None:
+            run.failure.heard = _heard_of_root(run.failure.heard, seen, stderr_cap)
         raise run.failure
     assert run.done is not None
     if not seen.started.is_set():
@@ -252,6 +254,14 @@ def _without_mark(done: Completed, mark: bytes, cap: int) -> Completed:
     end = done.stderr.find(b"\n", start) + 1
     rest = done.stderr[end:]
     return replace(done, stderr=rest[:cap], stderr_total=done.stderr_total - end)
+
+
+def _heard_of_root(heard: Heard, seen: Progress, cap: int) -> Heard:
+    """What the command itself had said: nothing where it had not started."""
+    if not seen.started.is_set():
+        return Heard(b"", b"", 0, 0)
+    end = heard.stderr.find(b"\n", heard.stderr.find(seen.mark)) + 1
+    return replace(heard, stderr=heard.stderr[end:][:cap], stderr_total=heard.stderr_total - end)
 
 
 def refusal(text: str, done: Completed, *, has_password: bool) -> SudoFailed:

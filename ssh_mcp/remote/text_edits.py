@@ -90,7 +90,11 @@ def _hunks(unified_diff: str) -> list[Hunk]:
     try:
         files = PatchSet(unified_diff if unified_diff.endswith("\n") else unified_diff + "\n")
     except UnidiffParseError as error:
-        raise InvalidArgument(f"unified_diff cannot be read: {error}.", "Give a unified diff of one file.") from None
+        reason = shown(str(error).strip(), 160)
+        raise InvalidArgument(
+            f"unified_diff cannot be read: {reason}.",
+            "Give a unified diff of one file: --- and +++ headers, then hunks whose lengths are right.",
+        ) from None
     if len(files) != 1 or not len(files[0]):
         raise InvalidArgument(
             f"unified_diff holds changes of {len(files)} files.", "Give a unified diff of one file, with its headers."

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from transports.api import OutputSink, StreamName
+from transports.errors import Heard
 from transports.openssh.frame import FrameDecoder, Processes, command_input, was_eaten
 from transports.openssh.session import Session
 
@@ -39,6 +40,10 @@ class Collector:
     def kept(self, stream: StreamName) -> bytes:
         """What was kept of a stream."""
         return bytes(self._parts[stream])
+
+    def heard(self) -> Heard:
+        """Both streams as far as they came."""
+        return Heard(self.kept("stdout"), self.kept("stderr"), self.totals["stdout"], self.totals["stderr"])
 
 
 class Execution:

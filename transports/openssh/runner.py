@@ -206,7 +206,11 @@ class Runner:
         execution = running.execution
         status = execution.status
         if not timed_out:
-            status = await self.judge(running)
+            try:
+                status = await self.judge(running)
+            except MasterLost as lost:
+                lost.heard = collector.heard()
+                raise
         code = -1 if timed_out or status is None else status
         return Completed(
             exit_code=code,

@@ -1,0 +1,50 @@
+"""What a command had said when its link was lost: what has arrived reaches the caller, guarded like any output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ssh_mcp.errors import CutShort
+from ssh_mcp.guard.shared import guard_for
+from transports.errors import MasterLost
+
+if TYPE_CHECKING:
+    from ssh_mcp.guard.guard import Guard
+    from ssh_mcp.remote.host import RemoteHost
+
+SHOWN_CHARS = 16_000
+"""The most that an error shows of one stream: its last characters, which tell how far the command came."""
+
+
+@contextmanager
+def output_told(host: RemoteHost) -> Iterator[None]:
+    """A MasterLost that comes out of the block and has heard its command becomes CutShort."""
+    try:
+        yield
+    except MasterLost as lost:
+        heard = lost.heard
+        if heard is None:
+            raise
+        guard = guard_for(host.policy.redaction)
+        parts = [
+            _shown(guard, "stdout", heard.stdout, heard.stdout_total),
+            _shown(guard, "stderr", heard.stderr, heard.stderr_total),
+        ]
+        told = "\n".join(part for part in parts if part)
+        raise CutShort(lost, told or "Nothing of its output had arrived.") from None
+
+
+def _shown(guard: Guard, name: str, kept: bytes, total: int) -> str:
+    if not total:
+        return ""
+    # All that was kept is guarded, and then cut: a secret must not lose the key before it that gives it away.
+    guarded = guard.text(kept, truncated=total > len(kept))
+    tail = guarded.text[-SHOWN_CHARS:]
+    if len(tail) < len(guarded.text):
+        tail = tail.partition("\n")[2] or tail
+    of = f" of the first {len(kept)}" if total > len(kept) else ""
+    which = f", the last {len(tail)} characters{of}" if len(tail) < len(guarded.text) else of and f",{of}"
+    remarks = "".join(f" {remark}" for remark in guarded.warnings)
+    return f"{name} until then ({total} bytes{which}):{remarks}\n{tail}".rstrip("\n")
