@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ssh_mcp.errors import PlatformNotSupported, Refusal, public_text
+from ssh_mcp.guard.aside import aside, weight
 from ssh_mcp.guard.shared import guard_for
 from ssh_mcp.remote.commands import seconds_for
 from ssh_mcp.results.exec import BroadcastResult, ExecResult
@@ -93,7 +94,7 @@ async def _run_one(call: Call, name: str, command: str, timeout: float | None, b
         logger.exception("%s broadcast to %s failed", call.record.correlation_id, name)
         board.errors[name] = f"RemoteError: The server failed on this host ({type(error).__name__}). Its log says why."
     else:
-        board.results[name] = guard_for(policy).result(result)
+        board.results[name] = await aside(weight(result), guard_for(policy).result, result)
 
 
 def _succeeded(result: ExecResult) -> bool:

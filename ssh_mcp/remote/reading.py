@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from ssh_mcp.errors import FileConflict, InvalidArgument, TooLarge
+from ssh_mcp.guard.aside import aside
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import Purpose
 from ssh_mcp.remote.file_arguments import Selection
@@ -273,7 +274,7 @@ class Reading:
         """A file's text with markers for its secrets."""
         cap = self._host.settings.ssh_edit_max_file_bytes
         canonical, size, piece = await self._again(path, Purpose.READ_REDACTED, selection, cap)
-        return as_redacted(self._host, canonical, size, piece, wanted)
+        return await aside(len(piece.data), as_redacted, self._host, canonical, size, piece, wanted)
 
     async def for_edit(self, where: Located) -> tuple[bytes, FileAttributes]:
         """A whole file that is to be changed: its bytes, and how it stands. Raises TooLarge. Two round trips."""

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from ssh_mcp.errors import FileConflict, InvalidArgument, TooLarge
+from ssh_mcp.guard.aside import aside
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.arguments import user as user_name
 from ssh_mcp.policy.paths import Purpose, decide, normalise_argument, with_resolved_restrictions
@@ -57,7 +58,7 @@ class SudoFiles:
         """A file's text with markers for its secrets."""
         canonical = await self._judged(path, Purpose.READ_REDACTED)
         found = await self._root.read(canonical, selection, self._host.settings.ssh_edit_max_file_bytes)
-        return as_redacted(self._host, canonical, found.size, found.piece, wanted)
+        return await aside(len(found.piece.data), as_redacted, self._host, canonical, found.size, found.piece, wanted)
 
     async def write(
         self, path: str, content: Content, mode: int | None, user: str | None, group: str | None
