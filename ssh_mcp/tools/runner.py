@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from ssh_mcp.audit.hooks import HookContext, Hooks
 from ssh_mcp.audit.sinks import Audit, AuditCall
 from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, public_text
+from ssh_mcp.guard.aside import aside, weight
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.remote.call import Call, ProgressSender, no_progress
 from ssh_mcp.remote.fleet import Fleet
@@ -69,7 +70,7 @@ class Runner:
             failure = error
             text = public_text(error)
             for guard in self._guards(call):
-                text = guard.text(text).text
+                text = (await aside(len(text), guard.text, text)).text
             raise ToolFailed(text) from None
         except Exception as error:
             failure = error
@@ -100,7 +101,7 @@ class Runner:
         result = await spec.function(**values)
         guarded = result
         for guard in self._guards(call):
-            guarded = guard.result(guarded)
+            guarded = await aside(weight(guarded), guard.result, guarded)
         warnings = getattr(guarded, "output_warnings", None)
         if warnings is not None:
             warnings.extend(w for w in call.warnings if w not in warnings)
