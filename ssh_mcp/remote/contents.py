@@ -23,6 +23,7 @@ from transports.api import FileAttributes, Files
 from transports.errors import FileError, FileErrorKind, TransportError
 
 if TYPE_CHECKING:
+    from ssh_mcp.inventory.model import PathPolicy
     from ssh_mcp.remote.file_arguments import Content
     from ssh_mcp.remote.host import RemoteHost
     from ssh_mcp.remote.places import Places

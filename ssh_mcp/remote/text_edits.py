@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Final, Literal
 
 from ssh_mcp.errors import FileConflict, InvalidArgument
+from ssh_mcp.inventory.values import shown
 
 if TYPE_CHECKING:
     from unidiff.patch import Hunk

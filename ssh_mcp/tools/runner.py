@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ssh_mcp")
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")
+_FAN_OUT = 1000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -60,6 +61,8 @@ class Runner:
         claimed = _claimed_host(arguments)
         if claimed is not None:
             record.host(claimed)
+        elif "hosts" in entry.input_schema.get("properties", {}):
+            record.hosts(_claimed_hosts(arguments))
         self.hooks.notify(HookContext.before(entry.name, entry.tier, claimed, record.correlation_id))
         call = Call(fleet=self.fleet, record=record, send_progress=send_progress)
         failure: BaseException | None = None
@@ -122,6 +125,13 @@ def _claimed_host(arguments: Mapping[str, Any]) -> str | None:
     """The host as the caller wrote it, until it is resolved: a refused name is audited too, if it looks like a name."""
     name = arguments.get("host", arguments.get("src_host"))
     return name if isinstance(name, str) and _NAME.fullmatch(name) else None
+
+
+def _claimed_hosts(arguments: Mapping[str, Any]) -> list[str]:
+    """Those of a fan-out, as the caller wrote them."""
+    names = arguments.get("hosts")
+    given = names[:_FAN_OUT] if isinstance(names, list) else []
+    return list(dict.fromkeys(n for n in given if isinstance(n, str) and _NAME.fullmatch(n)))
 
 
 def _note_hosts(record: AuditCall, hosts: list[RemoteHost]) -> None:

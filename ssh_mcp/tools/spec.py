@@ -8,12 +8,13 @@ parameter is the client's. Importing a tool module builds no schema: that is ``c
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic_core import PydanticCustomError
 
 from ssh_mcp.policy.tiers import Group, Tier
 from ssh_mcp.remote.call import Call
@@ -62,8 +63,28 @@ class ToolSpec:
             annotation = parameter.annotation
             if name in self.hosts:
                 annotation = Annotated[str, Field(min_length=1, max_length=255, description=HOST_HELP)]
-            fields[name] = (annotation, default)
+            fields[name] = (_no_boolean_as_number(annotation), default)
         return create_model(f"{self.name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
+
+
+def _no_boolean_as_number(annotation: Any) -> Any:
+    """A parameter that takes an integer but no boolean refuses true and false, which pydantic reads as 1 and 0."""
+    kinds = set(_kinds(annotation))
+    return Annotated[annotation, BeforeValidator(_not_boolean)] if int in kinds and bool not in kinds else annotation
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    inner = get_args(annotation)
+    if not inner:
+        yield annotation
+    for part in inner[:1] if get_origin(annotation) is Annotated else inner:
+        yield from _kinds(part)
+
+
+def _not_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "Input should be a number, not true or false")
+    return value
 
 
 REGISTRY: dict[str, ToolSpec] = {}

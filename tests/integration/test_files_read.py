@@ -321,6 +321,34 @@ async def test_redact_listed_files_go_through_the_redacted_reader_only(
         assert server.audit()[-1]["redact_bypass"]
 
 
+async def test_the_redacted_reader_sanitises_before_it_masks(
+    mcp_server: McpServerFactory, sshd: Sshd, place: Path
+) -> None:
+    """A key's name that a NUL or an escape sequence cuts, and UTF-16, hid the secret behind it."""
+    (place / "a.conf").write_bytes(b"pass\0word=canary-1\np\x1b[0massword: canary-2\n\x1b[31mport\x1b[0m = 80\n")
+    (place / "u.conf").write_bytes("password = canary-three-3\r\nport = 80\r\n".encode("utf-16-le"))
+    (place / "plain.conf").write_bytes(b"\tport = 80\r\n\f# \xc3\xa4\n")
+    async with mcp_server({"web": sshd}) as server:
+        for name in ("a.conf", "u.conf"):
+            masked = await server.call("ssh_read_redacted", host="web", path=f"{place}/{name}")
+            assert "canary" not in masked["content"]
+            assert "port = 80" in masked["content"].replace("\r", "")
+            assert not set("\0\x1b") & set(masked["content"])
+            assert any("were removed from the text" in w for w in masked["output_warnings"])
+        plain = await server.call("ssh_read_redacted", host="web", path=f"{place}/plain.conf")
+        assert (plain["content"], plain["output_warnings"]) == ("\tport = 80\r\n\f# ä\n", [])
+
+
+async def test_the_redacted_reader_says_how_to_get_at_a_file_over_its_cap(
+    mcp_server: McpServerFactory, sshd: Sshd, place: Path
+) -> None:
+    (place / "big.log").write_text("line\n" * 100)
+    async with mcp_server({"web": sshd}, ssh_edit_max_file_bytes=100) as server:
+        masked = await server.call("ssh_read_redacted", host="web", path=f"{place}/big.log")
+        assert (masked["content"], masked["truncated"], masked["size_original"]) == ("", True, 500)
+        assert "last_lines" in masked["output_warnings"][0]
+
+
 FLIPPER = """
 import os, sys, time
 place, outside = sys.argv[1:]

@@ -384,6 +384,7 @@ async def test_a_listed_files_diff_is_not_shown(mcp_server: McpServerFactory, ho
     async with mcp_server({"web": host}) as server:
         done = await server.call("ssh_sudo_edit", host="web", path=f"{place}/.env", old_string="A=1", new_string="A=2")
         assert done["diff"] is None
+        assert done["output_warnings"] == ["No diff is shown, for the file is redact-listed."]
     assert (place / ".env").read_text() == f"A=2\nX={SECRET}\n"
 
 

@@ -139,6 +139,13 @@ def test_what_is_no_change_of_one_file_is_refused(diff: str) -> None:
         text_edits.patch("one\ntwo\nthree\n", diff, "/f")
 
 
+def test_a_diff_that_cannot_be_read_is_refused_in_one_line() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        text_edits.patch("one\n", "@@ -1,1 +1,1 @@\n-one\n+two\n", "/f")
+    assert "\n" not in str(caught.value)
+    assert "headers" in str(caught.value)
+
+
 def test_a_long_diff_is_cut_and_says_so() -> None:
     old = "".join(f"line {n}\n" for n in range(2900))
     few = "".join(f"line {n}\n" for n in range(1200))

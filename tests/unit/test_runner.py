@@ -6,11 +6,12 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import pytest
 from fastmcp import Client
+from pydantic import Field
 
 from ssh_mcp.app import App, build
 from ssh_mcp.errors import PathNotAllowed
@@ -19,6 +20,7 @@ from ssh_mcp.remote.call import Call
 from ssh_mcp.remote.host import RemoteHost
 from ssh_mcp.results.base import Ours, Raw, Warned
 from ssh_mcp.settings import Settings
+from ssh_mcp.tools import catalogue
 from ssh_mcp.tools.catalogue import Entry
 from ssh_mcp.tools.registered import RegisteredTool
 from ssh_mcp.tools.runner import ToolFailed
@@ -152,6 +154,37 @@ async def test_wrong_arguments_are_refused_without_their_values(app: App, regist
         with pytest.raises(ToolFailed, match=r"^InvalidArgument: ") as caught:
             await app.runner.run(entry_for(REGISTRY["number_tool"]), arguments)
         assert SECRET not in str(caught.value)
+
+
+async def test_true_and_false_are_no_numbers_though_digits_in_text_are(app: App, registered: None) -> None:
+    """pydantic reads true as 1: ``mode: true`` made files of mode 0001."""
+
+    @tool(group="host", tier=Tier.READ)
+    async def mode_tool(
+        mode: int | str = 420, top: Annotated[int, Field(ge=1)] = 20, timeout: int | None = None, *, force: bool = False
+    ) -> Probe:
+        """Probe."""
+        return Probe(host="web", text=f"{mode} {top} {timeout} {force}", ours="", raw="")
+
+    entry = entry_for(REGISTRY["mode_tool"])
+    for name in ("mode", "top", "timeout"):
+        with pytest.raises(ToolFailed, match=rf"^InvalidArgument: .*{name}.*not true or false"):
+            await app.runner.run(entry, {name: True})
+    result = await app.runner.run(entry, {"mode": "0600", "top": "5", "timeout": None, "force": True})
+    assert result.text == "0600 5 None True"  # type: ignore[attr-defined]
+
+
+async def test_a_fan_out_with_wrong_arguments_is_audited_as_one(app: App) -> None:
+    entry = next(e for e in catalogue.read() if e.name == "ssh_broadcast")
+    for arguments, hosts in (
+        ({"hosts": ["web", "a b", "web"], "command": 5}, ["web"]),
+        ({"hosts": "web", "command": "id"}, None),
+        ({}, None),
+    ):
+        with pytest.raises(ToolFailed, match=r"^InvalidArgument: "):
+            await app.runner.run(entry, arguments)
+        line = audit_lines(app)[-1]
+        assert (line["host"], line.get("hosts"), line["error"]) == ("?", hosts, "InvalidArgument")
 
 
 async def test_without_a_writable_audit_only_read_tools_run(app: App, registered: None, tmp_path: Path) -> None:
