@@ -16,6 +16,7 @@ from itertools import accumulate
 from pydantic_core import SchemaValidator, core_schema
 
 from ssh_mcp.redaction.gate_patterns import FILE_STEMS, NARROW, WIDE_LOWER, WIDE_PLAIN, Look
+from ssh_mcp.redaction.marked import MARKS
 
 BLOCK = 65_536
 """Characters asked about at once, up to the next line end; a hit is narrowed down to ``CHUNK``, then to lines."""
@@ -40,6 +41,7 @@ _LOWER: _Asks = tuple((True, _validator(f"(?-u:{p})")) for p in WIDE_LOWER)
 _PLAIN: _Asks = tuple((False, _validator(f"(?-u:{p})")) for p in WIDE_PLAIN)
 _WIDE: _Asks = _LOWER + _PLAIN
 _FILE: _Asks = ((True, _validator(f"(?-u:{FILE_STEMS})")), *_LOWER[2:], *_PLAIN)
+_HAS_MARK = _validator("|".join(re.escape(mark) for mark in MARKS))
 _NARROW = tuple((what, _validator("|".join(patterns))) for what, patterns in NARROW)
 
 
@@ -83,7 +85,11 @@ class Gate:
         ``hot``, and wider.
         """
         text = self._probe(text)
-        return "Secret" in text or bool(_Cased(text, text.lower()).asked(self._wide, 0, len(text)))
+        return "Secret" in text or _HAS_MARK(text) or bool(_Cased(text, text.lower()).asked(self._wide, 0, len(text)))
+
+    def marked(self, text: str) -> bool:
+        """Whether one of the marks of ``redaction.marked`` stands in ``text``."""
+        return _HAS_MARK(self._probe(text))
 
     def named(self, text: str) -> bool:
         """Whether any line of ``text`` may hold a secret or so much as the name of one."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ssh_mcp.redaction import blocks, commands, kubernetes, kv, phrases, shapes
+from ssh_mcp.redaction import blocks, commands, kubernetes, kv, marked, phrases, shapes
 from ssh_mcp.redaction.cursor import Lines
+from ssh_mcp.redaction.folding import fold
 from ssh_mcp.redaction.gate_patterns import Look
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.pem import KeyBlocks
@@ -14,6 +15,15 @@ from ssh_mcp.redaction.talk import Reading
 
 def find(text: str, rules: Rules, reading: Reading = Reading.OUTPUT) -> tuple[list[Span], int | None]:
     """Spans of every secret, unsorted, and where a key block begins that the text's end cuts off."""
+    folded = fold(text)
+    out, opened = _find(folded.text, rules, reading)
+    if folded.moved:
+        out = [s._replace(start=folded.origin(s.start), end=folded.end(s.end)) for s in out]
+        opened = None if opened is None else folded.origin(opened)
+    return out, opened
+
+
+def _find(text: str, rules: Rules, reading: Reading) -> tuple[list[Span], int | None]:
     out: list[Span] = []
     key_blocks = KeyBlocks(text)
     keys = rules.keys
@@ -33,6 +43,8 @@ def find(text: str, rules: Rules, reading: Reading = Reading.OUTPUT) -> tuple[li
             out += phrases.told(stretch)
         if Look.COMMANDS in look and keys.default_words:
             out += commands.scan(text, start, end)
+    if keys.default_words and rules.gate.marked(text):
+        out += marked.spans(text, keys)
     if "Secret" in text:
         out += kubernetes.spans(text)
     return out, key_blocks.opened

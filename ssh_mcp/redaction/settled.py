@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ssh_mcp.redaction import kubernetes
+from ssh_mcp.redaction import kubernetes, marked
 from ssh_mcp.redaction.blocks import BLOCK, VARIABLE
+from ssh_mcp.redaction.folding import fold
 from ssh_mcp.redaction.kv import KEY_VALUE, LIST_END, list_limit
 from ssh_mcp.redaction.pem import HEADLESS, KeyBlocks, body_above
 from ssh_mcp.redaction.phrases import FLAG_AT_END
@@ -62,11 +63,21 @@ def settled(text: str, reaches: list[Reach]) -> int:
 
 def find(text: str, rules: Rules) -> list[Reach]:
     """All reaches of ``text``."""
+    folded = fold(text)
+    out = _find(folded.text, rules)
+    if not folded.moved:
+        return out
+    return [r._replace(begin=folded.origin(r.begin), end=r.end and folded.origin(r.end)) for r in out]
+
+
+def _find(text: str, rules: Rules) -> list[Reach]:
     out = [Reach(t.begin, t.end, *_assumed(t.indent)) for t in kubernetes.undecided(text)]
     if any(mark in text for mark in _KEY_MARKS):
         out += _key_blocks(text, rules)
     for start, end, _ in rules.gate.hot(text, file=True):
         out += _of_line(text, start, end, rules)
+    if rules.keys.default_words and rules.gate.marked(text):
+        out += [Reach(*reach) for reach in marked.reaches(text, rules.keys)]
     return out
 
 

@@ -1,0 +1,279 @@
+"""Secrets that only a fixed mark gives away: the talk of mail, file and chat servers, hash dumps, ``chpasswd`` lists.
+
+A mark is a literal, looked for in all of the text at once; the grammar behind it is asked only of the lines that hold
+one. What such a line announces stands on the lines below it: ``reaches`` says how far, so that no stream is cut there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ssh_mcp.redaction.keys import KeyMatcher, Strength
+from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.quoting import Place
+from ssh_mcp.redaction.values import is_constant, is_marker, is_reference, is_status, looks_random
+
+_LINE_MAX = 4_096
+"""Characters of a line in which a mark is looked at."""
+_LIST_LINES = 200
+"""Lines of a list of accounts."""
+
+_PASS = re.compile(r"(?:^|[^\w/])PASS[ \t]+(?!:)([^\s\"][^\r\n\"]{0,255}?)\"?[ \t]*\r?$", re.MULTILINE)
+_BASE64_WORD = re.compile(r"(?:^|[ \t])(?!VXNlcm5hbWU6|UGFzc3dvcmQ6)([A-Za-z0-9+/]{4,1024}={0,2})[ \t]*\r?$")
+_NEXT_PASSWORD = re.compile(r"^[ \t]*(?:password|passwd|pass)[ \t]+[\"']?([^\s\"']{1,256})[\"']?[ \t]*\r?$")
+
+
+class _Exchange(NamedTuple):
+    """A line that ``above`` matches, and what stands within ``lines`` lines below it. ``named``: group 1 is a name."""
+
+    mark: str
+    above: re.Pattern[str]
+    below: re.Pattern[str]
+    lines: int
+    named: bool = False
+
+
+_EXCHANGES = (
+    _Exchange("USER ", re.compile(r"(?:^|[^\w/])USER [^\s\"]{1,128}\"?[ \t]*\r?$"), _PASS, 6),
+    _Exchange("331 ", re.compile(r"(?:^|[ \t])331[ \-]"), _PASS, 3),
+    _Exchange("334 VXNlcm5hbWU6", re.compile(r"334 VXN"), _BASE64_WORD, 1),
+    _Exchange("334 UGFzc3dvcmQ6", re.compile(r"334 UGF"), _BASE64_WORD, 1),
+    _Exchange("login ", re.compile(r"^[ \t]*login[ \t]+\S{1,128}[ \t]*\r?$"), _NEXT_PASSWORD, 2),
+    _Exchange("user ", re.compile(r"^[ \t]*user[ \t]+\S{1,128}[ \t]*\r?$"), _NEXT_PASSWORD, 2),
+    _Exchange(
+        ') "',
+        re.compile(r"^[ \t]*\d{1,4}\) \"([\w.\-]{1,100})\"[ \t]*\r?$"),
+        re.compile(r"^[ \t]*\d{1,4}\) \"([^\"\r\n]{1,512})\"[ \t]*\r?$"),
+        1,
+        named=True,
+    ),
+    _Exchange(
+        "]=>",
+        re.compile(r"^[ \t]*\[\"([\w.\-]{1,100})\"[^\]\n]{0,100}\]=>[ \t]*\r?$"),
+        re.compile(r"^[ \t]*string\(\d{1,9}\) \"([^\n]{1,2048})\"[ \t]*\r?$"),
+        1,
+        named=True,
+    ),
+    _Exchange(
+        'form-data; name="',
+        re.compile(r"form-data; name=\"([\w.\-\[\]]{1,100})\"[ \t]*\r?$"),
+        re.compile(r"^([^\r\n]{1,512})\r?$"),
+        1,
+        named=True,
+    ),
+    _Exchange(
+        "Password for the [",
+        re.compile(r"Password for the \[\w+\] user"),
+        re.compile(r"^New value: (\S{8,256})[ \t]*\r?$"),
+        2,
+    ),
+)
+_ON_ONE_LINE: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ('"PASS ', re.compile(r"\"PASS ([^\s\"<][^\"\r\n]{0,255})\"")),
+    (
+        " LOGIN ",
+        re.compile(
+            r"(?:^|[ \t>])[A-Za-z]{0,5}\d{1,6} LOGIN (?:\"[^\"\n]{1,128}\"|[^\s\"]{1,128}) "
+            r"\"?([^\"\r\n]{1,256}?)\"?[ \t]*\r?$"
+        ),
+    ),
+    ("IDENTIFY ", re.compile(r"(?i)NickServ[^\n]{0,40}IDENTIFY (?:\S{1,64} )?(\S{3,256})[ \t]*\r?$")),
+    ('"AUTH" ', re.compile(r"\"AUTH\" (?:\"[^\"\n]{1,128}\" )?\"([^\"\r\n]{1,512})\"[ \t]*\r?$")),
+    (
+        "> AUTH ",
+        re.compile(r"^\S{1,80}:\d{1,5}(?:\[\d{1,2}\])?> AUTH (?:[^\s\"]{1,128} )?\"?([^\s\"]{1,512})\"?[ \t]*\r?$"),
+    ),
+    (" crypt ", re.compile(r"\d crypt [\w\-:]{3,64} ([0-9a-f]{32,256}) \d")),
+    (") 0x", re.compile(r"(?:auth|auth-trunc|enc|aead) \S{1,64} (0x[0-9a-f]{16,512})")),
+    ('"kty"', re.compile(r"\"(?:d|k)\"[ \t]{0,4}:[ \t]{0,4}\"([\w\-]{20,4096})\"")),
+    (
+        "mnemonic",
+        re.compile(r"mnemonic[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?((?:[a-z]{3,8} ){11,23}[a-z]{3,8})(?![a-z])"),
+    ),
+    (
+        "phrase",
+        re.compile(
+            r"(?i:(?:seed|recovery|secret)[ _\-]?phrase)[\"']?[ \t]{0,4}[:=][ \t]{0,4}"
+            r"[\"']?((?:[a-z]{3,8} ){11,23}[a-z]{3,8})(?![a-z])"
+        ),
+    ),
+    ("passwd/", re.compile(r"\bpasswd/[\w\-]*password[\w\-]*[ \t]+password[ \t]+(\S{1,256})")),
+    ("rootpw ", re.compile(r"^[ \t]*rootpw[ \t]+--plaintext[ \t]+(\S{1,256})")),
+    ("SQLConnectInfo ", re.compile(r"^[ \t]*SQLConnectInfo[ \t]+\S{1,256}[ \t]+\S{1,128}[ \t]+(\S{1,256})")),
+    ("cache_peer ", re.compile(r"^[ \t]*cache_peer [^\n]{1,200}? login=[^\s:*]{1,128}:(\S{1,256})")),
+    ("etcdctl ", re.compile(r"etcdctl [^\n]{0,200}?--user[ =][^\s:]{1,128}:(\S{1,256})")),
+    (
+        "nmcli ",
+        re.compile(
+            r"nmcli [^\n]{0,200}? (?:password|psk|wifi-sec\.psk|802-11-wireless-security\.psk) [\"']?([^\s\"']{1,128})"
+        ),
+    ),
+    ("gh secret set ", re.compile(r"gh secret set [^\n]{0,200}?(?:--body|-b)[ =][\"']?([^\s\"']{1,512})")),
+    ("expdp ", re.compile(r"(?:^|[ \t])expdp [^\s/]{1,64}/([^\s@]{1,128})")),
+    ("impdp ", re.compile(r"(?:^|[ \t])impdp [^\s/]{1,64}/([^\s@]{1,128})")),
+    ("alias set ", re.compile(r"\bmc alias set \S{1,64} \S{1,256} \S{1,128} (\S{8,128})")),
+    ("rabbitmqadmin ", re.compile(r"rabbitmqadmin [^\n]{0,200}?(?:-p|--password)[ =](\S{1,256})")),
+    ("vncpasswd ", re.compile(r"vncpasswd [^\n]{0,60}?<<<[ \t]*[\"']?([^\s\"']{1,128})")),
+    (
+        "snmp",
+        re.compile(
+            r"snmp(?:walk|get|set|bulkwalk|getnext) [^\n]{0,200}?-c[ \t]*(?!public\b|private\b)([^\s\-]\S{2,128})"
+        ),
+    ),
+    ("password for ", re.compile(r"(?i)\bpassword for [\w.@\-]{1,128}: (?=\S*\d)(?=\S*[A-Za-z])(\S{6,256})[ \t]*\r?$")),
+    (
+        "| pass",
+        re.compile(
+            r"^[ \t]*\|[ \t]*\w{0,40}pass(?:word|wd|phrase)?[ \t]*\|[ \t]*"
+            r"(?=[^|\n]*[0-9!@#$%^&*])([^\s|]{5,256})[ \t]*\|[ \t]*\r?$"
+        ),
+    ),
+    (
+        "<td>",
+        re.compile(
+            r"(?i)<t[hd]>(?:\w+ )?(?:password|passwort|api key|token|secret)</t[hd]>\s{0,9}<td>([^<>\s]{4,256})</td>"
+        ),
+    ),
+)
+_NTLM = re.compile(r":((?:[0-9A-Fa-f]{32}|X{32}|NO PASSWORD\*{21}):[0-9A-Fa-f]{32})(?=:)")
+_JAR = re.compile(
+    r"^[^\s]{3,256}\t(?:TRUE|FALSE)\t[^\t\n]{1,256}\t(?:TRUE|FALSE)\t\d{1,12}\t([^\t\n]{1,256})\t([^\t\r\n]{8,4096})\r?$"
+)
+_CHPASSWD = re.compile(r"^([ \t]*)(?:- )?[\"']?chpasswd[\"']?:[ \t]*\r?$")
+_HEREDOC = re.compile(r"chpasswd[^\n]{0,80}?<<-?[ \t]*[\"']?(\w{1,40})[\"']?")
+_ACCOUNT = re.compile(r"^[ \t]*(?:- )?[\"']?([A-Za-z_][\w.\-]{0,63}):([^\s\"'][^\r\n\"']{0,255}?)[\"']?[ \t]*\r?$")
+_GENERATED = frozenset({"RANDOM", "R"})
+_OTHER_MARKS = ("chpasswd", "\tTRUE\t", "\tFALSE\t", ":XXXXXXXX", ":aad3b435", ":NO PASS")
+
+MARKS = tuple(e.mark for e in _EXCHANGES) + tuple(m for m, _ in _ON_ONE_LINE) + _OTHER_MARKS
+"""What a text must hold for anything here to be found in it."""
+
+
+def spans(text: str, keys: KeyMatcher) -> list[Span]:
+    """Everything of this module in ``text``, which holds one of ``MARKS``."""
+    out: list[Span] = []
+    for exchange in _EXCHANGES:
+        for begin, end in _lines_with(text, exchange.mark):
+            if (above := exchange.above.search(text[begin:end])) and _may_name(exchange, above, keys):
+                out += _answer(text, end, exchange)
+    for mark, pattern in _ON_ONE_LINE:
+        for begin, end in _lines_with(text, mark):
+            out += [_span(begin, m) for m in pattern.finditer(text[begin:end]) if _is_literal(m[1])]
+    return out + _dumps(text, keys) + _accounts(text)
+
+
+def reaches(text: str, keys: KeyMatcher) -> Iterator[tuple[int, int | None]]:
+    """From each line that announces something to behind the last line in which it may stand; None: not there yet."""
+    for exchange in _EXCHANGES:
+        for begin, end in _lines_with(text, exchange.mark):
+            if (above := exchange.above.search(text[begin:end])) and _may_name(exchange, above, keys):
+                yield begin, _below(text, end, exchange.lines)
+    for begin, end in _lines_with(text, "chpasswd"):
+        if _CHPASSWD.match(text[begin:end]) or _HEREDOC.search(text[begin:end]):
+            yield begin, _list_end(text, begin, end)
+
+
+def _may_name(exchange: _Exchange, above: re.Match[str], keys: KeyMatcher) -> bool:
+    return not exchange.named or keys.strength(above[1].strip("[]")) is Strength.STRONG or above[1] in _DIRECTIVES
+
+
+_DIRECTIVES = frozenset({"requirepass", "masterauth", "tls-key-file-pass"})
+
+
+def _lines_with(text: str, mark: str) -> Iterator[Place]:
+    """Bounds of the lines that hold ``mark``, without their line ends; of a very long one what is near it."""
+    at = text.find(mark)
+    while at >= 0:
+        begin = text.rfind("\n", max(0, at - _LINE_MAX), at) + 1 or max(0, at - _LINE_MAX)
+        end = text.find("\n", at, at + _LINE_MAX)
+        end = min(len(text), at + _LINE_MAX) if end < 0 else end
+        yield begin, end
+        at = text.find(mark, end)
+
+
+def _following(text: str, at: int) -> Iterator[Place]:
+    """The lines below the one that ends at ``at``."""
+    while at < len(text) and (nl := text.find("\n", at)) >= 0 and nl + 1 < len(text):
+        end = text.find("\n", nl + 1)
+        at = len(text) if end < 0 else end
+        yield nl + 1, at
+
+
+def _answer(text: str, at: int, exchange: _Exchange) -> list[Span]:
+    left = exchange.lines
+    for begin, end in _following(text, at):
+        line = text[begin : min(end, begin + _LINE_MAX)]
+        if not line.strip():
+            continue
+        if m := exchange.below.search(line):
+            return [_span(begin, m)] if _is_literal(m[1]) else []
+        left -= 1
+        if not left:
+            break
+    return []
+
+
+def _below(text: str, at: int, count: int) -> int | None:
+    """Behind the ``count``-th line below that is not blank; None where the text ends before."""
+    for begin, end in _following(text, at):
+        count -= not text[begin:end].isspace() and end > begin
+        if not count:
+            return end + 1 if end < len(text) else None
+    return None
+
+
+def _span(offset: int, m: re.Match[str]) -> Span:
+    return Span(offset + m.start(1), offset + m.end(1), "key")
+
+
+def _is_literal(value: str) -> bool:
+    return not (is_reference(value) or is_marker(value) or is_constant(value) or is_status(value) or "<sha:" in value)
+
+
+def _dumps(text: str, keys: KeyMatcher) -> list[Span]:
+    """Hash dumps of Windows and Samba accounts, and browsers' cookie files."""
+    out: list[Span] = []
+    for mark in (":XXXXXXXX", ":aad3b435", ":NO PASS"):
+        for begin, end in _lines_with(text, mark):
+            out += [_span(begin, m)._replace(kind="hash") for m in _NTLM.finditer(text[begin:end])]
+    for mark in ("\tTRUE\t", "\tFALSE\t"):
+        for begin, end in _lines_with(text, mark):
+            m = _JAR.match(text[begin:end])
+            if m and (keys.strength(m[1]) or looks_random(m[2])) and not is_marker(m[2]):
+                out.append(Span(begin + m.start(2), begin + m.end(2), "key", m[1]))
+    return out
+
+
+def _accounts(text: str) -> list[Span]:
+    """``user:password`` lines below cloud-init's ``chpasswd:`` and in what is fed to chpasswd(8)."""
+    out: list[Span] = []
+    for begin, end in _lines_with(text, "chpasswd"):
+        line = text[begin:end]
+        if not (_CHPASSWD.match(line) or _HEREDOC.search(line)):
+            continue
+        stop = _list_end(text, begin, end) or len(text)
+        for low, high in _following(text, end):
+            if low >= stop:
+                break
+            m = _ACCOUNT.match(text[low:high])
+            if m and m[2] not in _GENERATED and _is_literal(m[2]):
+                out.append(Span(low + m.start(2), low + m.end(2), "key", m[1]))
+    return out
+
+
+def _list_end(text: str, begin: int, end: int) -> int | None:
+    """Where a list ends that the line announces: at the heredoc's word, or at the first line not indented deeper."""
+    line = text[begin:end]
+    heredoc = _HEREDOC.search(line)
+    depth = len(line) - len(line.lstrip())
+    done: Callable[[str], bool] = (
+        (lambda below: below.strip() == heredoc[1])
+        if heredoc
+        else (lambda below: bool(below.strip()) and len(below) - len(below.lstrip()) <= depth)
+    )
+    for count, (low, high) in enumerate(_following(text, end)):
+        if done(text[low:high]) or count == _LIST_LINES:
+            return low
+    return None
