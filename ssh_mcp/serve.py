@@ -22,6 +22,8 @@ from transports.errors import TransportError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from anyio.abc import TaskGroup
+
     from ssh_mcp.app import App
     from ssh_mcp.settings import Settings
 
@@ -137,18 +139,29 @@ async def _main(app: App, http: dict[str, Any] | None, end_telemetry: Callable[[
         return
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(preload, app.fleet)
-        if sys.platform != "win32":
-            from ssh_mcp.stdin import stoppable
-
-            tasks.start_soon(_stop_on_signal, stoppable())
-        await app.server.run_stdio_async(show_banner=False)
+        if sys.platform == "win32":
+            await app.server.run_stdio_async(show_banner=False)
+        else:
+            await _serve_stdio(app, tasks)
         tasks.cancel_scope.cancel()
     end_telemetry()
-    # A thread may still be blocked reading stdin; everything of ours is closed by now.
+    # A thread may still be blocked (on Windows reading stdin); everything of ours is closed by now.
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+async def _serve_stdio(app: App, tasks: TaskGroup) -> None:
+    from ssh_mcp.stdio import claim, hand_over
+
+    reading, writing = claim()
+    tasks.start_soon(_stop_on_signal, reading.end)
+    hand_over(reading, writing)
+    try:
+        await app.server.run_stdio_async(show_banner=False)
+    finally:
+        writing.restore()
 
 
 async def _stop_on_signal(stop: Callable[[], None]) -> None:
