@@ -108,7 +108,7 @@ def _words(value: object, env: Env) -> tuple[str, ...]:
     found = _strings(value, env)
     for word in found:
         if not word.strip() or values.has_control(word):
-            raise BadValue(f"{shown(word) or 'an empty entry'} cannot be used", "Write plain words.")
+            raise BadValue(f"{shown(word) if word else 'an empty entry'} cannot be used", "Write plain words.")
     return found
 
 

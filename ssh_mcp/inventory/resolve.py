@@ -42,7 +42,7 @@ class Inventory:
         """The host that ``name`` means: alias, hostname, or an allowlisted name. Raises HostNotAllowed, HostBlocked."""
         policy = self.hosts.get(name) or self._by_hostname(name) or self._outside(name)
         if policy is None:
-            raise HostNotAllowed(f"{shown(name) or 'An empty name'} is not a known host.", self._hint(name))
+            raise HostNotAllowed(f"{shown(name) if name else 'An empty name'} is not a known host.", self._hint(name))
         self._check_names(policy, (name,))
         return policy
 

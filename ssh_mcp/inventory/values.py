@@ -33,8 +33,8 @@ class BadValue(ValueError):
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """``value`` for a message: one line, escaped, bounded."""
-    text = value if isinstance(value, str) else repr(value)
+    """``value`` for a message: one line, escaped, bounded, and to be seen where it is empty."""
+    text = (value or "''") if isinstance(value, str) else repr(value)
     text = text[: limit + 1].encode("unicode_escape").decode("ascii") if not _plain(text) else text
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

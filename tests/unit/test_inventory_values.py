@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.inventory import values
 from ssh_mcp.inventory.values import BadValue
+from ssh_mcp.policy import arguments
 from transports.openssh.argv import check_name, check_user
 
 LIKELY = st.text(st.sampled_from(string.punctuation + "ab1 \t\n\0é\u200b\u2028"), max_size=8)
@@ -79,3 +81,9 @@ def test_shown_text_is_one_bounded_printable_line(text: str) -> None:
     out = values.shown(text * 20)
     assert len(out) <= 80
     assert out.isprintable()
+
+
+def test_an_empty_value_is_seen_in_a_message() -> None:
+    assert values.shown("") == "''"
+    with pytest.raises(InvalidArgument, match=r"^'' is no name or id\."):
+        arguments.container("")
