@@ -18,6 +18,8 @@ _NAME_KEY = r"(?:name|key|param(?:eter)?_?(?:name|key)|env_?var|variable|option|
 _VALUE_KEY = (
     r"(?:value|val|default|content|defaultvalue|secret_?value|param(?:eter)?_?value|data|current|string_?value)"
 )
+_PAIR_HEAD = re.compile(rf"(?i)(?<![\w.\-])[\"']?{_NAME_KEY}[\"']?+[ \t]{{0,9}}+[:=]")
+"""How ``_PAIR`` begins, all on one line: looked for in the stretch alone, the rest is only asked behind one."""
 _PAIR = re.compile(
     rf"""(?ix)
     (?<![\w.\-]) ["']? {_NAME_KEY} ["']?+ [ \t]{{0,9}}+ (?:=>|[:=]) [ \t]{{0,9}}+ ["']?+ ([\w.\-/]{{1,100}}+) ["']?+
@@ -102,10 +104,12 @@ def pairs(s: Stretch) -> list[Span]:
     at = s.start
     for _ in range(_LINES_ABOVE if at else 0):
         at = text.rfind("\n", max(0, at - 300), max(0, at - 1)) + 1
-    while m := _PAIR.search(text, at, min(len(text), s.end + _PAIR_REACH)):
-        if m.start() >= s.end:
-            break
-        at = m.end(1)
+    limit = min(len(text), s.end + _PAIR_REACH)
+    while head := _PAIR_HEAD.search(text, at, s.end):
+        m = _PAIR.match(text, head.start(), limit)
+        at = m.end(1) if m else head.start() + 1
+        if not m:
+            continue
         if s.keys.strength(m[1]) and (place := _pair_value(s, m.end())):
             place = without_reference(text, place)
             if s.is_secret(m[1], text[slice(*place)]):

@@ -85,7 +85,7 @@ _COMPILED = tuple(
     for p, a in _RULES
 )
 _CHPASSWD = re.compile(
-    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?[\"']?([^\s:\"'|]{1,64}):([^\"'\n|]{1,256}?)"
+    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+|'%s\\n'[ \t]+)?[\"']?([^\s:\"'|]{1,64}):([^\"'\n|]{1,256}?)"
     r"(?:\\n)?[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?(?:/usr/sbin/)?chpasswd"
 )
 _PIPED = re.compile(

@@ -50,7 +50,7 @@ _TOLD = r"[ \t]+(?:(?:is|was|set to|changed to|generated)[ \t:=]|for [a-hj-z'\"]
 WIDE_LOWER = (
     # A name, and what makes it one: a separator and a value, a closing tag, a directive's value, a sentence.
     (
-        rf"(?:(?:pass|pwd|secret|cred|psk|masterauth){_NAME}|token(?:[a-hj-rt-z0-9_.\-]{_NAME})?|pw)"
+        rf"(?:(?:pass|pwd|secret|cred|psk|masterauth|kennwort|senha|wachtwoord){_NAME}|token(?:[a-hj-rt-z0-9_.\-]{_NAME})?|pw)"
         rf"(?:{_CLOSED}{_FIRST}|{_TYPED}|[ \t]+[\"']|{_DIRECTIVE}|{_ATTRIBUTE}|{_TOLD}|(?:%22)?%3[ad][^\s])"
     ),
     rf"(?:{_KEY_KINDS})[_\-]key{_NAME}{_CLOSED}{_FIRST}",
@@ -59,6 +59,8 @@ WIDE_LOWER = (
         rf"(?:auth|bearer|cookie|sess|jwt|dsn|salt|signature|private|tokens|key){_NAME}"
         rf"(?:{_CLOSED}{_DIGIT_OR_LONG}|{_TYPED}|{_ATTRIBUTE}|[ \t]+[0-9][ \t]+[^\s]{{4}}|(?:%22)?%3[ad][^\s])"
     ),
+    # A name whose value stands below, or in braces.
+    rf"(?:pass|pwd|secret|token|cred|psk|key){_NAME}[\"']?[ \t]*(?:=>|[:=])[ \t]*(?:[{{(]|#|\r?(?:\n|$))",
     r"(?:sig=|sid=|sig:|sid:|sig\"|sid\"|sig'|sid')[^\s]{4}|(?:irepass|terauth|rpcpassword|th_pass|ndpw|otpw)[ \t]+\S",
     # The value of a pair whose name stands on a line above.
     r"val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]",
@@ -94,7 +96,7 @@ WIDE_PLAIN = (
     (
         r"(?:NR(?:AK|JS|II|AA|RA)-|lin_api_|(?:secret|ntn)_|fig[dour]_|dp\.[ps]t\.|dp\.(?:ct|sa|scim|audit)\.|pul-|pscale_"
         r"|tskey-|dckr_|AT(?:ATT3|CTT3|BB)|sntry|nfp_|HRKU-|PMAK-|SWMTKN-|lsv2_|CCIPAT|CFPAT|vercel_blob"
-        r"|FlyV1|fo1_|EZ[AT]K)[A-Za-z0-9_.\- ]{6}"
+        r"|FlyV1|fo1_|EZ[AT]K|xkeysib-|s[gq][apu]_|ops_eyJ|LTAI|AKID)[A-Za-z0-9_.\- ]{6}"
     ),
     r"sb[pr]?_[A-Za-z0-9_]{20}|EAA[A-Z][A-Za-z0-9]{12}|(?:SK|key-|K10)[0-9a-f]{6}|-us[0-9]|\.atlasv1\.|:AA[\w\-]{33}",
     r"(?:M[DTjz]|N[DTjz]|O[DT])[A-Za-z0-9_\-]{20,26}\.|Q~|hooks\.slack\.com/|/webhooks/|webhook\.office",
@@ -108,7 +110,10 @@ WIDE_PLAIN = (
     r"\*[0-9A-F]{16}|\{(?:S?SHA|S?MD5|CRYPT|PBKDF2|BLF|ARGON2|SCRAM)",
 )
 """Asked of the text as it stands."""
-FILE_STEMS = "token|pass|secret|key|auth|cred|pwd|pw|cookie|sess|jwt|bearer|dsn|private|salt|signature|psk|sig|sid|val"
+FILE_STEMS = (
+    "kennwort|senha|wachtwoord"
+    "|token|pass|secret|key|auth|cred|pwd|pw|cookie|sess|jwt|bearer|dsn|private|salt|signature|psk|sig|sid|val"
+)
 """Enough for a line of a configuration file to be looked at, in lower case."""
 
 _N = r"[A-Za-z0-9_.\-]*"
@@ -117,7 +122,7 @@ _PREFIXES = (
     r"|xox[abeoprs]|xapp-|(?:sk|rk|rzp)_(?:live|test|prod)_|pk_sec_|whsec_|npm_|pypi-|rubygems_|SG\.|AIza|ya29\.|GOCSPX-"
     r"|1//0|sk-|hf_|gsk_|r8_|xai-|pplx-|do[opr]_v1_|hv[sbr]\.|AGE-SECRET|shp(?:at|ca|pa|ss)_|sq0|dapi|gl(?:sa|c)_"
     r"|NR(?:AK|JS|II|AA|RA)-|lin_api_|ntn_|fig[dour]_|dp\.(?:pt|st|ct|sa|scim|audit)\.|pul-|pscale_|sb[pr]?_|tskey-|dckr_"
-    r"|ATATT3|ATCTT3|ATBB|sntry|nfp_|HRKU-|PMAK-|SWMTKN-|lsv2_|CCIPAT_|CFPAT-|vercel_blob|FlyV1|fo1_|EZ[AT]K|eyJ|LS0tL"
+    r"|ATATT3|ATCTT3|ATBB|sntry|nfp_|HRKU-|PMAK-|SWMTKN-|lsv2_|CCIPAT_|CFPAT-|vercel_blob|FlyV1|fo1_|EZ[AT]K|eyJ|LS0tL|xkeysib-|s[gq][apu]_|ops_eyJ|LTAI|AKID"
 )
 SHAPES = (
     (
@@ -159,7 +164,7 @@ _SENTENCES = (
 )
 
 _HARD = (
-    r"(?:(?:passw|passp|passc|[a-z_\-]pass|pwd|secret|cred|psk|masterauth|token[a-hj-rt-z0-9_.\-]|pass[0-9_.\-]"
+    r"(?:(?:passw|passp|passc|passe|kennwort|senha|wachtwoord|[a-z_\-]pass|pwd|secret|cred|psk|masterauth|token[a-hj-rt-z0-9_.\-]|pass[0-9_.\-]"
     r"|(?:api|access|account|encrypt[a-z]*|sign[a-z]*|master|shared|private|app|license|storage"
     r"|session|cookie|auth|crypt[a-z]*|cipher|hmac|unseal|recovery|admin|aes|deploy|webhook"
     r"|jwt)[\w.\-]{0,3}key)[A-Za-z0-9_.\-]*"
@@ -185,6 +190,7 @@ _ASSIGNED = (
     rf"(?i-u:{_STEM}(?:%22)?%3[ad][^\s])",
 )
 _PAIRS = (
+    rf"(?i-u:(?:pass|pwd|secret|token|cred|psk|key){_N}[\"']?[ \t]*(?:=>|[:=])[ \t]*(?:[{{(]|#|\r?(?:\n|$)))",
     rf"(?i-u:{_STEM}[\"']?[ \t]*:[ \t][^\n]*[|>][+\-0-9]{{0,2}}[ \t]*(?:#|\r?\n|$))",
     r"(?i-u:(?:^|[^A-Za-z])(?:parameter)?val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[])",
     # The name of a pair, on its own line or before its value.

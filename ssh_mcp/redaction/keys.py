@@ -30,7 +30,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _STRONG = words(
     "password passwords passwd passphrase passphrases passcode passwort pwd pw pass secret token",
-    "credential apikey apikeys psk htpasswd authtok",
+    "credential apikey apikeys psk htpasswd authtok kennwort senha wachtwoord passe",
 )
 _WEAK = words(
     "private credentials auth authorization bearer cookie cookies session jwt oauth dsn salt sshkey creds",
@@ -50,7 +50,7 @@ _KEY_KIND = words(
 _KEY_OPEN = words(
     "public pub publishable anon primary foreign sort partition cache routing index unique row group lookup authorized",
     "trusted known host registry meta map object idempotency gpg hot arrow shortcut natural surrogate",
-    "composite dedup order page hostkey max min num total count avg any every each",
+    "kernel composite dedup order page hostkey max min num total count avg any every each",
 )
 
 # A word behind the secret one that turns the name into a name of something else.
@@ -73,6 +73,7 @@ _ABOUT = words(
     "usages algs acceptedalgorithms commands command through validation rules rule schema template",
     "templates title description docs help text message messages button placeholder input visible show",
     "hide hidden toggle icon page form view controller model modal dialog screen route component affinity",
+    "scheme query hashers hasher helper mgmt chat",
     "cookies persistence replication handling rotated generated generator rate per window bucket budget",
 )
 _ABOUT_LAST = words(
@@ -83,6 +84,7 @@ _ABOUT_LAST = words(
 _LENIENT_ABOUT = frozenset({"id", "ids"})  # session_id and secret_id are secrets all the same
 _BEFORE = {
     "pass": words("proxy fastcgi uwsgi scgi grpc memcached band by low high first second single multi"),
+    "password": words("update"),
     "credential": words("load import condition assert"),
 }
 """What makes a directive of the word: nginx's ``proxy_pass``, systemd's ``LoadCredential``."""
@@ -191,6 +193,26 @@ def _before(words: list[str]) -> Strength:
     return Strength.FAINT
 
 
+_PLURAL_STRONG = words("passwords passwds passphrases pwds passcodes")
+_PLURAL_WEAK = words("secrets tokens apikeys")
+_RULES = words(
+    "hash hashes hashing hasher hashers salt max min digits letters symbols special upper lower uppercase lowercase",
+    "external engine store algorithm retries notify reuse common cost expire lock locked",
+)
+
+
+def _by_plural(name: str) -> Strength:
+    """``passwords``, ``api_tokens``: what stands below is named after whose it is."""
+    parts = words_of(name)
+    if not parts or parts[0] in {"no", "image", "docker"} or any(w in _ABOUT for w in parts[:-1]):
+        return Strength.NONE
+    if parts[-1] in _PLURAL_STRONG:
+        return Strength.STRONG
+    if parts[-1] in _PLURAL_WEAK or (parts[-1] == "keys" and parts[-2:-1] == ["api"]):
+        return Strength.WEAK
+    return Strength.NONE
+
+
 def _compile(pattern: str) -> re.Pattern[str] | None:
     start, end = pattern.startswith("^"), pattern.endswith("$") and len(pattern) > 1
     core = pattern[1 if start else 0 : -1 if end else None]
@@ -202,7 +224,7 @@ def _compile(pattern: str) -> re.Pattern[str] | None:
 class KeyMatcher:
     """Decides on names. ``add`` and ``replace`` are the operator's: substrings, anchored by ``^`` and ``$``."""
 
-    __slots__ = ("_own", "_words", "operator_keys", "strength")
+    __slots__ = ("_own", "_words", "operator_keys", "plural", "strength")
 
     def __init__(self, add: tuple[str, ...] = (), replace: tuple[str, ...] = ()) -> None:
         own = tuple(k.strip() for k in (*add, *replace) if k.strip())
@@ -210,6 +232,7 @@ class KeyMatcher:
         self._words = not replace
         self.operator_keys = tuple(k.removeprefix("^").removesuffix("$") for k in own)
         self.strength = lru_cache(maxsize=8192)(self._strength)
+        self.plural = lru_cache(maxsize=1024)(self._plural)
 
     def is_own(self, name: str) -> bool:
         """Whether the operator named this key: then every value counts as secret."""
@@ -218,6 +241,14 @@ class KeyMatcher:
     @property
     def default_words(self) -> bool:
         return self._words
+
+    def _plural(self, name: str) -> Strength:
+        return _by_plural(name) if self._words else Strength.NONE
+
+    @staticmethod
+    def speaks_about(name: str) -> bool:
+        """Whether an entry below ``passwords:`` is a setting rather than an account: ``min_length``."""
+        return any(_about(w) or w in _RULES for w in words_of(name))
 
     def _strength(self, name: str) -> Strength:
         if self._own and self.is_own(name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssh_mcp.redaction import blocks, commands, kubernetes, kv, marked, phrases, shapes
+from ssh_mcp.redaction import blocks, commands, kubernetes, kv, mappings, marked, phrases, shapes
 from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.folding import fold
 from ssh_mcp.redaction.gate_patterns import Look
@@ -38,7 +38,7 @@ def _find(text: str, rules: Rules, reading: Reading) -> tuple[list[Span], int | 
             out += kv.scan(text, start, end, keys, reading)
         stretch = Stretch(text, start, end, keys, reading, cursor)
         if Look.PAIRS in look:
-            out += blocks.scan(stretch) + phrases.named(stretch)
+            out += blocks.scan(stretch) + mappings.scan(stretch) + phrases.named(stretch)
         if Look.PHRASES in look and keys.default_words:
             out += phrases.told(stretch)
         if Look.COMMANDS in look and keys.default_words:

@@ -218,7 +218,8 @@ def _sentences(s: Stretch) -> list[Span]:
     for pattern in (_NUMBERED, _PASSWORD_IS, _TOLD):
         for m in pattern.finditer(s.text, s.start, s.end):
             value = m[1]
-            if not (values.is_plain(value) or _is_call(value) or values.is_marker(value)):
+            told = pattern is _PASSWORD_IS and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+            if not ((values.is_plain(value) and not told) or _is_call(value) or values.is_marker(value)):
                 out.append(s.span((m.start(1), m.end(1) - (value[-1] in ".,;")), None))
     out += [
         s.span(m.span(1), None)

@@ -14,7 +14,7 @@ _QUOTED = {
     "`": re.compile(r"`([^`\r\n]*+)`"),
 }
 _ENCODED_QUOTES = ("&quot;", "\\u0022", "&#34;")
-_DEFAULT = re.compile(r"\$\{\w+:?[-=]([^{}]*)\}")
+_DEFAULT = re.compile(r"\$\{[\w.]+(?::?[-=]|:(?![?+]))([^{}]*)\}")
 
 
 def quoted(text: str, at: int, eol: int) -> Place | None:
@@ -47,7 +47,7 @@ def quoted(text: str, at: int, eol: int) -> Place | None:
 
 
 def without_reference(text: str, place: Place) -> Place:
-    """The literal default of ``${VAR:-default}``, where the place holds just that; else the place itself."""
+    """The literal default of ``${VAR:-default}`` or ``${name:default}`` (Spring), if that is all there is."""
     if not text.startswith("${", place[0]):
         return place
     m = _DEFAULT.fullmatch(text, *place)

@@ -15,6 +15,7 @@ from ssh_mcp.redaction import kubernetes, marked
 from ssh_mcp.redaction.blocks import BLOCK, VARIABLE
 from ssh_mcp.redaction.folding import fold
 from ssh_mcp.redaction.kv import KEY_VALUE, LIST_END, list_limit
+from ssh_mcp.redaction.mappings import HEADING
 from ssh_mcp.redaction.pem import HEADLESS, KeyBlocks, body_above
 from ssh_mcp.redaction.phrases import FLAG_AT_END
 from ssh_mcp.redaction.rules import Rules
@@ -104,6 +105,9 @@ def _of_line(text: str, start: int, end: int, rules: Rules) -> list[Reach]:
     if (m := BLOCK.match(text, start, end)) and strength(m[2]):
         head = text[start:end] if end - start < _HEAD else ""
         out.append(Reach(start, _dedent(text, end, len(m[1].expandtabs())), head))
+    if (h := HEADING.match(text, start, end)) and (strength(h[2]) or rules.keys.plural(h[2])):
+        head = text[start:end] if end - start < _HEAD else ""
+        out.append(Reach(start, _dedent(text, end, len(h[1].expandtabs())), head))
     for m in _NAME.finditer(text, start, end):
         if strength(m[1]):
             ends.append(_lines_below(text, end, _NAME_LINES, m.end() + _NAME_REACH))

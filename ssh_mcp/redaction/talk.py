@@ -49,6 +49,8 @@ _PROSE = re.compile(
     r"|less|than|per"
     r"|via)\b"
 )
+_NSSWITCH = re.compile(r"(?:files|compat|systemd|sss|ldap|nis|nisplus|winbind|db|altfiles|\[[\w!=]+\]|[ \t])+")
+"""nsswitch.conf(5): where accounts come from."""
 _IDENTIFIER = re.compile(r"[A-Za-z_](?:[A-Za-z_]|\.(?=[A-Za-z_])){0,80}[;,)]*")
 _DOTTED = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)+[;,]?")
 
@@ -58,6 +60,8 @@ def is_talk(seen: Assignment, value: str, after: str, reading: Reading) -> bool:
     if seen.colon and seen.name in _TEST_WORDS and (reading is Reading.OUTPUT or not seen.anchored):
         return " " in value or values.is_harmless(value)
     if values.is_status(value) or (values.is_code(value) and not (seen.tight and seen.name.isupper())):
+        return True
+    if seen.name == "passwd" and seen.colon and _NSSWITCH.fullmatch(value):
         return True
     if seen.comment and (" " in value or values.is_harmless(value)):
         return True

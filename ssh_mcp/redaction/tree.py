@@ -152,6 +152,8 @@ class Tree:
             top.is_secret_kind = True
         if strength and self._judge(scalar, name, strength, name):
             return
+        if self._of_plural(top, scalar, name):
+            return
         if lower in _NAME_KEYS and (paired := self._keys.strength(scalar.value)):
             top.pair, top.pair_name = paired, scalar.value
             for waiting in top.waiting:
@@ -166,6 +168,15 @@ class Tree:
             self._judge(scalar, top.pair_name, top.pair, top.pair_name)
         elif not (top.under and self._judge(scalar, top.name, top.under, name)):
             top.waiting.append(scalar)
+
+    def _of_plural(self, top: _Frame, scalar: Scalar, name: str) -> bool:
+        """``passwords: {root: x}``: named after whose it is."""
+        strength = self._keys.plural(top.name) if top.name else Strength.NONE
+        if not strength or self._keys.speaks_about(name) or values.is_status(scalar.value):
+            return False
+        if strength is not Strength.STRONG and values.is_harmless(scalar.value):
+            return False
+        return self._judge(scalar, top.name, strength, name)
 
     def _item(self, top: _Frame, scalar: Scalar) -> None:
         value = scalar.value

@@ -26,7 +26,7 @@ _STATUS = words(
     "incorrect required expired missing valid invalid none unset set empty hidden redacted disabled",
     "enabled unknown optional ok failed success successful changed updated rejected accepted mismatch",
     "created deleted revoked found ignored present absent configured unchanged yes no true false null",
-    "correct wrong denied verified encrypted locked active inactive provided given omitted",
+    "write correct wrong denied verified encrypted locked active inactive provided given omitted",
 )
 _TYPES = words(
     "str string int integer bytes bool boolean any object number float secretstr text varchar char uuid",

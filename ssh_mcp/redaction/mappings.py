@@ -1,0 +1,94 @@
+"""What stands below a secret name, as the readers of lines see it: ``passwords:`` and the accounts under it,
+``"db_password": {`` and its ``value``, ``secret_key = (`` and the string on the next line.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ssh_mcp.redaction.blocks import block_content
+from ssh_mcp.redaction.keys import Strength
+from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.stretch import Stretch
+from ssh_mcp.redaction.values import is_harmless, is_status
+from ssh_mcp.redaction.words import words
+
+_VALUE_NAMES = words("value val content secret_value secretvalue plaintext plain string_value stringvalue")
+HEADING = re.compile(
+    r"^([ \t]*(?:- +)*)[\"']?([\w.\-]{1,100})[\"']?[ \t]{0,9}(?:=>|[:=])[ \t]{0,9}([{(]?)[ \t]*(?:#[^\n]*)?\r?$",
+    re.MULTILINE,
+)
+_ENTRY = re.compile(
+    r"^[ \t]+(?:- +)?[\"']?([\w.@\-]{1,100})[\"']?[ \t]{0,9}(?:=>|[:=])[ \t]{1,9}"
+    r"(?:\"((?:[^\"\\\n]|\\.)*+)\"|'([^'\n]*+)'|([^\s\"'{}\[\]|>&*!#,][^\n#,]{0,512}?))[ \t]*,?[ \t]*(?:#[^\n]*)?\r?$",
+    re.MULTILINE,
+)
+_INLINE = re.compile(
+    r"(?<![\w.\-])[\"']?([\w.\-]{1,100})[\"']?[ \t]{0,9}(?:=>|[:=])[ \t]{0,9}\{([^{}\n]{1,4096})(?:\}|(?=[{\n]))"
+)
+_ITEM = re.compile(
+    r"[\"']?([\w.@\-]{1,100})[\"']?[ \t]{0,9}(?:=>|[:=])[ \t]{0,9}"
+    r"(?:\"((?:[^\"\\\n]|\\.)*+)\"|'([^'\n]*+)'|([^\s\"'{}\[\],]{1,512}))"
+)
+_NEXT = re.compile(
+    r"[ \t]*\r?\n[ \t]+[bruf]{0,2}(?:\"((?:[^\"\\\n]|\\.)+)\"|'((?:[^'\\\n]|\\.)+)')[ \t]*[,;)}]*[ \t]*\r?$"
+)
+
+
+def scan(s: Stretch) -> list[Span]:
+    """Everything of this module that begins in the stretch."""
+    out = _inline(s) if s.has("{") else []
+    for m in HEADING.finditer(s.text, s.start, s.end):
+        out += _under(s, m)
+    return out
+
+
+def _under(s: Stretch, heading: re.Match[str]) -> list[Span]:
+    """The entries that stand directly below a heading, or the one string that does."""
+    name = heading[2]
+    if not (s.keys.strength(name) or s.keys.plural(name)):
+        return []
+    eol = heading.end()
+    if heading[3] != "{" and (m := _NEXT.match(s.text, eol - s.text[:eol].endswith("\r"), eol + 4_500)):
+        group = 1 if m[1] is not None else 2
+        strong = s.keys.strength(name) is Strength.STRONG
+        return [s.span(m.span(group), name)] if strong and s.is_secret(name, m[group]) else []
+    place = block_content(s.text, eol, len(heading[1].expandtabs()))
+    if place is None or heading[3] == "(":
+        return []
+    first = s.text.rfind("\n", 0, place[0]) + 1
+    depth = place[0] - first
+    return [
+        span
+        for m in _ENTRY.finditer(s.text, first, place[1])
+        if len(m[0]) - len(m[0].lstrip(" \t")) == depth and (span := _judged(s, name, m))
+    ]
+
+
+def _inline(s: Stretch) -> list[Span]:
+    return [
+        span
+        for outer in _INLINE.finditer(s.text, s.start, s.end)
+        if s.keys.strength(outer[1]) or s.keys.plural(outer[1])
+        for m in _ITEM.finditer(s.text, *outer.span(2))
+        if (span := _judged(s, outer[1], m))
+    ]
+
+
+def _judged(s: Stretch, name: str, entry: re.Match[str]) -> Span | None:
+    group = next(g for g in (2, 3, 4) if entry[g] is not None)
+    value = entry[group].rstrip()
+    start = entry.start(group)
+    if is_secret_under(s, name, entry[1], value):
+        return s.span((start, start + len(value)), entry[1])
+    return None
+
+
+def is_secret_under(s: Stretch, name: str, child: str, value: str) -> bool:
+    """Whether ``child: value`` below ``name`` is a secret that ``child`` itself does not name."""
+    if child.lower() in _VALUE_NAMES and s.keys.strength(name) is Strength.STRONG:
+        return s.is_secret(name, value) and not is_status(value)
+    strength = s.keys.plural(name)
+    if not strength or s.keys.speaks_about(child) or is_status(value):
+        return False
+    return s.is_secret(child, value, strength) and (strength is Strength.STRONG or not is_harmless(value))
