@@ -188,7 +188,7 @@ class _Walk:
             self.fail(self.number, f"it has seq {link.seq} where {expected} was due: repeated or moved")
         elif link.seq > expected:
             self.missing_seq = expected
-            self.fail(self.number, f"seq {_span(expected, link.seq - 1)} before it missing")
+            self.fail(self.number, f"before it, seq {_span(expected, link.seq - 1)} missing")
         elif link.file_start:
             self.fail(self.number, "it is the first line of a file, but stands within one")
 
