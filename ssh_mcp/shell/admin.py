@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ssh_mcp.shell.options import Denied, Forbidden, scan
+from ssh_mcp.shell.options import Denied, Forbidden, scan, settings_file
 from ssh_mcp.shell.tree import names
 from ssh_mcp.shell.values import Arg
 from ssh_mcp.shell.wrappers import Inner
@@ -55,7 +55,7 @@ def _apt_key(setting: str, word: Arg) -> None:
         raise Denied("this setting can make apt start a program", setting or word.excerpt)
 
 
-_VERBS_REFUSED = names("edit link set-environment import-environment")
+_VERBS_REFUSED = names("edit link set-environment import-environment switch-root soft-reboot kexec")
 _BY_PATH = names("enable reenable preset start restart try-restart reload-or-restart")
 _SYSTEMCTL = Forbidden("H", "host stdin drop-in image root", "tpnosM")
 
@@ -123,9 +123,11 @@ def _escapes(pattern: str, name: str) -> Callable[[list[Arg], Inner], None]:
     return check
 
 
+_ftp = _escapes(r"(?:^|[;&|\n])\s*(?:!|shell\b|source\b)|^-[A-Za-z]*f", "this program")
+_mail = _escapes(r"^--exec|^-[A-Za-rt-z]*[ES~]", "mail")
 _mysql = _escapes(
-    r"\\!|(?:^|[;\s])\\[.eTPp](?=\s|\Z)|(?:^|;)\s*(?i:system|source|pager|tee|edit)\b|(?i:into\s+(?:out|dump)file)"
-    r"|^--?(?:pager|tee|init-command)",
+    r"\\[!.eTPp]|(?:^|;)\s*(?i:system|source|pager|tee|edit)\b|(?i:into\s+(?:out|dump)file)"
+    r"|^--?(?:pager|tee|init-com|plugin-d|default-a|tab\b|ta=)",
     "the client",
 )
 _psql = _escapes(
@@ -134,10 +136,67 @@ _psql = _escapes(
     "psql",
 )
 _sqlite = _escapes(
-    r"^\s*\.(?:sh(?!ow)|sy|loa|op|ou|on|rea|im|ex[ce]|ba|sa|cd|lo|ar|clon)|(?i:load_extension|\bwritefile\b|\bedit\s*\()"
+    r"^\s*\.(?:sh(?!ow)|sy|loa|op|ou|on|rea|im|ex[ce]|ba|sa|cd|lo|ar|clon|w|tr|testc)|(?i:load_extension|\bwritefile\b|\bedit\s*\()"
     r"|^-(?:-?init|-?cmd)\Z",
     "sqlite3",
 )
+
+
+def mysql(args: list[Arg], inner: Inner) -> None:
+    """Statements, libraries to load, and option files, which may name either."""
+    _mysql(args, inner)
+    for index, arg in enumerate(args):
+        name, equals, value = (arg.value or arg.head).partition("=")
+        if not re.match(r"--defaults-[fe]", name):
+            continue
+        file = Arg(value, value) if equals and arg.value is not None else args[index + 1] if args[index + 1 :] else None
+        if not settings_file(file):
+            raise Denied("an option file can make the client load a library; it must be the operator's", arg.excerpt)
+
+
+_KERNEL_STARTS = re.compile(
+    r"kernel[./](?:core_pattern|modprobe|hotplug|poweroff_cmd|usermodehelper)|fs[./]binfmt_misc"
+)
+
+
+def sysctl(args: list[Arg], _inner: Inner) -> None:
+    """A few settings of the kernel are programs that it starts as root; a file may hold them."""
+    for arg in args:
+        text = arg.value or arg.head
+        if arg.value is None and not (text and "=" in text):
+            raise Denied("the setting that `sysctl` changes must stand in the text", arg.excerpt)
+        if "=" in text and _KERNEL_STARTS.match(text.strip()):
+            raise Denied("the kernel starts what this setting names", arg.excerpt)
+    if any(re.match(r"-[a-zA-Z]*[pf]|--load", a.value or "") for a in args):
+        for arg in args:
+            text = (arg.value or "").partition("=")[2] or (arg.value or "")
+            if not text.startswith("-") and not settings_file(Arg(text, text)):
+                raise Denied("settings are read from the operator's files only", arg.excerpt)
+
+
+def logrotate(args: list[Arg], _inner: Inner) -> None:
+    """Its configuration holds scripts, and -m names a program."""
+    for operand in scan("logrotate", args, Forbidden("msl", "mail state log", "")):
+        if not settings_file(operand):
+            raise Denied("logrotate runs the scripts of its configuration", operand.excerpt)
+
+
+def dc(args: list[Arg], _inner: Inner) -> None:
+    """``!`` hands a line to a shell, in an expression as in a file or on standard input."""
+    if not args or not all(a.value and re.match(r"-e|--expression", a.value) for a in args[::2]):
+        raise Denied("dc starts what follows an exclamation mark; give it each expression with -e", "dc")
+    for arg in args:
+        if "!" in (arg.value if arg.value is not None else "!"):
+            raise Denied("dc starts what follows an exclamation mark", arg.excerpt)
+
+
+def traffic(args: list[Arg], _inner: Inner) -> None:
+    """tc(8): ``exec`` starts a program, -batch reads commands. bridge(8) knows the latter."""
+    for arg in args:
+        text = arg.value or arg.head
+        if (arg.value is None and not arg.anchored) or re.match(r"--?b(?:a|\Z)|exe?c?\Z", text):
+            raise Denied("this makes the program start another one, or read commands from a file", arg.excerpt)
+
 
 SPECIAL: dict[str, Callable[[list[Arg], Inner], None]] = {
     **dict.fromkeys(("apt", "apt-get", "apt-cache", "apt-mark", "aptitude"), apt),
@@ -146,7 +205,13 @@ SPECIAL: dict[str, Callable[[list[Arg], Inner], None]] = {
     "busctl": busctl,
     "openssl": openssl,
     "nmap": nmap,
-    **dict.fromkeys(("mysql", "mariadb"), _mysql),
+    **dict.fromkeys(("mysql", "mariadb", "mysqladmin", "mariadb-admin", "mysqldump", "mariadb-dump"), mysql),
+    "sysctl": sysctl,
+    "logrotate": logrotate,
+    "dc": dc,
+    **dict.fromkeys(("tc", "bridge"), traffic),
+    **dict.fromkeys(("lftp", "smbclient"), _ftp),
+    **dict.fromkeys(("mail", "mailx", "s-nail"), _mail),
     "psql": _psql,
     **dict.fromkeys(("sqlite3", "sqlite"), _sqlite),
 }
@@ -160,6 +225,10 @@ FORBIDDEN: dict[str, Forbidden] = {
     "ssh-keygen": Forbidden("Dw", "", "fCNPbtImnOrsVWyYzE"),
     "ssh-add": Forbidden("sSe", "", "Eth"),
     "ss": Forbidden("DKF", "diag kill filter", "fAN"),
+    "coredumpctl": Forbidden("Ao", "debugger debugger-arguments output root image", ""),
+    "xmllint": Forbidden("", "shell output", ""),
+    **dict.fromkeys(("dnf", "yum", "dnf5"), Forbidden("c", "config setopt installroot", "dexR")),
+    **dict.fromkeys(("sar", "tshark", "dumpcap"), Forbidden("ow", "", "fsePFa")),
     "dmsetup": Forbidden("", "exec", ""),
     "fzf": Forbidden("", "preview bind listen", ""),
     "curl": Forbidden("K", "config engine", "AbcCdDeEFhHmoPQrtTuUwxXyYz"),

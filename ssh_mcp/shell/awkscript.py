@@ -29,12 +29,17 @@ _STREAMS = frozenset({'"/dev/stdout"', '"/dev/stderr"'})
 _FORBIDDEN = re.compile(r"(?<![A-Za-z_])system(?!\w)|\|&|/inet")
 
 
-def check(program: str) -> None:
-    """Raises Denied for ``system()``, pipes, output into files, gawk's ``@`` forms and what is not understood."""
+def check(program: str) -> list[str]:
+    """The shell texts of ``print | "text"``, which the caller judges.
+
+    Raises Denied for ``system()``, other pipes, output into files, gawk's ``@`` forms and what is not understood.
+    """
     found = _FORBIDDEN.search(program)
     if found:
         raise Denied("this makes awk start a program or open a connection", found.group())
-    _Reader(program).run()
+    reader = _Reader(program)
+    reader.run()
+    return reader.commands
 
 
 class _Reader:
@@ -45,6 +50,8 @@ class _Reader:
         self.brackets: list[str] = []
         self.printing: int | None = None
         self.target = 0  # 1: the next token is where print writes to, 2: it was, and nothing may be added to it
+        self.piping = False  # that token is a command
+        self.commands: list[str] = []
 
     def deny(self, what: str) -> Denied:
         return Denied(what, self.text[self.pos : self.pos + 40])
@@ -66,7 +73,9 @@ class _Reader:
     def token(self, kind: str, text: str) -> None:
         if kind in ("blank", "comment"):
             return
-        if (self.target == 1 and text not in _STREAMS) or (self.target == 2 and text not in _ENDS):
+        if self.target == 1 and self.piping:
+            self._command(kind, text)
+        elif (self.target == 1 and text not in _STREAMS) or (self.target == 2 and text not in _ENDS):
             raise self.deny("this makes awk write a file")
         self.target = 2 if self.target == 1 else 0
         if kind == "name":
@@ -76,13 +85,20 @@ class _Reader:
         else:
             self.previous = kind if kind == "number" else "string"
 
+    def _command(self, kind: str, text: str) -> None:
+        if kind != "string" or "\\" in text:
+            raise self.deny("this makes awk start a program")
+        self.commands.append(text[1:-1])
+        self.piping = False
+
     def _name(self, text: str) -> None:
         if text in ("print", "printf"):
             self.printing = len(self.brackets)
         self.previous = text if text in _KEYWORDS | _CONDITIONS else "name"
 
     def _operator(self, text: str) -> None:
-        if text in ("|", "@"):
+        printing = self.printing is not None and len(self.brackets) == self.printing
+        if text == "@" or (text == "|" and not printing):
             raise self.deny("this makes awk start a program")
         if text == "\n" and self.previous in _CONTINUED:
             return
@@ -98,8 +114,8 @@ class _Reader:
         inner = self.printing is not None and len(self.brackets) <= self.printing
         if inner and text in (";", "}"):  # not a newline: BusyBox reads on over it behind most operators
             self.printing = None
-        if inner and text in (">", ">>"):
-            self.target = 1
+        if inner and text in (">", ">>", "|"):
+            self.target, self.piping = 1, text == "|"
         self.previous = text
 
     def _slash(self) -> None:

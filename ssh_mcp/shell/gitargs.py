@@ -28,8 +28,7 @@ _KEYS = re.compile(r"(?:color|advice|column)\.[a-z.]+|core\.quotepath|log\.date|
 _LONG = (
     "upload-pack", "receive-pack", "exec", "open-files-in-pager", "ext-diff", "textconv", "output", "output-directory",
     "template", "config", "config-env", "exec-path", "separate-git-dir", "edit", "tool", "extcmd", "remote",
-    "interactive",
-    "strategy",
+    "interactive", "strategy", "unsafe-paths",
 )  # fmt: skip
 _SHORT = {
     "clone": "uc", "fetch": "", "grep": "O", "rebase": "xis", "archive": "o", "diff": "", "show": "", "log": "",

@@ -6,6 +6,7 @@ abbreviated long option, an expansion where an option could stand.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -176,3 +177,18 @@ def _skip_value(text: str, rest: list[Arg], spec: Forbidden) -> None:
 
 def _dashed(arg: Arg) -> bool:
     return (arg.value or arg.head).startswith("-")
+
+
+_SETTINGS = re.compile(r"/etc/(?!.*\.\.)[^\0]+|(?:/root|/home/[^/]+|~[^/]*)/(?:\.kube/config|\.my\.cnf)")
+
+
+def settings_file(arg: Arg | None) -> bool:
+    """Whether this is a file of settings that only the operator writes.
+
+    Where settings may name programs to start, a file from elsewhere is as good as a script.
+    """
+    if arg is None:
+        return False
+    bare = arg.word.bare or "" if arg.word else ""
+    text = bare if bare.startswith("~") else arg.value
+    return text is not None and (text is bare or text.startswith("/")) and _SETTINGS.fullmatch(text) is not None

@@ -20,6 +20,7 @@ Check = Callable[[list[Arg], Inner], None]
 
 _WRITES = "use ssh_upload, ssh_edit or ssh_deploy to change files"
 
+_NC = "exec sh-exec lua-exec output hex-dump"
 _FORBIDDEN: dict[str, Forbidden] = {
     "sort": Forbidden("o", "output compress-program files0-from", "kStT"),
     "shuf": Forbidden("o", "output", "in"),
@@ -36,9 +37,9 @@ _FORBIDDEN: dict[str, Forbidden] = {
     "zip": Forbidden("T", "unzip-command test", ""),
     "cpio": Forbidden("", "rsh-command to-stdout", ""),
     "wget": Forbidden("e", "execute use-askpass config", "aioBtTOPUQwlARDIX"),
-    "nc": Forbidden("ec", "exec sh-exec lua-exec", "pswqiIOPTVXxGW"),
-    "ncat": Forbidden("ec", "exec sh-exec lua-exec", "pswgGimo"),
-    "netcat": Forbidden("ec", "exec sh-exec lua-exec", "pswqiIOPTVXxGW"),
+    "nc": Forbidden("eco", _NC, "pswqiIPTVXxGW"),
+    "ncat": Forbidden("ecox", _NC, "pswgGim"),
+    "netcat": Forbidden("eco", _NC, "pswqiIPTVXxGW"),
     "iconv": Forbidden("o", "output", "ft"),
     "yq": Forbidden("is", "inplace split-exp", ""),
     "scp": Forbidden("SoFD", "", "cilPJ"),
@@ -184,13 +185,14 @@ def _sed(args: list[Arg], _inner: Inner) -> None:
 _AWK = Options("", "Fv", "", "posix traditional re-interval characters-as-bytes version", "field-separator assign")
 
 
-def _awk(args: list[Arg], _inner: Inner) -> None:
+def _awk(args: list[Arg], inner: Inner) -> None:
     _, rest = leading("awk", args, _AWK)
     if not rest:
         return
     if rest[0].value is None:
         raise Denied("the awk program holds an expansion; hand values over with -v", rest[0].excerpt)
-    awkscript.check(rest[0].value)
+    for text in awkscript.check(rest[0].value):
+        inner.run_text(Arg(text, text, excerpt=text), "awk")
 
 
 # --- archives and copies --------------------------------------------------------------------------------------------

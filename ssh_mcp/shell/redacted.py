@@ -302,10 +302,11 @@ def _pattern_operand(words: tuple[Word, ...]) -> Word | None:
 
 
 def _candidates(text: str) -> Iterable[str]:
-    """Strings inside of ``text`` that could be paths."""
+    """Strings inside of ``text`` that could be paths: also what hangs on a short option, but not a long one's name."""
     found: dict[str, None] = {text: None}
     for piece in _CUT.split(text):
-        for start in {0, max(piece.find("/"), 0), max(piece.find("~"), 0), 2 if piece[:1] == "-" else 0}:
+        short = piece[:1] == "-" and piece[:2] != "--"
+        for start in {0, max(piece.find("/"), 0), max(piece.find("~"), 0), 2 if short else 0}:
             found[piece[start:]] = None
     found.pop("", None)
     return [f for f in found if len(f) <= 4096]

@@ -16,7 +16,8 @@ REFUSED = names(
     daemonize daemon cgexec catchsegv ld.so runcon setarch linux32 linux64 i386 x86_64 sandbox schroot dchroot
     systemd-socket-activate systemd-activate inetd xinetd tcpserver logsave pexec openvt agetty getty multitime
     vi vim vim.basic vim.tiny vim.nox nvim ex ed red view rview rvim vimdiff emacs emacsclient nano rnano pico joe
-    jed mcedit micro visudo vipw vigr sudoedit gdb lldb ctr dbus-send gdbus
+    jed mcedit micro visudo vipw vigr sudoedit gdb lldb ctr dbus-send gdbus hush mrsh cttyhack tcpsvd udpsvd aa-exec
+    ksu pfexec pbrun gksu gksudo kdesu kdesudo autossh trickle tsocks execlineb xterm
     """
 )
 """Start programs, or change what names mean, in ways that this module does not judge: always refused."""

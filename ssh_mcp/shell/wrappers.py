@@ -87,6 +87,10 @@ _ROWS: dict[str, Row] = {
     "chronic": Row(Options("v")),
     "numactl": Row(Options("la", "imCNp", long="localalloc all", long_valued="interleave membind cpunodebind")),
     "fakeroot": Row(Options()),
+    "run0": Row(Options("", "ug", long_valued="user group")),
+    "dzdo": Row(Options("nH", "ug")),
+    "eatmydata": Row(Options()),
+    "nocache": Row(Options()),
     "gosu": Row(Options(), r"[\w.:-]+"),
     "su-exec": Row(Options(), r"[\w.:-]+"),
     "tini": Row(Options("sgvw", "pe")),
@@ -293,6 +297,10 @@ _SSH_OPTIONS = names(
 )
 
 
+_DESTINATION = re.compile(r"[A-Za-z0-9_./:@\[\]%+=-]+\Z")
+"""A ProxyCommand of the operator hands host and user to a shell; older ssh did not look at them."""
+
+
 def _ssh(args: list[Arg], inner: Inner) -> None:
     """``ssh [options] host command``: what the far end runs is judged by the same list."""
     options, rest = leading("ssh", args, Options("46aCknqTtvx", "bclimop"))
@@ -301,7 +309,10 @@ def _ssh(args: list[Arg], inner: Inner) -> None:
         key = re.split(r"[= \t]", (value.value if value else "") or "", maxsplit=1)[0].lower()
         if option == "-o" and key not in _SSH_OPTIONS:
             raise Denied("this option of `ssh` cannot be judged", key)
-    if not rest or rest[0].value is None:
+        text = ((value.value if value else "") or "").replace(" ", "")
+        if option in ("-l", "-o") and not _DESTINATION.match(text):
+            raise Denied("the value of this option of `ssh` may be read by a shell", option)
+    if not rest or not _DESTINATION.match(rest[0].value or ""):
         raise Denied("it cannot be decided where `ssh` goes", "ssh")
     _joined("ssh", leading("ssh", rest[1:], Options())[1] if len(rest) > 1 else [], inner)
 
