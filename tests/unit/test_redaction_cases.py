@@ -1,0 +1,72 @@
+"""An independent corpus of outputs and files: whole, as a stream cut anywhere, and by the redacting reader."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from ssh_mcp.guard.guard import Guard
+from ssh_mcp.inventory.model import RedactionPolicy
+from ssh_mcp.redaction.engine import OutputStream
+from tests.unit.redaction_cases import Case, cases
+from tests.unit.redaction_support import RULES, file, output
+
+ALL = cases()
+FILES = [case for case in ALL if case.path]
+KNOWN_TO_CHANGE = frozenset(
+    {
+        "\tsigningkey = 3AA5C34371567BD2",
+        "  -p, --password=name Password to use when connecting to server.",
+        "TWILIO_ACCOUNT_SID=AC3f2a1b4c5d6e7f8091a2b3c4d5e6f708",
+        "      id-token: write",
+        "    bind *:8404",
+    }
+)
+"""Lines that hold no secret and are masked all the same, each for a reading that elsewhere finds one."""
+
+
+def ids(case: Case) -> str:
+    return case.name
+
+
+def shown(case: Case) -> str:
+    return Guard(RedactionPolicy()).text(case.text).text
+
+
+def test_the_corpus_is_large_enough_to_mean_something() -> None:
+    assert len(ALL) >= 370
+    assert sum(len(case.secrets(reader=True)) for case in ALL) >= 750
+    assert sum(len(case.text.splitlines()) for case in ALL) >= 1900
+
+
+@pytest.mark.parametrize("case", ALL, ids=ids)
+def test_no_secret_survives_in_output_and_ordinary_lines_do(case: Case) -> None:
+    result = shown(case)
+    assert case.leaked(result, reader=False) == []
+    assert [line for line in case.changed(result) if line not in KNOWN_TO_CHANGE] == []
+
+
+@pytest.mark.parametrize("case", FILES, ids=ids)
+def test_no_secret_survives_in_a_file_and_ordinary_lines_do(case: Case) -> None:
+    result = file(case.text, case.path)
+    assert case.leaked(result, reader=True) == []
+    assert [line for line in case.changed(result) if line not in KNOWN_TO_CHANGE] == []
+
+
+@pytest.mark.parametrize("case", ALL, ids=ids)
+def test_however_a_stream_is_cut_it_shows_what_the_whole_shows(case: Case) -> None:
+    cut = random.Random(case.name)
+    for sizes in ((1,), (1, 3, 7, 20), (80,)):
+        stream, parts, at = OutputStream(RULES), [], 0
+        while at < len(case.text):
+            size = cut.choice(sizes)
+            parts.append(stream.feed(case.text[at : at + size]))
+            at += size
+        assert "".join([*parts, stream.close()]) == output(case.text)
+
+
+@pytest.mark.parametrize("case", ALL, ids=ids)
+def test_what_was_masked_once_is_left_as_it_is(case: Case) -> None:
+    once = output(case.text)
+    assert output(once) == once
