@@ -54,7 +54,7 @@ def _file_spans(text: str, rules: Rules, kind: Format, path: str) -> list[Span]:
     reading = Reading.OUTPUT if sure and kind in _STRUCTURED else Reading.FILE
     found, _ = lines.find(text, rules, reading)
     out += found
-    out += records.bare(text, path)
+    out += records.bare(text, path) + records.tables(text, path)
     if rules.entropy:
         entropy.find(text, out)
     return out

@@ -24,6 +24,41 @@ _BARE = re.compile(
     r"(?:var/)?run/secrets/(?!.*\.(?:crt|pem)$)"
 )
 
+_TABLES = tuple(
+    (re.compile(name), re.compile(line, re.MULTILINE))
+    for name, line in (
+        (
+            r"(?:chap|pap|srp)-secrets$",
+            r"^[ \t]*(?:\"[^\"\n]*\"|[^\s#\"]\S{0,255})[ \t]+(?:\"[^\"\n]*\"|\S{1,256})[ \t]+\"?([^\s\"]{1,512})",
+        ),
+        (r"passwd\.client$", r"^(?!#)[^:\n]{0,256}:[^:\n]{0,256}:([^\r\n]{1,512})"),
+        (r"userlist\.txt$", r"^\"[^\"\n]{0,256}\"[ \t]+\"([^\"\n]{1,512})\""),
+        (r"(?:sasl|relay|smtp|client)_?passw(?:or)?ds?$", r"^(?!#)\S{1,256}[ \t]+[^\s:]{1,256}:([^\r\n]{1,512})"),
+        (r"\.google_authenticator$", r"^([A-Z2-7]{16,128}|\d{8})[ \t]*\r?$"),
+        (
+            r"proxychains4?\.conf$",
+            r"^[ \t]*(?:https?|socks[45]|raw)[ \t]+\S{1,256}[ \t]+\d{1,5}[ \t]+\S{1,256}[ \t]+(\S{1,256})",
+        ),
+        (r"(?:^|/)\.?monitrc$", r"^[ \t]*allow[ \t]+[\w.\-]{1,64}:(\S{1,256})"),
+        (r"turnserver\.conf$", r"^[ \t]*user=[^\s:]{1,128}:(\S{1,256})"),
+        (r"jaas[\w\-]*\.conf(?:ig)?$", r"\buser_[\w.\-]{1,64}[ \t]*=[ \t]*\"([^\"\n]{1,256})\""),
+    )
+)
+"""Files known by their names, with the place of the password on their lines (pppd(8), pgbouncer.ini(5), postfix,
+exim, google-authenticator(1), proxychains, monit, coturn, Kafka's JAAS).
+"""
+
+
+def tables(text: str, path: str) -> list[Span]:
+    """Passwords that only their column tells, in files that their name tells."""
+    return [
+        Span(*m.span(1), "key", "password")
+        for name, line in _TABLES
+        if name.search(path)
+        for m in line.finditer(text)
+        if not (is_marker(m[1].strip()) or "<sha:" in m[1])
+    ]
+
 
 def netrc(text: str) -> list[Span]:
     """``password`` and ``account`` tokens (netrc(5)); macro bodies are left alone."""
