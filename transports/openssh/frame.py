@@ -188,9 +188,25 @@ def _mark_prefix(data: bytes, nonce: bytes) -> int:
 _TERM_POLLS: Final = 20
 """Tenths of a second between TERM and KILL."""
 # Signals what made a process group of its own within the frame's session, as timeout(1) and job control do; 0 only asks
-# whether there is any. The session is the frame's only where the group leads it; without /proc nobody tells reliably.
-_BESIDE: Final = """beside() {
+# whether there is any. The session is the frame's only where the group leads it. Without /proc (BSD, macOS) ps tells:
+# its word for sessions is sid or sess, sess may be an address or, kept from us, 0.
+_BESIDE: Final = """k= x=
+if [ ! -r /proc/self/stat ]; then
+  for w in sid sess; do
+    [ -n "$k" ] && break
+    x=$(ps -o $w= -p $g | tr -d ' -') && [ "${x:-0}" != 0 ] && k=$w
+  done
+  case $(ps -o stat= -p $g) in *s*) ;; *) k= ;; esac
+fi 2>/dev/null
+beside() {
   r=1
+  if [ -n "$k" ]; then
+    for q in $(ps -A -o pid= -o pgid= -o $k= -o stat= |
+      awk -v g=$g -v x=$x '$2 != g && $3 == x && $4 !~ /Z/ {print $1}'); do
+      kill -$1 $q && r=0
+    done 2>/dev/null
+    return $r
+  fi
   for f in /proc/[0-9]*/stat; do
     IFS= read -r l <"$f" || continue
     q=${l%% *}
@@ -201,15 +217,17 @@ _BESIDE: Final = """beside() {
 }"""
 
 
-def end_group_script(nonce: str, processes: Processes) -> str:
+def end_group_script(nonce: str, processes: Processes, *, certain: bool = False) -> str:
     """Shell text that ends a frame's process group and session: TERM, up to two seconds of grace, KILL.
 
     It first makes sure that the id still is that frame's: after a restart, or behind a name that stands for several
-    machines, it may be a stranger's. Exit status 0: the group is gone; 3: it was not there.
+    machines, it may be a stranger's. Where neither /proc nor ps can tell (a bare chroot) it goes on only if the caller
+    is ``certain``: it runs over the same connection as the frame, whose session is open. Exit status 0: the group is
+    gone; 3: it was not there.
     """
     group = processes.parent
     # kill -0 also finds zombies, which a container's careless init leaves lying about: after a while, look closer.
-    return f"""{_find_group(nonce, group)}
+    return f"""{_find_group(nonce, group, certain=certain)}
 {_BESIDE}
 kill -TERM -$g || exit 3
 beside TERM
@@ -230,14 +248,17 @@ beside KILL
 exit 0"""
 
 
-def signal_script(nonce: str, processes: Processes, signal: str, *, children_only: bool = False) -> str:
+def signal_script(
+    nonce: str, processes: Processes, signal: str, *, children_only: bool = False, certain: bool = False
+) -> str:
     """Shell text that signals (``INT`` and the like) a frame's process group, or all of it but the frame's two shells.
 
-    Exit status 3: the group is not there. No children is no error. Raises ValueError on what is no signal name.
+    ``certain`` as for ``end_group_script``. Exit status 3: the group is not there. No children is no error. Raises
+    ValueError on what is no signal name.
     """
     if not re.fullmatch(r"[A-Z][A-Z0-9]{1,9}", signal):
         raise ValueError(f"{signal!r} is no signal name")
-    find = _find_group(nonce, processes.parent)
+    find = _find_group(nonce, processes.parent, certain=certain)
     if not children_only:
         return f"{find}\n{_BESIDE}\nkill -{signal} -$g || exit 3\nbeside {signal}\nexit 0"
     # dash and BusyBox have no pkill, and a small container no ps: /proc first, by builtins alone.
@@ -258,10 +279,11 @@ fi 2>/dev/null
 exit 0"""
 
 
-def _find_group(nonce: str, parent: int) -> str:
-    # Where a wrapper stands between sshd and us (ForceCommand), the group is the wrapper's.
+def _find_group(nonce: str, parent: int, *, certain: bool) -> str:
+    # Where a wrapper stands between sshd and us (ForceCommand), the group is the wrapper's. -ww: some ps cut at 80.
+    nobody_tells = " || { [ ! -r /proc/self/stat ] && ! ps -p $$ >/dev/null; }" if certain else ""
     return f"""p={parent}
-{{ grep -q {nonce} /proc/$p/cmdline || ps -o args= -p $p | grep -q {nonce}; }} 2>/dev/null || exit 3
+{{ grep -q {nonce} /proc/$p/cmdline || ps -ww -o args= -p $p | grep -q {nonce}{nobody_tells}; }} 2>/dev/null || exit 3
 g=$p
 kill -0 -$g 2>/dev/null || g=$(ps -o pgid= -p $p | tr -d ' ')"""
 

@@ -60,7 +60,7 @@ class Runner:
         self.carrier = carrier
         self._check_seconds = check_seconds
         self._ready = ready
-        self._debts = Debts(lambda script: self._aside(script, None))
+        self._debts = Debts(lambda script: self._aside(lambda _certain: script))
         self.watch = LinkWatch(pool, self.start)
 
     # --- opening ------------------------------------------------------------------------------------------------------
@@ -296,7 +296,7 @@ class Runner:
             return
         ended = False
         try:
-            await self._aside(end_group_script(nonce, processes), running.lease.master.index)
+            await self._aside(lambda certain: end_group_script(nonce, processes, certain=certain), running)
             ended = True
         except TransportError:
             return
@@ -321,22 +321,32 @@ class Runner:
         await self._debts.aclose()
         await self.watch.aclose()
 
-    async def _aside(self, script: str, prefer: int | None) -> int | None:
-        """Run a script of our own from a second session, best on the master of that number; its exit status."""
-        lease = await self.pool.acquire(ending=True, prefer=prefer)
+    async def _aside(self, script: Callable[[bool], str], beside: Running | None = None) -> int | None:
+        """Run a script of our own from a second session, best on the master of ``beside``; its exit status.
+
+        The script is made once it is known whether it will run over the very connection on which ``beside`` is open.
+        """
+        lease = await self.pool.acquire(ending=True, prefer=beside.lease.master.index if beside else None)
         aside = await self.start(Collector(0, 0), lease=lease)
         try:
-            aside.execution.send_command(script, None)
+            aside.execution.send_command(script(beside is not None and self._same_link(aside, beside)), None)
             await until(aside.execution.complete)
             return aside.execution.marked_status
         finally:
             aside.close()
 
+    def _same_link(self, one: Running, other: Running) -> bool:
+        """Whether both are open on one connection: then what the other's frame said of itself still holds."""
+        if self.pool.masterless or other.execution.gone or other.execution.exited:
+            return False
+        return (one.lease.master, one.lease.generation) == (other.lease.master, other.lease.generation)
+
     async def signal(self, running: Running, name: str, *, children_only: bool) -> None:
         """Send a signal to an execution's process group. Raises RemoteError where it is gone."""
         nonce, processes = _framed(running.execution)
-        script = signal_script(nonce, processes, name, children_only=children_only)
-        status = await self._aside(script, running.lease.master.index)
+        status = await self._aside(
+            lambda certain: signal_script(nonce, processes, name, children_only=children_only, certain=certain), running
+        )
         if status != 0:
             raise RemoteError("The remote command has already ended.", "Nothing was signalled.", sent=False)
 
