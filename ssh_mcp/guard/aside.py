@@ -6,16 +6,20 @@ What is short is done at once, because a thread costs more than it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, TypeVarTuple
 
 import anyio.to_thread
 from pydantic import BaseModel
 
+from ssh_mcp.guard.walk import MAX_DEPTH, plan
+
 LONG = 32_768
 """Characters or bytes from which the work is done aside: 50 ms of it where every line holds a secret."""
 _ITEM = 8
 """What an item that is no text counts: walking a long list costs time too."""
+_SAMPLE = 16
+"""Items of a list that are looked at."""
 
 Args = TypeVarTuple("Args")
 T = TypeVar("T")
@@ -31,18 +35,25 @@ async def aside(size: int, work: Callable[[*Args], T], *args: *Args) -> T:
     return await anyio.to_thread.run_sync(work, *args, abandon_on_cancel=True)
 
 
-def weight(value: object) -> int:
-    """How much there is to guard in a result, counted no further than ``LONG``."""
-    total, waiting = 0, [value]
-    while waiting and total < LONG:
-        item = waiting.pop()
-        if isinstance(item, str | bytes):
-            total += len(item)
-        elif isinstance(item, BaseModel):
-            waiting += [part for _, part in item]
-        elif isinstance(item, Mapping):
-            waiting += [*item.keys(), *item.values()]
-        elif isinstance(item, list | tuple):
-            waiting += item[:LONG]
-        total += _ITEM
-    return total
+def weight(value: object, depth: int = 0) -> int:
+    """About how much there is to guard in a result, in characters. Of a long list that holds more than texts some items
+    stand for all: counting a thousand rows one by one takes longer than guarding them.
+    """
+    if isinstance(value, str | bytes):
+        return len(value)
+    if depth >= MAX_DEPTH:
+        return _ITEM
+    if isinstance(value, BaseModel):
+        return _ITEM + sum(weight(getattr(value, name), depth + 1) for name, _ in plan(type(value)))
+    if isinstance(value, Mapping):
+        return _list_weight([*value.keys(), *value.values()], depth)
+    if isinstance(value, list | tuple):
+        return _list_weight(value, depth)
+    return _ITEM
+
+
+def _list_weight(items: Sequence[object], depth: int) -> int:
+    if all(isinstance(item, str) for item in items):
+        return sum(map(len, items))  # type: ignore[arg-type]
+    step = max(len(items) // _SAMPLE, 1)
+    return step * sum(weight(item, depth + 1) for item in items[::step])

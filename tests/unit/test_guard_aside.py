@@ -36,6 +36,18 @@ def test_a_short_result_is_known_as_one() -> None:
     assert weight(rows("x" * 1000)) < LONG
 
 
+def test_data_nested_without_end_is_weighed() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"a": [deep]}
+    assert weight(Rows(host="web", texts=[], details=deep)) < LONG
+
+
+def test_some_rows_stand_for_many() -> None:
+    many = [{"name": "x" * 100, "size": n} for n in range(10_000)]
+    assert weight(Rows(host="web", texts=[], details={"rows": many})) >= 1_000_000
+
+
 async def test_the_loop_goes_on_while_a_long_text_is_guarded() -> None:
     answered = threading.Event()
 
