@@ -28,6 +28,7 @@ _HOME_SHAPES: tuple[Shape, ...] = tuple(from_glob(h) for h in _HOMES)
 _EVERYTHING = re.compile("")
 _DYNAMIC = re.compile(r"[$*?\[{]")
 _CUT = re.compile(r"[\s=@:,;|&\"'`()<>{}!#]+")
+_CWD = re.compile(r"/+proc/+[^/]+/+cwd/+")
 _FALLBACK = re.compile(r"[\s;|&()<>`]+")
 _PATTERN_FIRST = tree.names("grep egrep fgrep zgrep rg ag ack jq yq sed awk gawk mawk nawk expr tr")
 _DIRECTORY_OPTIONS = tree.names("-C --directory --chdir")
@@ -153,7 +154,7 @@ class Finder:
         for before, word in zip(command.words, command.words[1:], strict=False):
             if (before.static or "").lstrip("-") in ("name", "iname", "path", "ipath", "wholename", "iwholename"):
                 value = word.static or ""
-                if self._shape_names(from_glob(value, start=False)):
+                if any(self._shape_names(from_glob(v, start=False)) for v in {value, value.lower()}):
                     return value
         return None
 
@@ -171,7 +172,9 @@ class Finder:
     def _path_names(self, path: str) -> str | None:
         """``path`` if it is listed, made absolute where it is known from where."""
         if path.startswith("/"):
-            return path if self.matches(normal_path(path)) else None
+            moved = _CWD.match(path)
+            listed = self.matches(normal_path(path)) or (moved and self._path_names(path[moved.end() :]))
+            return path if listed else None
         if path.startswith("~"):
             tail = path.partition("/")[2]
             return path if any(self._shape_names((*home, "/", *tail)) for home in self.homes) else None
@@ -241,6 +244,8 @@ class Finder:
                 return [from_glob(text, start=first)]
             case AnsiC(raw):
                 return [literal(_ansi(raw))]
+            case Param("$" | "PPID", _, "", _):
+                return [literal("1")]
             case Param("HOME", _, "", _):
                 return list(self.homes)
             case Param(name, _, op, words):
@@ -306,6 +311,8 @@ def _candidates(text: str) -> Iterable[str]:
     found: dict[str, None] = {text: None}
     for piece in _CUT.split(text):
         short = piece[:1] == "-" and piece[:2] != "--"
+        if piece.startswith("//localhost/"):  # what follows file:
+            found[piece[11:]] = None
         for start in {0, max(piece.find("/"), 0), max(piece.find("~"), 0), 2 if short else 0}:
             found[piece[start:]] = None
     found.pop("", None)
