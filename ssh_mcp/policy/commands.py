@@ -60,14 +60,15 @@ def judge(
     bypass: BypassPolicy = BypassPolicy.BLOCK,
     default_dir: str | None = None,
     sudo: bool = False,
+    container: bool = False,
     host: str = "",
 ) -> Judged:
     """Decide about ``command`` (text for a POSIX ``sh`` on the host).
 
     ``redact_globs`` are added to the policy's own, and ``bypass`` says what becomes of a command that names one of
     them (BEHAVIOUR section 5); ``default_dir`` (or the shell session's current directory) is what
-    relative paths are joined to. ``sudo`` says that the whole command will run under sudo, ``host`` is put into the
-    suggested tool calls.
+    relative paths are joined to. ``sudo`` says that the whole command will run under sudo, ``container`` that it runs
+    inside of one; ``host`` is put into the suggested tool calls.
 
     Raises InvalidArgument (empty, NUL, too long), CommandNotAllowed, CommandIsCheatsheetMatch, RedactBypassBlocked.
     """
@@ -77,8 +78,9 @@ def judge(
     if not anything:
         _judge_programs(command, policy, found)
     listed = tuple(dict.fromkeys((*policy.redact_globs, *redact_globs)))
+    delivers = bypass is not BypassPolicy.BLOCK
     context = cheatsheet.Context(
-        listed, globs.matcher(listed), default_dir, sudo, host, policy.cheatsheet, bypass is not BypassPolicy.BLOCK
+        listed, globs.matcher(listed), default_dir, sudo, host, policy.cheatsheet, delivers, container
     )
     path = cheatsheet.check(command, context)
     return _judged(tuple(found) if not anything else cheatsheet.programs(command), path, bypass)

@@ -67,10 +67,11 @@ class Commands:
         self._host.call.note_exit(done.exit_code)
         return done
 
-    def judge(self, text: str, *, sudo: bool = False, directory: str | None = None) -> None:
+    def judge(self, text: str, *, sudo: bool = False, container: bool = False, directory: str | None = None) -> None:
         """Refuse what the host's command policy does not allow. Raises CommandNotAllowed and its kin.
 
-        ``directory`` is where the command will start, if that is not the host's default_dir.
+        ``directory`` is where the command will start, if that is not the host's default_dir; ``container`` says that it
+        runs inside of one.
         """
         policy = self._host.policy
         judged = judge(
@@ -80,6 +81,7 @@ class Commands:
             bypass=policy.paths.bypass,
             default_dir=directory or policy.paths.default_dir,
             sudo=sudo,
+            container=container,
             host=self._host.alias,
         )
         if judged.redact_bypass:

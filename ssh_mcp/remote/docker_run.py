@@ -64,7 +64,7 @@ async def execute(
     host: RemoteHost, container: str, text: str, *, interactive: bool, timeout: float | None
 ) -> ExecResult:
     """A caller's shell text inside a container, judged like any other. Raises CommandNotAllowed."""
-    host.commands.judge(text)
+    host.commands.judge(text, container=True)
     flag = ("--interactive",) if interactive else ()
     done = await act(host, docker(host, "exec", *flag, arg(container), "sh -c", arg(text)), timeout=timeout)
     result = outcome(host, done)

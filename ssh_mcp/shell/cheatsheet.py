@@ -37,7 +37,8 @@ _LONG = 200
 @dataclass(frozen=True, slots=True)
 class Context:
     """Where the command would run. ``matches`` says whether an exact path is redact-listed, ``globs`` are the list;
-    ``delivers`` that a command which names one may run all the same.
+    ``delivers`` that a command which names one may run all the same; ``container`` that it runs inside of one, whose
+    files, units and packages no dedicated tool reaches.
     """
 
     globs: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Context:
     host: str = ""
     patterns: bool = True
     delivers: bool = False
+    container: bool = False
 
 
 def check(command: str, context: Context) -> str | None:
@@ -55,7 +57,7 @@ def check(command: str, context: Context) -> str | None:
     Raises CommandIsCheatsheetMatch; for a redact-listed path RedactBypassBlocked where the patterns are off.
     """
     path = check_paths(command, context)
-    if context.patterns:
+    if context.patterns and not context.container:
         found = match(command, sudo=context.sudo)
         if found is not None:
             call = render(found, context.host)
@@ -79,7 +81,11 @@ def _redact_listed(path: str, command: str, context: Context) -> CommandIsCheats
     first = _first_program(command)
     tool = "ssh_sudo_read_redacted" if context.sudo or first in ("sudo", "doas") else "ssh_read_redacted"
     what = f"The command names {_shown(path)}, which is on the list of files that hold secrets."
-    remedy = f"Call {render(Recipe(REDACT_PATH, tool, (('path', path[:_LONG]),)), context.host)} instead."
+    call = render(Recipe(REDACT_PATH, tool, (("path", path[:_LONG]),)), context.host)
+    if context.container:
+        remedy = "Copy it to the host under the same name with ssh_docker_cp and read it there with ssh_read_redacted."
+    else:
+        remedy = f"Call {call} instead."
     if context.patterns:
         return CommandIsCheatsheetMatch(what, remedy, pattern_id=REDACT_PATH)
     return RedactBypassBlocked(what, remedy)

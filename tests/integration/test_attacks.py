@@ -133,3 +133,11 @@ async def test_no_way_to_run_a_text_shows_a_redact_listed_file(
             assert "canary" not in refusal
         broadcast = await server.call("ssh_broadcast", hosts=["web"], command=text)
         assert broadcast["errors"]["web"].startswith("CommandIsCheatsheetMatch: ")
+
+
+async def test_a_file_inside_a_container_can_be_read_by_a_plain_command(
+    mcp_server: McpServerFactory, sshd: Sshd
+) -> None:
+    async with mcp_server({"web": Host(sshd, lines=['docker_cmd = "echo"'])}) as server:
+        done = await server.call("ssh_docker_exec", host="web", container="c", command="cat /etc/hosts")
+        assert done["stdout"] == "exec c sh -c cat /etc/hosts\n"

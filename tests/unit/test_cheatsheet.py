@@ -114,6 +114,16 @@ def test_under_sudo_the_redacted_sudo_reader_is_named() -> None:
             judge(command, ANYTHING, redact_globs=GLOBS, sudo=sudo)
 
 
+def test_inside_a_container_no_tool_of_the_host_is_named() -> None:
+    """``cat /etc/hosts`` there is not the job of ssh_sftp_download, which reads the host's file."""
+    for command in ("cat /etc/hosts", "ls /srv", "systemctl status x", "apt list --installed", "echo x > /tmp/x"):
+        assert judge(command, ANYTHING, container=True, host="web01").programs
+        with pytest.raises(CommandIsCheatsheetMatch):
+            judge(command, ANYTHING, host="web01")
+    with pytest.raises(CommandIsCheatsheetMatch, match="ssh_docker_cp and read it there with ssh_read_redacted"):
+        judge("cat /app/.env", ANYTHING, redact_globs=("**/.env",), container=True, host="web01")
+
+
 def test_the_policys_own_globs_count_as_well() -> None:
     with pytest.raises(CommandIsCheatsheetMatch):
         judge("cat /x/y", CommandPolicy(allow=("*",), redact_globs=("/x/*",)))
