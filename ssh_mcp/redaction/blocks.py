@@ -35,7 +35,7 @@ _PAIR_REACH = 600
 _LINES_ABOVE = 3
 """How far above its value the name of a pair may stand."""
 _PAIR_XML = re.compile(
-    r"<(?:name|key|string)>[ \t]{0,20}([\w.\-]{1,100})[ \t]{0,20}</(?:name|key|string)>\s{0,60}"
+    r"(?i)<(?:name|key|string)>[ \t]{0,20}([\w.\-]{1,100})[ \t]{0,20}</(?:name|key|string)>\s{0,60}"
     r"<(?:value|string|data)(?:\s[^<>]{0,100})?>([^<]{1,2000})<"
 )
 _ELEMENT = re.compile(

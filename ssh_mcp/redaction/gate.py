@@ -30,19 +30,30 @@ _Asks = tuple[tuple[bool, _Ask], ...]
 _NEGATED = re.compile(r"\[\^(?:\\.|[^\]\\])+\]|\\S")
 
 
-def _validator(pattern: str) -> Callable[[str], bool]:
+def rust_asks(pattern: str) -> Callable[[str], bool]:
+    """Whether ``pattern`` (Rust's syntax) matches anywhere in a text, which must be without lone surrogates."""
     # ASCII classes keep the automaton small; only a negated class must know all of Unicode.
     pattern = _NEGATED.sub(lambda m: f"(?u:{m[0]})", pattern)
     schema = core_schema.str_schema(pattern=pattern, strict=True, regex_engine="rust-regex")
     return SchemaValidator(schema).isinstance_python
 
 
-_LOWER: _Asks = tuple((True, _validator(f"(?-u:{p})")) for p in WIDE_LOWER)
-_PLAIN: _Asks = tuple((False, _validator(f"(?-u:{p})")) for p in WIDE_PLAIN)
+_LOWER: _Asks = tuple((True, rust_asks(f"(?-u:{p})")) for p in WIDE_LOWER)
+_PLAIN: _Asks = tuple((False, rust_asks(f"(?-u:{p})")) for p in WIDE_PLAIN)
 _WIDE: _Asks = _LOWER + _PLAIN
-_FILE: _Asks = ((True, _validator(f"(?-u:{FILE_STEMS})")), *_LOWER[2:], *_PLAIN)
-_HAS_MARK = _validator("|".join(re.escape(mark) for mark in MARKS))
-_NARROW = tuple((what, _validator("|".join(patterns))) for what, patterns in NARROW)
+_FILE: _Asks = ((True, rust_asks(f"(?-u:{FILE_STEMS})")), *_LOWER[2:], *_PLAIN)
+_AT_END = r"[!-~]+[ \t]*\r?(?:\n|$)"
+_BEHIND_MARK = {
+    "user ": _AT_END,
+    "login ": _AT_END,
+    "USER ": _AT_END,
+    "331 ": "[A-Z]",
+    "snmp": "(?:walk|get|set|bulk)",
+    ') "': r"[!-~]+\"",
+}
+"""Marks that stand in many a text, with what must follow them."""
+_HAS_MARK = rust_asks("|".join(re.escape(mark) + _BEHIND_MARK.get(mark, "") for mark in MARKS))
+_NARROW = tuple((what, rust_asks("|".join(patterns))) for what, patterns in NARROW)
 
 
 class Gate:
@@ -55,7 +66,7 @@ class Gate:
         self._unicode = not all(k.isascii() for k in extra)
         self._wide, self._file, self._narrow = _WIDE, _FILE, _NARROW
         if own:
-            ask = _validator(own)
+            ask = rust_asks(own)
             self._wide, self._file = (*_WIDE, (False, ask)), (*_FILE, (False, ask))
             self._narrow = (*_NARROW, (Look.KEY_VALUE | Look.PAIRS | Look.PHRASES, ask))
 

@@ -63,7 +63,7 @@ WIDE_LOWER = (
     rf"(?:pass|pwd|secret|token|cred|psk|key){_NAME}[\"']?[ \t]*(?:=>|[:=])[ \t]*(?:[{{(]|#|\r?(?:\n|$))",
     r"(?:sig=|sid=|sig:|sid:|sig\"|sid\"|sig'|sid')[^\s]{4}|(?:irepass|terauth|rpcpassword|th_pass|ndpw|otpw)[ \t]+\S",
     # The value of a pair whose name stands on a line above.
-    r"val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]",
+    r"private-lines:|val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]",
     r"bearer[ \t]+[a-z+/=._~\-]*[0-9]|basic[ \t]+[a-z0-9+/]{11}|(?:authorization|cookie2?)[ \t\"'\\]*[:=,]",
     r"proxy\w*[\"']?[ \t]*[=:][!-~ ]*@|identified[ \t]+(?:by|as|with)|kind[\"']?:[ \t]*[\"']?secret",
     rf"{_DASH}-?[a-z\-.]*(?:{_STEMS}|pw){_NAME}(?:[\"',]*(?:\s|$)|[\"']?,[\"'])|--(?:proxy-)?user[ \t=\"']",
@@ -104,7 +104,7 @@ WIDE_PLAIN = (
     r"@(?:tcp|unix)\(|:thin:|:\\?/\\?/(?:[!-.0-~]*:)?[!-.0-~]*@|:\\?/\\?/:[!-~]",
     (
         r"=\t(?:[A-Za-z0-9+/]{43}=|\(none\))\t|\]:(?:25|465|587|2525|submissions?|smtps?)[ \t]+[^\s:]+:[^\s]"
-        r"|\$(?:1\$|2[abxy]?\$|5\$|6\$|7\$|y\$|gy\$|apr1\$|P\$|H\$|8\$|9\$|14\$|argon2|scrypt|pbkdf2|bcrypt)[\w./=\-]"
+        r"|\$\$(?:apr1|[156y]|2[aby])\$\$[\w./]|\$(?:1\$|2[abxy]?\$|5\$|6\$|7\$|y\$|gy\$|apr1\$|P\$|H\$|8\$|9\$|14\$|argon2|scrypt|pbkdf2|bcrypt)[\w./=\-]"
     ),
     r"pbkdf2[_:.]|scrypt:|bcrypt[_$]|argon2\$|md5[0-9a-f$]{8}|sha1\$|SCRAM-SHA",
     r"\*[0-9A-F]{16}|\{(?:S?SHA|S?MD5|CRYPT|PBKDF2|BLF|ARGON2|SCRAM)",
@@ -134,6 +134,7 @@ SHAPES = (
     r"(?-u:-----? ?(?:BEGIN|END) [A-Z0-9 ]*(?:PRIVATE KEY|OpenVPN))",
     r"(?-u:@(?:tcp|unix)\(|:thin:|:\\?/\\?/(?:[!-.0-~]*:)?[!-.0-~]*@|:\\?/\\?/:[!-~])",
     r"(?i-u:proxy\w*[\"']?[ \t]*[=:][!-~ ]*@)",
+    r"(?-u:\$\$(?:apr1|[156y]|2[aby])\$\$[\w./])",
     r"(?-u:\$(?:1\$|2[abxy]?\$|5\$|6\$|7\$|y\$|gy\$|apr1\$|P\$|H\$|8\$|9\$|14\$|argon2|scrypt|pbkdf2|bcrypt)[\w./=\-])",
     r"(?-u:pbkdf2[_:.]|scrypt:|bcrypt[_$]|argon2\$|md5[0-9a-f$]{8}|sha1\$|SCRAM-SHA|\*[0-9A-F]{16})",
     r"(?-u:\{(?:S?SHA|S?MD5|CRYPT|PBKDF2|BLF|ARGON2|SCRAM))",

@@ -37,7 +37,7 @@ class _Exchange(NamedTuple):
 
 _EXCHANGES = (
     _Exchange("USER ", re.compile(r"(?:^|[^\w/])USER [^\s\"]{1,128}\"?[ \t]*\r?$"), _PASS, 6),
-    _Exchange("331 ", re.compile(r"(?:^|[ \t])331[ \-]"), _PASS, 3),
+    _Exchange("331 ", re.compile(r"(?:^|[ \t])331 [A-Z]"), _PASS, 3),
     _Exchange("334 VXNlcm5hbWU6", re.compile(r"334 VXN"), _BASE64_WORD, 1),
     _Exchange("334 UGFzc3dvcmQ6", re.compile(r"334 UGF"), _BASE64_WORD, 1),
     _Exchange("login ", re.compile(r"^[ \t]*login[ \t]+\S{1,128}[ \t]*\r?$"), _NEXT_PASSWORD, 2),
@@ -103,6 +103,25 @@ _ON_ONE_LINE: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("rootpw ", re.compile(r"^[ \t]*rootpw[ \t]+--plaintext[ \t]+(\S{1,256})")),
     ("SQLConnectInfo ", re.compile(r"^[ \t]*SQLConnectInfo[ \t]+\S{1,256}[ \t]+\S{1,128}[ \t]+(\S{1,256})")),
     ("cache_peer ", re.compile(r"^[ \t]*cache_peer [^\n]{1,200}? login=[^\s:*]{1,128}:(\S{1,256})")),
+    (
+        ".auth = (",
+        re.compile(r"\.auth = \([\"'][^\"'\n]{1,128}[\"'],[ \t]{0,4}[\"']([^\"'\n]{1,256})[\"']"),
+    ),
+    (
+        "getConnection(",
+        re.compile(
+            r"DriverManager\.getConnection\([^,\n]{1,300},[ \t]{0,4}\"[^\"\n]{0,128}\",[ \t]{0,4}\"([^\"\n]{1,256})\""
+        ),
+    ),
+    ("neighbor ", re.compile(r"^[ \t]*neighbor \S{1,128} password (?:\d )?(\S{1,256})[ \t]*\r?$")),
+    ("message-digest-key ", re.compile(r"message-digest-key \d{1,3} md5 (?:\d )?(\S{1,256})[ \t]*\r?$")),
+    ("syncrepl ", re.compile(r"^[ \t]*syncrepl [^\n]{0,2000}?[ \t]credentials=\"?([^\s\"]{1,256})")),
+    ("rootpwmodpw ", re.compile(r"^[ \t]*rootpwmodpw[ \t]+(\S{1,256})")),
+    ('"encrypt"', re.compile(r"\"encrypt\"[ \t]{0,4}:[ \t]{0,4}\"([A-Za-z0-9+/]{22,43}={1,2})\"")),
+    ("routing_key", re.compile(r"routing_key[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?([0-9a-f]{32})(?!\w)")),
+    ("net use ", re.compile(r"net use \S{1,64} \S{1,256} ([^\s/*]\S{0,127}) /user:")),
+    (" on #", re.compile(r"user \S{1,128} on #([0-9a-f]{64})(?!\w)")),
+    ("secret key is: ", re.compile(r"secret key is: (\S{8,256})[ \t]*\r?$")),
     ("etcdctl ", re.compile(r"etcdctl [^\n]{0,200}?--user[ =][^\s:]{1,128}:(\S{1,256})")),
     (
         "nmcli ",
