@@ -104,7 +104,7 @@ def _left(server: Raw, work: Path) -> list[str]:
     return found + [f"zombie {p.pid}" for p in psutil.Process(server.pid).children() if p.status() == "zombie"]
 
 
-async def _works(server: Raw) -> None:
+async def _works(server: Raw, work: Path) -> None:
     """Each host, once its back-off has passed; the next call also ends what a lost link left there."""
     for host in HOSTS:
         with anyio.fail_after(60):
@@ -116,7 +116,8 @@ async def _works(server: Raw) -> None:
                     break
                 assert text_of(answer).startswith(("MasterLost: ", "ConnectError: ")), text_of(answer)
                 await anyio.sleep(0.1)
-        await server.call("ssh_sftp_stat", host=host, path="/")
+        # What a lost link kept us from removing is removed by the next write on the host.
+        await server.call("ssh_upload", host=host, path=str(work / "file0"), content_text="last")
 
 
 async def test_pipelined_and_cancelled_calls_under_killed_masters_leave_nothing(
@@ -129,7 +130,7 @@ async def test_pipelined_and_cancelled_calls_under_killed_masters_leave_nothing(
     for i in range(5):
         (work / f"file{i}").write_text("old\n")
     async with raw_server(env) as server:
-        await _works(server)
+        await _works(server, work)
         await _burst(server, rng, work, Counter())  # what is made once and for all is made now
         process = psutil.Process(server.pid)
         await anyio.sleep(1)
@@ -140,7 +141,7 @@ async def test_pipelined_and_cancelled_calls_under_killed_masters_leave_nothing(
                 if rng.random() < 0.25:
                     tasks.start_soon(_kill_one, control_dir, rng.random() * 0.3, tally)
                 await _burst(server, rng, work, tally)
-        await _works(server)
+        await _works(server, work)
         await anyio.to_thread.run_sync(wait_until, lambda: not _left(server, work), f"{_left(server, work)} to go")
         # One more master a host with its lock and two sessions, one kept SFTP channel, one waiting session.
         assert process.num_fds() <= before + 12 * len(HOSTS), f"{before} descriptors before, {process.num_fds()} now"

@@ -15,7 +15,8 @@ from transports.openssh.spawned import Spawner
 
 _BROKEN: Final = re.compile(
     r"^(clientloop\.c:[^\n]*: )?"  # where LogVerbose speaks
-    r"(Connection (to .* closed|closed by|reset by)|client_loop: |Timeout, server |.*Broken pipe|kex_|ssh_dispatch)",
+    r"(Connection (to .* closed|closed by|reset by)|Read from remote host |client_loop: |Timeout, server "
+    r"|.*Broken pipe|kex_|ssh_dispatch)",
     re.MULTILINE,
 )
 """What ssh 8.0 to 10 says when an established connection ends under it (clientloop.c, packet.c)."""
