@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import CutShort
-from ssh_mcp.guard.shared import guard_for
 from transports.errors import MasterLost
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ def output_told(host: RemoteHost) -> Iterator[None]:
         heard = lost.heard
         if heard is None:
             raise
+        from ssh_mcp.guard.shared import guard_for  # late: its patterns are a tenth of the start
+
         guard = guard_for(host.policy.redaction)
         parts = [
             _shown(guard, "stdout", heard.stdout, heard.stdout_total),
