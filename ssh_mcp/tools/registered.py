@@ -75,6 +75,10 @@ def _progress_sender() -> ProgressSender:
         context: Context = get_context()
     except RuntimeError:
         return no_progress
+    request = context.request_context
+    if request is None or (request.meta or {}).get("progressToken") is None:
+        # FastMCP would look for a background task instead, and load docket to look: 0.4 s in the middle of a call.
+        return no_progress
 
     async def send(done: float, total: float | None, message: str | None) -> None:
         await context.report_progress(done, total, message)
