@@ -199,10 +199,7 @@ class FileHandle(Protocol):
         """Contiguous chunks in order with about 2 MiB in flight; ``length`` None reads to the end of the file."""
 
     def write(self, offset: int, data: bytes) -> Awaitable[None]:
-        """Write all of ``data``, pipelined. Must be awaited.
-
-        The call itself sends the first MiB at least: what is asked afterwards is served behind it.
-        """
+        """Write all of ``data``; the call itself sends the first MiB at least, and what is asked next is behind it."""
 
     async def write_stream(
         self, chunks: AsyncIterator[bytes], *, offset: int = 0, progress: Progress | None = None
@@ -266,10 +263,7 @@ class Files(Protocol):
     async def readlink(self, path: str) -> str: ...
 
     def scandir(self, path: str) -> AsyncIterator[list[DirectoryEntry]]:
-        """Entries without ``.`` and ``..``, in the server's order and in the lists that it sends (OpenSSH: 100 each).
-
-        Names with a slash are a ProtocolError.
-        """
+        """Entries without ``.`` and ``..``, in the lists that the server sends. Names with a slash: ProtocolError."""
 
     async def open(self, path: str, mode: OpenMode, permissions: int | None = None) -> FileHandle: ...
 
