@@ -295,7 +295,9 @@ class Reading:
         stands, data = await together(
             self._places.opened(file.files, file.handle, file.path), file.handle.read(0, expected)
         )
-        if not stands.size or stands.size != file.size or len(data) != expected:
+        # Verified at a second look, the bytes may be older than what was seen then: an edit would undo that change.
+        seen = file.attributes
+        if not stands.size or (stands.size, stands.mtime) != (seen.size, seen.mtime) or len(data) != expected:
             data = await file.handle.read(0, cap)
         return data, stands
 
