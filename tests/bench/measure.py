@@ -32,15 +32,26 @@ def sample(once: Callable[[], object], *, rounds: int, warm_up: int = 1, pause: 
     return summary(times)
 
 
-def interleaved(*each: Callable[[], object], rounds: int, warm_up: int = 1, pause: float = 0.0) -> list[Sample]:
-    """Time several things turn by turn, so that a change of the machine's load meets all of them."""
+def interleaved(
+    *each: Callable[[], object],
+    rounds: int,
+    warm_up: int = 1,
+    pause: float = 0.0,
+    before: Callable[[], object] = lambda: None,
+) -> list[Sample]:
+    """Time several things turn by turn, so that a change of the machine's load meets all of them.
+
+    Before each, ``pause`` seconds and ``before``, untimed.
+    """
     for once in each:
         for _ in range(warm_up):
+            before()
             once()
     times: list[list[float]] = [[] for _ in each]
     for _ in range(rounds):
         for number, once in enumerate(each):
             time.sleep(pause)
+            before()
             began = time.perf_counter()
             once()
             times[number].append((time.perf_counter() - began) * 1000)

@@ -106,7 +106,11 @@ def sftp_batch(lab: BenchLab, batch: Path, mux: list[str], number: int = 0) -> l
 
 
 def files(lab: BenchLab, rounds: int, size: int) -> Iterator[Row]:
-    """64 KiB and ``size`` bytes up and down, against `sftp -b` over a warm connection of its own; an edit."""
+    """64 KiB and ``size`` bytes up and down, against `sftp -b` over a warm connection of its own; an edit.
+
+    To a name that is not there yet, for both: `sftp` truncates a file in place and gets the very memory back that it
+    has just given up, where ours keeps the old file until the new one is whole. What that costs has rows of its own.
+    """
     server = lab.server()
     server.call("ssh_host_ping", host="h0")
     remote = lab.files / "remote"
@@ -120,10 +124,11 @@ def files(lab: BenchLab, rounds: int, size: int) -> Iterator[Row]:
         limit = {"SSH_UPLOAD_MAX_FILE_BYTES": str(2 * GIB)}
         mover = lab.server(**limit)
         mover.call("ssh_host_ping", host="h0")
-        for way, ours, line in (
-            ("up", lambda m=mover, a=local, b=there: m.call("ssh_upload", host="h0", path=str(b), local_path=str(a)),
+        for way, target, ours, line in (
+            ("up", there, lambda m=mover, a=local, b=there: m.call(
+                "ssh_upload", host="h0", path=str(b), local_path=str(a)),
              f"put {local} {there}\n"),
-            ("down", lambda m=mover, a=back, b=there: m.call(
+            ("down", back, lambda m=mover, a=back, b=there: m.call(
                 "ssh_sftp_download", host="h0", path=str(b), local_path=str(a)),
              f"get {there} {back}\n"),
         ):  # fmt: skip
@@ -131,8 +136,16 @@ def files(lab: BenchLab, rounds: int, size: int) -> Iterator[Row]:
             batch.write_text(line)
             with lab.bare_master() as mux:
                 argv = sftp_batch(lab, batch, mux)
-                mine, theirs = interleaved(ours, lambda argv=argv: quiet(argv), rounds=repeat)  # type: ignore[misc]
-            yield Row(f"{label} {way} (local_path)", mine, "sftp -b, warm", theirs, 1.0)
+                turns = (ours, lambda argv=argv: quiet(argv))  # type: ignore[misc]
+                mine, theirs = interleaved(
+                    *turns,
+                    rounds=repeat,
+                    before=lambda target=target: target.unlink(missing_ok=True),  # type: ignore[misc]
+                )
+                yield Row(f"{label} {way} (local_path)", mine, "sftp -b, warm", theirs, 1.0)
+                if length > 1 << 20:
+                    mine, theirs = interleaved(*turns, rounds=3)
+                    yield Row(f"{label} {way}, over an old file", mine, "sftp -b, warm, in place", theirs)
         mover.close()
     edits = Edits(server, lab.files / "edit.txt")
     yield Row("edit of a 9 KiB file", sample(edits.once, rounds=rounds))
@@ -173,7 +186,11 @@ def host_to_host(lab: BenchLab, size: int) -> Iterator[Row]:
             "ssh_transfer", src_host="h0", src_path=str(source), dst_host="h1", dst_path=str(target), overwrite=True
         )
 
-    mine, theirs = interleaved(ours, lambda: quiet(scp), rounds=3)
+    def afresh() -> None:
+        target.unlink(missing_ok=True)
+        other.unlink(missing_ok=True)
+
+    mine, theirs = interleaved(ours, lambda: quiet(scp), rounds=5, before=afresh)
     yield Row(f"{size >> 20:,} MiB host to host, hashes checked", mine, "scp -3 (cold)", theirs, 1.0)
     server.close()
 
