@@ -1,4 +1,6 @@
-"""How much of a call the guard and the audit are: timed inside of the server's process, without MCP around it."""
+"""How much of a call the guard and the audit are: they are timed inside of a server's process, without MCP around it,
+and set against what a client of a server waits for the same call.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from ssh_mcp.guard.guard import Guard
 from ssh_mcp.settings import load_settings
 from ssh_mcp.tools.catalogue import read
 from tests.bench.lab import BenchLab
-from tests.bench.measure import Figure
+from tests.bench.measure import Figure, sample
 
 WATCHED: tuple[tuple[type, str], ...] = ((Guard, "result"), (Guard, "text"), (Audit, "begin"), (AuditCall, "finish"))
 
@@ -42,7 +44,10 @@ class _Watch:
 
 
 def guard_and_audit(lab: BenchLab, rounds: int) -> Iterator[Figure]:
-    """Their share of the runner's time in per cent, for small calls and for the two that return most text."""
+    """Their share of what a client waits, for small calls and for those that return most text, in per cent.
+
+    The note tells their share of the runner's own time, in which reading a request and writing its answer do not count.
+    """
     directory = lab.files / "shares"
     directory.mkdir()
     for number in range(1000):
@@ -68,13 +73,20 @@ def guard_and_audit(lab: BenchLab, rounds: int) -> Iterator[Figure]:
             setattr(cls, name, method)
         os.environ.clear()
         os.environ.update(kept)
-    for name, share in shares.items():
-        yield Figure(f"guard and audit of {name}", share, "% of the call", 10)
+    server = lab.server()
+    server.call("ssh_host_ping", host="h0")
+    for name, (spent, own) in shares.items():
+        tool, arguments = calls[name]
+        waited = sample(lambda t=tool, a=arguments: server.call(t, host="h0", **a), rounds=rounds, warm_up=3)  # type: ignore[misc]
+        note = f"{100 * spent / own:.1f} % of the server's own part"
+        yield Figure(f"guard and audit of {name}", 100 * spent / waited.median, "% of the call", 10, note)
+    server.close()
 
 
 async def _shares(
     app: App, calls: dict[str, tuple[str, dict[str, Any]]], watch: _Watch, rounds: int
-) -> dict[str, float]:
+) -> dict[str, tuple[float, float]]:
+    """Milliseconds of guard and audit in one call, and of all that the runner does for it."""
     entries = {entry.name: entry for entry in read()}
     found = {}
     try:
@@ -83,7 +95,7 @@ async def _shares(
                 if number == 3:
                     watch.spent, began = 0.0, time.perf_counter()
                 await app.runner.run(entries[tool], {"host": "h0", **arguments})
-            found[name] = 100 * watch.spent / (time.perf_counter() - began)
+            found[name] = watch.spent / rounds * 1000, (time.perf_counter() - began) / rounds * 1000
         return found
     finally:
         await app.fleet.aclose()
