@@ -66,7 +66,7 @@ class Head:
 
     def to_bytes(self) -> bytes:
         """Fixed length, so that one write replaces the former head entirely."""
-        text = json.dumps({"seq": self.seq, "hash": self.hash, "inode": self.inode, "size": self.size})
+        text = f'{{"seq": {self.seq}, "hash": "{self.hash}", "inode": {self.inode}, "size": {self.size}}}'
         return text.ljust(191).encode("ascii") + b"\n"
 
     @classmethod

@@ -27,6 +27,8 @@ _SOMETIMES: Final = (
     "cheatsheet_pattern_id",
     "redact_bypass",
 )
+_ENCODED = json.JSONEncoder(separators=(",", ":")).encode
+"""Made once: ``json.dumps`` makes a new encoder for each call that has separators."""
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class AuditRecord:
             value = getattr(self, name)
             if value is not None and value is not False and value != ():
                 fields[name] = value
-        return json.dumps(fields, separators=(",", ":"))
+        return _ENCODED(fields)
 
 
 def hash_text(text: str) -> str:

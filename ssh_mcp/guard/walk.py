@@ -25,6 +25,8 @@ _VALUE_KEYS = ("Value", "value")
 MAX_DEPTH = 64
 """Levels of free-form data; deeper values are dropped, which no real tool produces."""
 
+_WORDS_MAX = 4_096
+"""Characters of a model's texts that are asked about at once."""
 _TOGETHER = 128
 """Rows of a list that are asked about at once: a row that may hold a secret sends no more than these the long way."""
 
@@ -91,8 +93,12 @@ class Walker:
     def model(self, model: ModelT) -> ModelT:
         """A copy with its texts guarded; the same object where nothing changed."""
         update: dict[str, Any] = {}
-        for name, mark in plan(type(model)):
-            value = getattr(model, name)
+        fields = [(name, mark, getattr(model, name)) for name, mark in plan(type(model))]
+        words = [value for _, mark, value in fields if mark is Provenance.HOST and type(value) is str and value]
+        plain = len(words) > 1 and sum(map(len, words)) <= _WORDS_MAX and self._plain(words)
+        for name, mark, value in fields:
+            if plain and type(value) is str and mark is Provenance.HOST:
+                continue
             if mark is Provenance.RAW:
                 if isinstance(value, str):
                     self._note(self._raw(value))

@@ -86,13 +86,15 @@ WIDE_LOWER = (
 WIDE_PLAIN = (
     (
         r"(?:AKIA|ASIA|ABIA|ACCA|gh[pousr]_|github_pat_|glpat-|glrt-|gldt-|glptt-|glcbt-|gloas-|glft-|glimt-|glagent-|glsoat-"
-        r"|glffct-|glwt-|glrtr-|GR1348941|xox|xapp-|_live_|_test_|_prod_|pk_sec_|whsec_)[A-Za-z0-9_.\-]{6}"
+        r"|glffct-|glwt-|glrtr-|GR1348941|xox|xapp-)[A-Za-z0-9_.\-]{6}"
     ),
+    r"(?:_live_|_test_|_prod_|pk_sec_|whsec_)[A-Za-z0-9_.\-]{6}",
     r"AUTH[ \t]+[^\s]|PASS[ \t]+[^\s]*[0-9]",
     (
-        r"(?:npm_|pypi-|rubygems_|SG\.|AIza|ya29\.|GOCSPX-|1//0|hf_|gsk_|r8_|xai-|pplx-|do[opr]_v1_|hv[sbr]\.|AGE-SECRET"
-        r"|shp(?:at|ca|pa|ss)_|sq0|dapi|gl(?:sa|c)_|eyJ|LS0tL)[A-Za-z0-9_.\-]{6}|sk-[A-Za-z0-9_\-]{16}"
+        r"(?:npm_|pypi-|rubygems_|AIza|ya29\.|GOCSPX-|pplx-|do[opr]_v1_|AGE-SECRET|shp(?:at|ca|pa|ss)_|dapi|gl(?:sa|c)_|LS0tL"
+        r")[A-Za-z0-9_.\-]{6}"
     ),
+    r"(?:SG\.|1//0|hf_|gsk_|r8_|xai-|hv[sbr]\.|sq0|eyJ)[A-Za-z0-9_.\-]{6}|sk-[A-Za-z0-9_\-]{16}",
     (
         r"(?:NR(?:AK|JS|II|AA|RA)-|lin_api_|(?:secret|ntn)_|fig[dour]_|dp\.[ps]t\.|dp\.(?:ct|sa|scim|audit)\.|pul-|pscale_"
         r"|tskey-|dckr_|AT(?:ATT3|CTT3|BB)|sntry|nfp_|HRKU-|PMAK-|SWMTKN-|lsv2_|CCIPAT|CFPAT|vercel_blob"

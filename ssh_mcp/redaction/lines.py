@@ -45,6 +45,6 @@ def _find(text: str, rules: Rules, reading: Reading) -> tuple[list[Span], int | 
             out += commands.scan(text, start, end)
     if keys.default_words and rules.gate.marked(text):
         out += marked.spans(text, keys)
-    if "Secret" in text:
+    if rules.gate.kinds(text):
         out += kubernetes.spans(text)
     return out, key_blocks.opened

@@ -1,53 +1,23 @@
-"""How much of a call the guard and the audit are: they are timed inside of a server's process, without MCP around it,
-and set against what a client of a server waits for the same call.
-"""
+"""How much of a call the guard and the audit are: timed within the server, set against what its client waits."""
 
 from __future__ import annotations
 
-import os
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from statistics import median
 from typing import Any
 
-import anyio
-
-from ssh_mcp.app import App, build
-from ssh_mcp.audit.sinks import Audit, AuditCall
-from ssh_mcp.guard.guard import Guard
-from ssh_mcp.settings import load_settings
-from ssh_mcp.tools.catalogue import read
 from tests.bench.lab import BenchLab
-from tests.bench.measure import Figure, sample
+from tests.bench.measure import Figure
+from tests.bench.rpc import RpcServer
 
-WATCHED: tuple[tuple[type, str], ...] = ((Guard, "result"), (Guard, "text"), (Audit, "begin"), (AuditCall, "finish"))
-
-
-class _Watch:
-    """Seconds spent in the methods of ``WATCHED``, calls from one of them to another not counted twice."""
-
-    def __init__(self) -> None:
-        self.spent = 0.0
-        self._depth = 0
-
-    def around(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            began = time.perf_counter()
-            self._depth += 1
-            try:
-                return method(*args, **kwargs)
-            finally:
-                self._depth -= 1
-                if not self._depth:
-                    self.spent += time.perf_counter() - began
-
-        return timed
+_PAUSE = 0.02
+"""Seconds between calls, as in the rows of calls: the session for the next command is opened meanwhile."""
 
 
 def guard_and_audit(lab: BenchLab, rounds: int) -> Iterator[Figure]:
-    """Their share of what a client waits, for small calls and for those that return most text, in per cent.
-
-    The note tells their share of the runner's own time, in which reading a request and writing its answer do not count.
-    """
+    """The medians' ratio in per cent, for small calls and for those that return most text."""
     directory = lab.files / "shares"
     directory.mkdir()
     for number in range(1000):
@@ -60,42 +30,19 @@ def guard_and_audit(lab: BenchLab, rounds: int) -> Iterator[Figure]:
         "list of 1,000": ("ssh_sftp_list", {"path": str(directory), "limit": 1000}),
         "read of 64 KiB": ("ssh_sftp_download", {"path": str(lab.files / "text")}),
     }  # fmt: skip
-    kept = dict(os.environ)
-    os.environ.update(lab.env)
-    watch = _Watch()
-    real = [(cls, name, getattr(cls, name)) for cls, name in WATCHED]
-    try:
-        for cls, name, method in real:
-            setattr(cls, name, watch.around(method))
-        shares = anyio.run(_shares, build(load_settings()[0]), calls, watch, rounds)
-    finally:
-        for cls, name, method in real:
-            setattr(cls, name, method)
-        os.environ.clear()
-        os.environ.update(kept)
-    server = lab.server()
+    told = lab.root / "shares.txt"
+    server = RpcServer(
+        [sys.executable, "-m", "tests.bench.watched_server", str(told)], lab.env, log=lab.root / "server.log"
+    )
     server.call("ssh_host_ping", host="h0")
-    for name, (spent, own) in shares.items():
-        tool, arguments = calls[name]
-        waited = sample(lambda t=tool, a=arguments: server.call(t, host="h0", **a), rounds=rounds, warm_up=3)  # type: ignore[misc]
-        note = f"{100 * spent / own:.1f} % of the server's own part"
-        yield Figure(f"guard and audit of {name}", 100 * spent / waited.median, "% of the call", 10, note)
+    for name, (tool, arguments) in calls.items():
+        waited = []
+        for _ in range(rounds + 3):
+            time.sleep(_PAUSE)
+            began = time.perf_counter()
+            server.call(tool, host="h0", **arguments)
+            waited.append((time.perf_counter() - began) * 1000)
+        spent = median([float(line) for line in told.read_text().split()][-rounds:])
+        share = 100 * spent / median(waited[3:])
+        yield Figure(f"guard and audit of {name}", share, "% of the call", 10, f"{spent:.2f} ms")
     server.close()
-
-
-async def _shares(
-    app: App, calls: dict[str, tuple[str, dict[str, Any]]], watch: _Watch, rounds: int
-) -> dict[str, tuple[float, float]]:
-    """Milliseconds of guard and audit in one call, and of all that the runner does for it."""
-    entries = {entry.name: entry for entry in read()}
-    found = {}
-    try:
-        for name, (tool, arguments) in calls.items():
-            for number in range(rounds + 3):
-                if number == 3:
-                    watch.spent, began = 0.0, time.perf_counter()
-                await app.runner.run(entries[tool], {"host": "h0", **arguments})
-            found[name] = watch.spent / rounds * 1000, (time.perf_counter() - began) / rounds * 1000
-        return found
-    finally:
-        await app.fleet.aclose()

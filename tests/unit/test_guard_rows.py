@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from ssh_mcp.guard.guard import Guard
 from ssh_mcp.inventory.model import RedactionPolicy
+from ssh_mcp.redaction import lines
+from ssh_mcp.redaction.gate import as_ascii
 from ssh_mcp.results.base import Ours, Raw, Result
 from ssh_mcp.results.files import SftpEntry, SftpListing
-from tests.unit.redaction_support import RULES, corpus, output, plain, snippets
+from tests.unit.redaction_support import RULES, corpus, plain, snippets
 
 GUARD = Guard(RedactionPolicy())
 SECRETS = [plain(s) for s in snippets("snippets-secret.txt")]
@@ -28,9 +32,23 @@ def test_the_rows_of_an_ordinary_listing_are_the_same_objects() -> None:
     assert GUARD.result(found) is found
 
 
-@pytest.mark.parametrize("text", [line for c in corpus() for line in c.text.split("\n") if output(line) != line][:400])
-def test_what_is_masked_alone_is_noticed_among_others(text: str) -> None:
-    assert RULES.gate.may_find(f"before.txt\n{text}\nafter.txt")
+def telling_lines() -> Iterator[str]:
+    """Lines in which the detectors find something by themselves, asked without the short way past them."""
+    for text in [*(c.text for c in corpus()), *SECRETS]:
+        yield from (line for line in text.split("\n") if lines.find(line, RULES)[0])
+
+
+def test_what_the_detectors_find_is_noticed_alone_and_among_others() -> None:
+    found = list(telling_lines())
+    assert len(found) > 400
+    for line in map(as_ascii, found):
+        assert RULES.gate.may_find(line), line
+        assert RULES.gate.may_find(f"before.txt\n{line}\nafter.txt"), line
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_what_the_detectors_find_in_a_short_text_they_are_asked_for(secret: str) -> None:
+    assert not lines.find(secret, RULES)[0] or RULES.gate.may_find(secret)
 
 
 @pytest.mark.parametrize("text", SECRETS)
