@@ -1,10 +1,12 @@
 """The gate's patterns, in the syntax of Rust's ``regex``: no look-around, and that is what makes it linear.
 
-``WIDE`` sees every character. Each pattern is an automaton of its own whose alternatives all begin with literals, a few
-dozen at most: then Rust looks for the literals with SIMD and runs the automaton only behind a hit, 0.02 to 0.6 ms a MiB
-each. (One automaton for all of them needs 2 ms, or 100 where its states do not fit into its cache.) ``NARROW`` sees
-only the lines that ``WIDE`` lets through and says what they may hold.
-Every pattern must be wider than the detectors that it stands for; ``test_redaction_gate`` holds that.
+``WIDE`` sees every character. Each of its groups is an automaton of its own whose alternatives all begin with literals,
+a few dozen at most: then Rust looks for the literals with SIMD and runs the automaton only behind a hit, 0.05 to 0.2 ms
+a MiB each. Which patterns share one was found by measuring every pair over logs, listings, sources and JSON: literals
+that are short or many cost the others their SIMD, so that a bad neighbour can make a group ten times slower. (One
+automaton for all of them needs 2 ms a MiB, or 100 where its states do not fit into its cache.) ``NARROW`` sees only the
+lines that ``WIDE`` lets through and says what they may hold.
+Every pattern must be wider than the detectors that it stands for; ``tests/unit/redaction_support.py`` holds that.
 """
 
 from __future__ import annotations
@@ -48,68 +50,100 @@ _DASH = r"(?: -|\t-|\"-|'-|\[-)"
 _TOLD = r"[ \t]+(?:(?:is|was|set to|changed to|generated)[ \t:=]|for [a-hj-z'\"])|[ \t]*\([\"']"
 
 WIDE_LOWER = (
-    # A name, and what makes it one: a separator and a value, a closing tag, a directive's value, a sentence.
     (
-        rf"(?:(?:pass|pwd|secret|cred|psk|masterauth|kennwort|senha|wachtwoord){_NAME}|token(?:[a-hj-rt-z0-9_.\-]{_NAME})?|pw)"
-        rf"(?:{_CLOSED}{_FIRST}|{_TYPED}|[ \t]+[\"']|{_DIRECTIVE}|{_ATTRIBUTE}|{_TOLD}|(?:%22)?%3[ad][^\s])"
+        # A name, and what makes it one: a separator and a value, a closing tag, a directive's value, a sentence.
+        (
+            rf"(?:(?:pass|pwd|secret|cred|psk|masterauth|kennwort|senha|wachtwoord){_NAME}|token(?:[a-hj-rt-z0-9_.\-]{_NAME})?|pw)"
+            rf"(?:{_CLOSED}{_FIRST}|{_TYPED}|[ \t]+[\"']|{_DIRECTIVE}|{_ATTRIBUTE}|{_TOLD}|(?:%22)?%3[ad][^\s])"
+        ),
+        # A name whose value stands below, or in braces.
+        rf"(?:pass|pwd|secret|token|cred|psk|key){_NAME}[\"']?[ \t]*(?:=>|[:=])[ \t]*(?:[{{(]|#|\r?(?:\n|$))",
     ),
-    rf"(?:{_KEY_KINDS})[_\-]key{_NAME}{_CLOSED}{_FIRST}",
-    rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key{_NAME}{_CLOSED}{_FIRST}",
     (
-        rf"(?:auth|bearer|cookie|sess|jwt|dsn|salt|signature|private|tokens|key){_NAME}"
-        rf"(?:{_CLOSED}{_DIGIT_OR_LONG}|{_TYPED}|{_ATTRIBUTE}|[ \t]+[0-9][ \t]+[^\s]{{4}}|(?:%22)?%3[ad][^\s])"
+        rf"(?:{_KEY_KINDS})[_\-]key{_NAME}{_CLOSED}{_FIRST}",
+        r"proxy\w*[\"']?[ \t]*[=:][!-~ ]*@|identified[ \t]+(?:by|as|with)|kind[\"']?:[ \t]*[\"']?secret",
+        r"chpasswd|add_user|change_password|net user|alias set|vault login|configure set|sqlplus|-stdin|sudo -s",
     ),
-    # A name whose value stands below, or in braces.
-    rf"(?:pass|pwd|secret|token|cred|psk|key){_NAME}[\"']?[ \t]*(?:=>|[:=])[ \t]*(?:[{{(]|#|\r?(?:\n|$))",
-    r"(?:sig=|sid=|sig:|sid:|sig\"|sid\"|sig'|sid')[^\s]{4}|(?:irepass|terauth|rpcpassword|th_pass|ndpw|otpw)[ \t]+\S",
-    # The value of a pair whose name stands on a line above.
-    r"private-lines:|val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]",
-    r"bearer[ \t]+[a-z+/=._~\-]*[0-9]|basic[ \t]+[a-z0-9+/]{11}|(?:authorization|cookie2?)[ \t\"'\\]*[:=,]",
-    r"proxy\w*[\"']?[ \t]*[=:][!-~ ]*@|identified[ \t]+(?:by|as|with)|kind[\"']?:[ \t]*[\"']?secret",
-    rf"{_DASH}-?[a-z\-.]*(?:{_STEMS}|pw){_NAME}(?:[\"',]*(?:\s|$)|[\"']?,[\"'])|--(?:proxy-)?user[ \t=\"']",
-    rf"{_DASH}(?:[puawxkhcn][^\s\-]|[puawxkbcn]+[\"',]*[ \t]+[\"']?[^\s\-])|(?: /p:| pass:|\"pass:|'pass:)",
-    r"chpasswd|add_user|change_password|net user|alias set|vault login|configure set|sqlplus|-stdin|sudo -s",
-    r"(?:login|username)[ \t]+\S+[ \t]+(?:password|passwd|account|pass|secret)[ \t]+\S",
-    r"(?:tion-key|ey-string|ared-key)[ \t]+[^\s]{4}|<<<|config (?:set|create|add|update) |http-basic\.|createuser ",
     (
-        r"reg_(?:sz|expand_sz|multi_sz)[ \t]+[^\s]|community[ \t]+[^\s]|com2sec6?[ \t]|stats auth [^\s]"
-        r"|values[ \t]*\("
-        r"|(?:pdo|mysqli)->|auth=\(|basicauth\(|mysqli?_(?:p|real_)?connect\(|new (?:\\?pdo|mysqli)\("
-        r"|: (?:rsa|ecdsa|pkcs8|pkcs12|p12) [^\s]"
-        r"|setuser | on >|(?:xauth|eap|ntlm|pin) \"|\.(?:auth|login|authenticate)\("
-        r"|set password"
+        rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key{_NAME}{_CLOSED}{_FIRST}",
+        r"bearer[ \t]+[a-z+/=._~\-]*[0-9]|basic[ \t]+[a-z0-9+/]{11}|(?:authorization|cookie2?)[ \t\"'\\]*[:=,]",
     ),
-    r"(?:account|access|secret)[._]?key[a-z0-9_.\-]*[ \t]+[^\s]{8}",
-    rf"(?:unseal|recovery) key [0-9]|(?:env |arg |setenv |setx |header |param |env\t)[ \t]*{_NAME}(?:{_STEMS})",
+    (
+        (
+            rf"(?:auth|bearer|cookie|sess|jwt|dsn|salt|signature|private|tokens|key){_NAME}"
+            rf"(?:{_CLOSED}{_DIGIT_OR_LONG}|{_TYPED}|{_ATTRIBUTE}|[ \t]+[0-9][ \t]+[^\s]{{4}}|(?:%22)?%3[ad][^\s])"
+        ),
+        (
+            r"reg_(?:sz|expand_sz|multi_sz)[ \t]+[^\s]|community[ \t]+[^\s]|com2sec6?[ \t]|stats auth [^\s]"
+            r"|values[ \t]*\("
+            r"|(?:pdo|mysqli)->|auth=\(|basicauth\(|mysqli?_(?:p|real_)?connect\(|new (?:\\?pdo|mysqli)\("
+            r"|: (?:rsa|ecdsa|pkcs8|pkcs12|p12) [^\s]"
+            r"|setuser | on >|(?:xauth|eap|ntlm|pin) \"|\.(?:auth|login|authenticate)\("
+            r"|set password"
+        ),
+    ),
+    (
+        r"(?:sig=|sid=|sig:|sid:|sig\"|sid\"|sig'|sid')[^\s]{4}",
+        r"(?:irepass|terauth|rpcpassword|th_pass|ndpw|otpw)[ \t]+\S",
+        r"(?:login|username)[ \t]+\S+[ \t]+(?:password|passwd|account|pass|secret)[ \t]+\S",
+    ),
+    (
+        # The value of a pair whose name stands on a line above.
+        r"private-lines:|val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]",
+        rf"(?:unseal|recovery) key [0-9]|(?:env |arg |setenv |setx |header |param |env\t)[ \t]*{_NAME}(?:{_STEMS})",
+    ),
+    (
+        rf"{_DASH}-?[a-z\-.]*(?:{_STEMS}|pw){_NAME}(?:[\"',]*(?:\s|$)|[\"']?,[\"'])|--(?:proxy-)?user[ \t=\"']",
+        rf"{_DASH}(?:[puawxkhcn][^\s\-]|[puawxkbcn]+[\"',]*[ \t]+[\"']?[^\s\-])|(?: /p:| pass:|\"pass:|'pass:)",
+    ),
+    (
+        r"(?:tion-key|ey-string|ared-key)[ \t]+[^\s]{4}|<<<|config (?:set|create|add|update) |http-basic\.|createuser ",
+        r"(?:account|access|secret)[._]?key[a-z0-9_.\-]*[ \t]+[^\s]{8}",
+    ),
 )
 """Asked of the lower-cased text."""
 WIDE_PLAIN = (
     (
-        r"(?:AKIA|ASIA|ABIA|ACCA|gh[pousr]_|github_pat_|glpat-|glrt-|gldt-|glptt-|glcbt-|gloas-|glft-|glimt-|glagent-|glsoat-"
-        r"|glffct-|glwt-|glrtr-|GR1348941|xox|xapp-)[A-Za-z0-9_.\-]{6}"
+        (
+            r"(?:AKIA|ASIA|ABIA|ACCA|gh[pousr]_|github_pat_|glpat-|glrt-|gldt-|glptt-|glcbt-|gloas-|glft-|glimt-|glagent-|glsoat-"
+            r"|glffct-|glwt-|glrtr-|GR1348941|xox|xapp-)[A-Za-z0-9_.\-]{6}"
+        ),
+        r"(?:M[DTjz]|N[DTjz]|O[DT])[A-Za-z0-9_\-]{20,26}\.|Q~|hooks\.slack\.com/|/webhooks/|webhook\.office",
     ),
-    r"(?:_live_|_test_|_prod_|pk_sec_|whsec_)[A-Za-z0-9_.\-]{6}",
-    r"AUTH[ \t]+[^\s]|PASS[ \t]+[^\s]*[0-9]",
     (
-        r"(?:npm_|pypi-|rubygems_|AIza|ya29\.|GOCSPX-|pplx-|do[opr]_v1_|AGE-SECRET|shp(?:at|ca|pa|ss)_|dapi|gl(?:sa|c)_|LS0tL"
-        r")[A-Za-z0-9_.\-]{6}"
+        r"(?:_live_|_test_|_prod_|pk_sec_|whsec_)[A-Za-z0-9_.\-]{6}",
+        r"AUTH[ \t]+[^\s]|PASS[ \t]+[^\s]*[0-9]",
+        r"@(?:tcp|unix)\(|:thin:|:\\?/\\?/(?:[!-.0-~]*:)?[!-.0-~]*@|:\\?/\\?/:[!-~]",
+        (
+            r"(?:npm_|pypi-|rubygems_|AIza|ya29\.|GOCSPX-|pplx-|do[opr]_v1_|AGE-SECRET|shp(?:at|ca|pa|ss)_|dapi|gl(?:sa|c)_|LS0tL"
+            r")[A-Za-z0-9_.\-]{6}"
+        ),
     ),
-    r"(?:SG\.|1//0|hf_|gsk_|r8_|xai-|hv[sbr]\.|sq0|eyJ)[A-Za-z0-9_.\-]{6}|sk-[A-Za-z0-9_\-]{16}",
     (
-        r"(?:NR(?:AK|JS|II|AA|RA)-|lin_api_|(?:secret|ntn)_|fig[dour]_|dp\.[ps]t\.|dp\.(?:ct|sa|scim|audit)\.|pul-|pscale_"
-        r"|tskey-|dckr_|AT(?:ATT3|CTT3|BB)|sntry|nfp_|HRKU-|PMAK-|SWMTKN-|lsv2_|CCIPAT|CFPAT|vercel_blob"
-        r"|FlyV1|fo1_|EZ[AT]K|xkeysib-|s[gq][apu]_|ops_eyJ|LTAI|AKID)[A-Za-z0-9_.\- ]{6}"
+        r"(?:SG\.|1//0|hf_|gsk_|r8_|xai-|hv[sbr]\.|sq0|eyJ)[A-Za-z0-9_.\-]{6}|sk-[A-Za-z0-9_\-]{16}",
+        r"pbkdf2[_:.]|scrypt:|bcrypt[_$]|argon2\$|md5[0-9a-f$]{8}|sha1\$|SCRAM-SHA",
     ),
-    r"sb[pr]?_[A-Za-z0-9_]{20}|EAA[A-Z][A-Za-z0-9]{12}|(?:SK|key-|K10)[0-9a-f]{6}|-us[0-9]|\.atlasv1\.|:AA[\w\-]{33}",
-    r"(?:M[DTjz]|N[DTjz]|O[DT])[A-Za-z0-9_\-]{20,26}\.|Q~|hooks\.slack\.com/|/webhooks/|webhook\.office",
-    r"pat[A-Za-z0-9]{14}\.|cio[A-Za-z0-9]{32}|(?:BEGIN|END) [A-Z0-9 ]*(?:PRIVATE KEY|OpenVPN)|bk[a-z]{2}_[0-9a-f]{6}",
-    r"@(?:tcp|unix)\(|:thin:|:\\?/\\?/(?:[!-.0-~]*:)?[!-.0-~]*@|:\\?/\\?/:[!-~]",
     (
-        r"=\t(?:[A-Za-z0-9+/]{43}=|\(none\))\t|\]:(?:25|465|587|2525|submissions?|smtps?)[ \t]+[^\s:]+:[^\s]"
-        r"|\$\$(?:apr1|[156y]|2[aby])\$\$[\w./]|\$(?:1\$|2[abxy]?\$|5\$|6\$|7\$|y\$|gy\$|apr1\$|P\$|H\$|8\$|9\$|14\$|argon2|scrypt|pbkdf2|bcrypt)[\w./=\-]"
+        (
+            r"(?:NR(?:AK|JS|II|AA|RA)-|lin_api_|(?:secret|ntn)_|fig[dour]_|dp\.[ps]t\.|dp\.(?:ct|sa|scim|audit)\.|pul-|pscale_"
+            r"|tskey-|dckr_|AT(?:ATT3|CTT3|BB)|sntry|nfp_|HRKU-|PMAK-|SWMTKN-|lsv2_|CCIPAT|CFPAT|vercel_blob"
+            r"|FlyV1|fo1_|EZ[AT]K|xkeysib-|s[gq][apu]_|ops_eyJ|LTAI|AKID)[A-Za-z0-9_.\- ]{6}"
+        ),
     ),
-    r"pbkdf2[_:.]|scrypt:|bcrypt[_$]|argon2\$|md5[0-9a-f$]{8}|sha1\$|SCRAM-SHA",
-    r"\*[0-9A-F]{16}|\{(?:S?SHA|S?MD5|CRYPT|PBKDF2|BLF|ARGON2|SCRAM)",
+    (
+        r"sb[pr]?_[A-Za-z0-9_]{20}|EAA[A-Z][A-Za-z0-9]{12}|(?:SK|key-|K10)[0-9a-f]{6}|-us[0-9]|\.atlasv1\.|:AA[\w\-]{33}",
+    ),
+    (
+        r"pat[A-Za-z0-9]{14}\.|cio[A-Za-z0-9]{32}|bk[a-z]{2}_[0-9a-f]{6}",
+        r"(?:BEGIN|END) [A-Z0-9 ]*(?:PRIVATE KEY|OpenVPN)",
+    ),
+    (
+        (
+            r"=\t(?:[A-Za-z0-9+/]{43}=|\(none\))\t|\]:(?:25|465|587|2525|submissions?|smtps?)[ \t]+[^\s:]+:[^\s]"
+            r"|\$\$(?:apr1|[156y]|2[aby])\$\$[\w./]|\$(?:1\$|2[abxy]?\$|5\$|6\$|7\$|y\$|gy\$|apr1\$|P\$|H\$|8\$|9\$|14\$|argon2|scrypt|pbkdf2|bcrypt)[\w./=\-]"
+        ),
+    ),
+    (r"\*[0-9A-F]{16}|\{(?:S?SHA|S?MD5|CRYPT|PBKDF2|BLF|ARGON2|SCRAM)",),
 )
 """Asked of the text as it stands."""
 FILE_STEMS = (
