@@ -229,3 +229,19 @@ async def test_a_server_killed_with_9_leaves_no_command_behind(
         os.kill(server.pid, signal.SIGKILL)
         await server.process.wait()
         await anyio.to_thread.run_sync(trace.wait_gone)
+
+
+async def test_a_session_that_is_only_opened_ahead_does_not_log_in_again(link: Link) -> None:
+    async with link.connected("native") as host:
+        ready = host._ready
+        assert ready is not None
+        with host._launcher.rush.login():  # sessions are opened ahead when no login is under way
+            await host.run("true")
+            opening = ready._opening
+            assert opening is not None
+            await anyio.to_thread.run_sync(link.kill_clients)
+            await anyio.to_thread.run_sync(wait_until, lambda: not link.sshd.session_processes(), "the sessions' end")
+        await opening
+        assert not ready.waiting
+        assert not link.sshd.session_processes()
+        assert (await host.run("echo back")).stdout == b"back\n"

@@ -85,7 +85,7 @@ class ReadySession:
             if lease is None:
                 return
             self._on_its_way = True
-            running = await self._runner.start(_nowhere, lease=lease)
+            running = await self._runner.start(_nowhere, lease=lease, only=True)
         except TransportError:
             return  # the next command finds out by itself
         finally:

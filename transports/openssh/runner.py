@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, TypeVar
 
 import anyio
@@ -14,6 +14,7 @@ from transports.errors import ConnectError, MasterLost, RemoteError, SessionRefu
 from transports.mux.client import NoSlot
 from transports.openssh.endings import ENDING_SECONDS, Debts
 from transports.openssh.execution import Collector, Execution
+from transports.openssh.feeding import finished_while_fed
 from transports.openssh.frame import (
     BARE_MAX,
     COMMAND_MAX,
@@ -66,15 +67,17 @@ class Runner:
     # --- opening ------------------------------------------------------------------------------------------------------
 
     async def start(
-        self, sink: OutputSink, *, bare: str | None = None, lease: Lease[Controlled] | None = None
+        self, sink: OutputSink, *, bare: str | None = None, lease: Lease[Controlled] | None = None, only: bool = False
     ) -> Running:
-        """An execution that waits for its command (or runs ``bare`` as the login shell takes it)."""
+        """An execution that waits for its command (or runs ``bare`` as the login shell takes it).
+
+        ``only`` on this lease or not at all: what nobody has asked for must not log in, nor wait for a slot.
+        """
 
         async def begin(on: Lease[Controlled]) -> Running:
             return await self._begin(sink, bare, on)
 
-        running, _ = await self._establish(begin, lease)
-        return running
+        return (await self._establish(begin, lease, only=only))[0]
 
     async def subsystem(self, name: str, events: SessionEvents) -> tuple[Session, Lease[Controlled]]:
         """A subsystem's session and its lease."""
@@ -85,12 +88,12 @@ class Runner:
         return await self._establish(begin, None)
 
     async def _establish(
-        self, begin: Callable[[Lease[Controlled]], Awaitable[T]], lease: Lease[Controlled] | None
+        self, begin: Callable[[Lease[Controlled]], Awaitable[T]], lease: Lease[Controlled] | None, *, only: bool = False
     ) -> tuple[T, Lease[Controlled]]:
         """What ``begin`` makes on a lease. A refusal for want of slots waits; a master found dead is replaced once."""
         loop = asyncio.get_running_loop()
         lease = lease or await self.pool.acquire()
-        replaced = False
+        replaced = only
         refused_since: float | None = None
         while True:
             try:
@@ -101,7 +104,9 @@ class Runner:
                 never = alone and lease.master.opened == 0 and not _adopted(lease.handle)
                 now = loop.time()
                 refused_since = (refused_since or now) if alone else None
-                if never or (refused_since is not None and now - refused_since > REFUSAL_SECONDS):
+                if only or never or (refused_since is not None and now - refused_since > REFUSAL_SECONDS):
+                    if only:
+                        lease.refused()
                     lease.release()
                     raise
                 lease = await lease.after_refusal()
@@ -198,7 +203,7 @@ class Runner:
         if chunks is None:
             await execution.finished()
         else:
-            await _drive_with(execution, chunks)
+            await finished_while_fed(execution, chunks)
 
     async def _completed(
         self, running: Running, collector: Collector, duration: float, *, timed_out: bool
@@ -355,44 +360,6 @@ def _framed(execution: Execution) -> tuple[str, Processes]:
     if execution.nonce is None or execution.processes is None:
         raise RemoteError("The remote command has no process group that we know of.", sent=False)
     return execution.nonce, execution.processes
-
-
-async def _drive_with(execution: Execution, chunks: AsyncIterator[bytes]) -> None:
-    """Feed stdin while the command runs. What the source of the chunks raises comes out as it is."""
-    failure: list[Exception] = []
-    async with anyio.create_task_group() as tasks:
-
-        async def feed() -> None:
-            try:
-                await _feed(execution, chunks)
-            except Exception as error:  # noqa: BLE001 - raised below, outside of an exception group
-                failure.append(error)
-                tasks.cancel_scope.cancel()
-
-        tasks.start_soon(feed)
-        try:
-            await execution.finished()
-        except Exception as error:  # noqa: BLE001 - the same
-            failure.append(error)
-        tasks.cancel_scope.cancel()
-    if failure:
-        raise failure[0]
-
-
-async def _feed(execution: Execution, chunks: AsyncIterator[bytes]) -> None:
-    """Pass a stream on to stdin for as long as somebody reads it."""
-    session = execution.session
-    assert session is not None
-    try:
-        async for chunk in chunks:
-            if not session.stdin_open:
-                break
-            session.write(chunk)
-            await session.drain()
-    finally:
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
-    session.close_stdin()
 
 
 def _adopted(handle: Controlled) -> bool:

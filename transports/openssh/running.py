@@ -37,7 +37,7 @@ class Running:
 class StartFrame(Protocol):
     """``Runner.start``."""
 
-    async def __call__(self, sink: OutputSink, *, lease: Lease[Controlled] | None = None) -> Running: ...
+    async def __call__(self, sink: OutputSink, *, lease: Lease[Controlled], only: bool) -> Running: ...
 
 
 async def until(future: asyncio.Future[Any]) -> None:

@@ -82,7 +82,7 @@ class LinkWatch:
     async def _open(self, key: _Key, watch: _Watch, master: Master) -> None:
         try:
             lease = self._pool.try_acquire(on=master)
-            session = await self._start(Collector(0, 0), lease=lease) if lease is not None else None
+            session = await self._start(Collector(0, 0), lease=lease, only=True) if lease is not None else None
         except TransportError:
             session = None
         if session is not None and _key(session) != key:  # on its successor
