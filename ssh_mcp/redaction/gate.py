@@ -85,7 +85,7 @@ class Gate:
         if own:
             ask = rust_asks(own)
             self._wide, self._brief, self._file = ((*asks, (False, ask)) for asks in (_WIDE, _BRIEF, _FILE))
-            self._narrow = (*_NARROW, (Look.KEY_VALUE | Look.PAIRS | Look.PHRASES, ask))
+            self._narrow = (*_NARROW, (Look.KEY_VALUE | Look.PAIRS | Look.PHRASES | Look.TABLES, ask))
 
     def hot(self, text: str, *, file: bool = False) -> Iterator[tuple[int, int, Look]]:
         """(start, end, what to look for) of every line, newline included, that may hold a secret, in order.

@@ -24,6 +24,7 @@ class Look(IntFlag):
     PHRASES = 4
     SHAPES = 8
     COMMANDS = 16
+    TABLES = 32
 
 
 _NAME = r"[a-z0-9_.\-]*"
@@ -49,23 +50,27 @@ _DASH = r"(?: -|\t-|\"-|'-|\[-)"
 
 _TOLD = r"[ \t]+(?:(?:is|was|set to|changed to|generated)[ \t:=]|for [a-hj-z'\"])|[ \t]*\([\"']"
 
+_IN_HEAD = r"[\"'`]?(?:[ \t]*(?:[,;|?\t]|\r?(?:\n|$))|  )"
+"""A name that is a column's: a separator behind it, which may be a character beyond ASCII, or the line's end."""
+
 WIDE_LOWER = (
     (
         # A name, and what makes it one: a separator and a value, a closing tag, a directive's value, a sentence.
         (
             rf"(?:(?:pass|pwd|secret|cred|psk|masterauth|kennwort|senha|wachtwoord){_NAME}|token(?:[a-hj-rt-z0-9_.\-]{_NAME})?|pw)"
-            rf"(?:{_CLOSED}{_FIRST}|{_TYPED}|[ \t]+[\"']|{_DIRECTIVE}|{_ATTRIBUTE}|{_TOLD}|(?:%22)?%3[ad][^\s])"
+            rf"(?:{_CLOSED}{_FIRST}|{_TYPED}|[ \t]+[\"']|{_DIRECTIVE}|{_ATTRIBUTE}|{_TOLD}|(?:%22)?%3[ad][^\s]"
+            rf"|{_IN_HEAD})"
         ),
         # A name whose value stands below, or in braces.
         rf"(?:pass|pwd|secret|token|cred|psk|key){_NAME}[\"']?[ \t]*(?:=>|[:=])[ \t]*(?:[{{(]|#|\r?(?:\n|$))",
     ),
     (
-        rf"(?:{_KEY_KINDS})[_\-]key{_NAME}{_CLOSED}{_FIRST}",
+        rf"(?:{_KEY_KINDS})[_\-]key{_NAME}(?:{_CLOSED}{_FIRST}|{_IN_HEAD})",
         r"proxy\w*[\"']?[ \t]*[=:][!-~ ]*@|identified[ \t]+(?:by|as|with)|kind[\"']?:[ \t]*[\"']?secret",
         r"chpasswd|add_user|change_password|net user|alias set|vault login|configure set|sqlplus|-stdin|sudo -s",
     ),
     (
-        rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key{_NAME}{_CLOSED}{_FIRST}",
+        rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key{_NAME}(?:{_CLOSED}{_FIRST}|{_IN_HEAD})",
         r"bearer[ \t]+[a-z+/=._~\-]*[0-9]|basic[ \t]+[a-z0-9+/]{11}|(?:authorization|cookie2?)[ \t\"'\\]*[:=,]",
     ),
     (
@@ -75,7 +80,7 @@ WIDE_LOWER = (
         ),
         (
             r"reg_(?:sz|expand_sz|multi_sz)[ \t]+[^\s]|community[ \t]+[^\s]|com2sec6?[ \t]|stats auth [^\s]"
-            r"|values[ \t]*\("
+            r"|values[ \t]*(?:\(|\r?(?:\n|$))"
             r"|(?:pdo|mysqli)->|auth=\(|basicauth\(|mysqli?_(?:p|real_)?connect\(|new (?:\\?pdo|mysqli)\("
             r"|: (?:rsa|ecdsa|pkcs8|pkcs12|p12) [^\s]"
             r"|setuser | on >|(?:xauth|eap|ntlm|pin) \"|\.(?:auth|login|authenticate)\("
@@ -97,6 +102,7 @@ WIDE_LOWER = (
         rf"{_DASH}(?:[puawxkhcn][^\s\-]|[puawxkbcn]+[\"',]*[ \t]+[\"']?[^\s\-])|(?: /p:| pass:|\"pass:|'pass:)",
     ),
     (
+        r"create table |from stdin;|-\[ record |\*{9} [0-9]+\. row |key  +value",
         r"(?:tion-key|ey-string|ared-key)[ \t]+[^\s]{4}|<<<|config (?:set|create|add|update) |http-basic\.|createuser ",
         r"(?:account|access|secret)[._]?key[a-z0-9_.\-]*[ \t]+[^\s]{8}",
     ),
@@ -273,11 +279,19 @@ _COMMANDS = (
     r"(?m-u:^[ \t>]*(?:AUTH|PASS)[ \t]+\S*\d)",
     r"(?i-u:<<<|config[ \t]+(?:set|create|add|update)|http-basic\.|createuser)",
 )
+_TABLES = (
+    (
+        r"(?i-u:(?:passw|passp|passc|passe|pass|pwd|secret|cred|psk|kennwort|senha|wachtwoord|token|pw|key)"
+        rf"[A-Za-z0-9_.\- ]{{0,20}}{_IN_HEAD})"
+    ),
+    r"(?i-u:values[ \t]*\r?(?:\n|$)|create table |from stdin;|-\[ record |\*{9} [0-9]+\. row |key  +value)",
+)
 NARROW = (
     (Look.KEY_VALUE, _ASSIGNED),
     (Look.PAIRS, _PAIRS),
     (Look.PHRASES, _DIRECTIVES),
     (Look.SHAPES, SHAPES),
     (Look.COMMANDS, _COMMANDS),
+    (Look.TABLES, _TABLES),
 )
 """Each group is one automaton, small enough that its states stay cached."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssh_mcp.redaction import blocks, commands, kubernetes, kv, mappings, marked, phrases, shapes
+from ssh_mcp.redaction import blocks, commands, kubernetes, kv, mappings, marked, phrases, shapes, tables
 from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.folding import fold
 from ssh_mcp.redaction.gate_patterns import Look
@@ -28,6 +28,7 @@ def _find(text: str, rules: Rules, reading: Reading) -> tuple[list[Span], int | 
     key_blocks = KeyBlocks(text)
     keys = rules.keys
     cursor = Lines(text)
+    tabled = 0
     for start, end, look in rules.gate.hot(text, file=reading is Reading.FILE):
         key_blocks.find(start, end, out)
         if key_blocks.covered >= end:
@@ -41,6 +42,11 @@ def _find(text: str, rules: Rules, reading: Reading) -> tuple[list[Span], int | 
             out += blocks.scan(stretch) + mappings.scan(stretch) + phrases.named(stretch)
         if Look.PHRASES in look and keys.default_words:
             out += phrases.told(stretch)
+        if Look.TABLES in look:
+            out += tables.rows_of_pairs(stretch)
+            if start >= tabled and (table := tables.read(stretch)):
+                out += table.spans
+                tabled = len(text) if table.end is None else table.end
         if Look.COMMANDS in look and keys.default_words:
             out += commands.scan(text, start, end)
     if keys.default_words and rules.gate.marked(text):

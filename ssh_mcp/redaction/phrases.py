@@ -77,6 +77,7 @@ _THIRD = re.compile(
 )
 """The password of PHP's database calls."""
 _INSERT = re.compile(r"(?i)\(([^()\n]{1,1000})\)\s{0,9}VALUES\s{0,9}(?=\()")
+_INSERT_HEAD = re.compile(r"(?i)\(([^()\n]{1,1000})\)\s{0,9}VALUES\s{0,9}\Z")
 _TUPLE = re.compile(r"[ \t,]*\(")
 _SQL_VALUE = re.compile(r"[ \t]*(?:'((?:[^'\\\n]|\\.|'')*+)'|([^,()'\n]*+))[ \t]*(?=[,)])")
 _ACL_USER = re.compile(r"(?im)^[ \t>]*(?:ACL[ \t]+SETUSER|user)[ \t]+\S{1,128}[ \t][^\n>]{0,200}>(\S{3,256})")
@@ -268,9 +269,9 @@ def _sql(s: Stretch) -> list[Span]:
     """``IDENTIFIED BY 'x'``, ``WITH PASSWORD 'x'``, ``PASSWORD('x')``, ``INSERT INTO t (password) VALUES ('x')``."""
     out = []
     for m in _INSERT.finditer(s.text, s.start, s.end):
-        names = [name.strip(' \t`"[]') for name in m[1].split(",")]
+        names = _names(m[1])
         if any(s.keys.strength(name) for name in names):
-            out += _rows(s, m.end(), names)
+            out += insert_rows(s, m.end(), s.end, names)
     for m in _SQL.finditer(s.text, s.start, s.end):
         place = quoted(s.text, m.start(1), min(s.end, s.lines.end(m.end())))
         if place and s.is_secret("password", s.text[slice(*place)], Strength.STRONG):
@@ -278,13 +279,23 @@ def _sql(s: Stretch) -> list[Span]:
     return out
 
 
-def _rows(s: Stretch, at: int, names: list[str]) -> list[Span]:
+def insert_names(head: str) -> list[str]:
+    """The columns of ``INSERT INTO t (a, b) VALUES``, where the rows stand on the lines below."""
+    m = _INSERT_HEAD.search(head)
+    return _names(m[1]) if m else []
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip(' \t`"[]') for name in listed.split(",")]
+
+
+def insert_rows(s: Stretch, at: int, end: int, names: list[str]) -> list[Span]:
     """The tuples behind ``VALUES``, as far as they stand on the line."""
     out: list[Span] = []
-    while opening := _TUPLE.match(s.text, at, s.end):
+    while opening := _TUPLE.match(s.text, at, end):
         at = opening.end()
         for name in names:
-            if not (value := _SQL_VALUE.match(s.text, at, s.end)):
+            if not (value := _SQL_VALUE.match(s.text, at, end)):
                 return out
             if value[1] is not None and s.is_secret(name, value[1]):
                 out.append(s.span(value.span(1), name))

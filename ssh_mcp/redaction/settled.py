@@ -11,14 +11,18 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ssh_mcp.redaction import kubernetes, marked
+from ssh_mcp.redaction import kubernetes, marked, tables
 from ssh_mcp.redaction.blocks import BLOCK, VARIABLE
+from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.folding import fold
+from ssh_mcp.redaction.gate_patterns import Look
 from ssh_mcp.redaction.kv import KEY_VALUE, LIST_END, list_limit
 from ssh_mcp.redaction.mappings import HEADING
 from ssh_mcp.redaction.pem import HEADLESS, KeyBlocks, body_above
 from ssh_mcp.redaction.phrases import FLAG_AT_END
 from ssh_mcp.redaction.rules import Rules
+from ssh_mcp.redaction.stretch import Stretch
+from ssh_mcp.redaction.talk import Reading
 
 _NAME = re.compile(
     r"(?i)(?<![\w.\-])[\"']?(?:name|key|param(?:eter)?_?(?:name|key)|env_?var|variable|option|id|property|secretname"
@@ -75,8 +79,14 @@ def _find(text: str, rules: Rules) -> list[Reach]:
     out = [Reach(t.begin, t.end, *_assumed(t.indent)) for t in kubernetes.undecided(text)]
     if any(mark in text for mark in _KEY_MARKS):
         out += _key_blocks(text, rules)
-    for start, end, _ in rules.gate.hot(text, file=True):
+    tabled, cursor = 0, Lines(text)
+    for start, end, look in rules.gate.hot(text, file=True):
         out += _of_line(text, start, end, rules)
+        if Look.TABLES in look and start >= tabled:
+            table = tables.read(Stretch(text, start, end, rules.keys, Reading.OUTPUT, cursor))
+            if table:
+                out.append(Reach(start, table.end, table.head if len(table.head) < _HEAD else ""))
+                tabled = len(text) if table.end is None else table.end
     if rules.keys.default_words and rules.gate.marked(text):
         out += [Reach(*reach) for reach in marked.reaches(text, rules.keys)]
     return out
