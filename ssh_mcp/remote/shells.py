@@ -160,6 +160,8 @@ class Shells:
                 await self._interrupt(session, out, err)
             raise
         except TransportError as error:
+            out.close()
+            err.close()
             if session.ended is None:
                 lost = isinstance(error, MasterLost)
                 self._give_up(session, "is gone: its connection was lost" if lost else "has ended")
@@ -169,6 +171,8 @@ class Shells:
                     error.heard = Heard(out.kept, err.kept, out.total, err.total)
                 raise
             status = -1
+        out.close()  # of a session that was given up, too, all that came is shown
+        err.close()
         return Completed(
             exit_code=-1 if timed_out else status,
             signal=None,

@@ -11,7 +11,7 @@ from transports.api import StreamName
 from transports.errors import RemoteError
 from transports.openssh.execution import Execution
 from transports.openssh.frame import check_command
-from transports.openssh.runner import SETTLE_SECONDS, Runner
+from transports.openssh.runner import SETTLE_SECONDS, START_SECONDS, Runner, never_said
 from transports.openssh.running import Running, until
 
 _BUFFER_HIGH: Final = 1 << 20
@@ -151,7 +151,10 @@ async def start_process(runner: Runner, command: str) -> FramedProcess:
     try:
         execution.send_command(command, None, more=True)
         runner.watch.over(running)
-        await until(execution.begun)
+        with anyio.move_on_after(START_SECONDS):
+            await until(execution.begun)
+        if not execution.begun.done():
+            raise never_said(START_SECONDS)
         if execution.processes is None:
             await runner.judge(running)
             raise RemoteError("The remote command ended before it began.")

@@ -38,6 +38,10 @@ SETTLE_SECONDS: Final = 1.0
 LINGER_SECONDS: Final = 0.25
 """How long a complete command's pipes may stay open before a background child is said to hold them. Nothing of the
 command's own output is waited for here, so it only has to outlast the way of an end of file over the network."""
+START_SECONDS: Final = 30.0
+"""How long a session that is open may take to say its first mark: a host that never says it is not waited for."""
+LOGIN_SECONDS: Final = 150.0
+"""The same where the login is part of it (no master). sshd itself gives a login two minutes (LoginGraceTime)."""
 REFUSAL_SECONDS: Final = 10.0
 """How long a call tries for a slot on a host that refuses sessions although we hold none."""
 T = TypeVar("T")
@@ -146,10 +150,15 @@ class Runner:
         return running
 
     async def _until_begun(self, running: Running) -> None:
-        """Wait for the first mark, however slow the login; a master that is dead or frozen is not waited for."""
+        """Wait for the first mark, also behind a slow login; a master that is dead or frozen is not waited for."""
         execution = running.execution
+        loop = asyncio.get_running_loop()
+        seconds = LOGIN_SECONDS if self.pool.masterless else START_SECONDS
+        give_up = loop.time() + seconds
         while not execution.begun.done():
-            with anyio.move_on_after(self._check_seconds):
+            if (left := give_up - loop.time()) <= 0:
+                raise never_said(seconds)
+            with anyio.move_on_after(min(self._check_seconds, left)):
                 await until(execution.begun)
             if not execution.begun.done():
                 error = await self.carrier.diagnose(running.lease.handle, None, "", began=False)
@@ -347,13 +356,27 @@ class Runner:
         return (one.lease.master, one.lease.generation) == (other.lease.master, other.lease.generation)
 
     async def signal(self, running: Running, name: str, *, children_only: bool) -> None:
-        """Send a signal to an execution's process group. Raises RemoteError where it is gone."""
+        """Send a signal to an execution's process group. Raises RemoteError where it is gone, or the host is silent."""
         nonce, processes = _framed(running.execution)
-        status = await self._aside(
-            lambda certain: signal_script(nonce, processes, name, children_only=children_only, certain=certain), running
-        )
+        status = None
+        with anyio.move_on_after(ENDING_SECONDS) as limit:
+            status = await self._aside(
+                lambda certain: signal_script(nonce, processes, name, children_only=children_only, certain=certain),
+                running,
+            )
+        if limit.cancelled_caught:
+            raise RemoteError("The host did not answer when its command was to be signalled.", sent=False)
         if status != 0:
             raise RemoteError("The remote command has already ended.", "Nothing was signalled.", sent=False)
+
+
+def never_said(seconds: float) -> SessionRefused:
+    """A host that opens sessions and starts nothing in them."""
+    return SessionRefused(
+        f"The host opened a session, and no shell began in it within {seconds:g} s.",
+        "Look at the account's login shell, startup files and ForceCommand.",
+        sent=False,
+    )
 
 
 def _framed(execution: Execution) -> tuple[str, Processes]:
