@@ -55,6 +55,9 @@ _BEHIND_MARK = {
     "331 ": "[A-Z]",
     "snmp": "(?:walk|get|set|bulk)",
     ') "': r"[!-~]+\"",
+    "PASSWORD ": r"\w+ = ",
+    ":*:": r"[\w\-*]+:[\w.\-*@]+:[!-~]",
+    " * ": r" *[!-~]+[ \t]+(?:\*|\"\*\"|[0-9]+\.[0-9]+\.[0-9.]+(?:/[0-9]+)?)[ \t]*\r?(?:\n|$)",
 }
 """Marks that stand in many a text, with what must follow them."""
 _MARKS_TOGETHER = 12

@@ -73,7 +73,7 @@ _ABOUT = words(
     "usages algs acceptedalgorithms commands command through validation rules rule schema template",
     "templates title description docs help text message messages button placeholder input visible show",
     "hide hidden toggle icon page form view controller model modal dialog screen route component affinity",
-    "scheme query hashers hasher helper mgmt chat",
+    "scheme query hashers hasher helper mgmt chat expression selection",
     "cookies persistence replication handling rotated generated generator rate per window bucket budget",
 )
 _ABOUT_LAST = words(
@@ -172,16 +172,23 @@ def _by_words(name: str) -> Strength:
         return Strength.NONE
     if word in {"key", "keys"}:
         own = _of_key(words, at)
+        if own is Strength.FAINT and (tail[-1:] == ["id"] or (at and words[at - 1].isdigit())):
+            return Strength.NONE  # KeyPairId; S3Key: where an object lies
         return own if own is not Strength.FAINT or at == 0 else max(own, _before(words[:at]))
-    if "public" in words[:at] or "publishable" in words[:at]:
+    if _is_open(word, words[:at], tail):
         return Strength.NONE
-    if at and words[at - 1] in _BEFORE.get(word, ()):
-        return Strength.NONE
-    if word in {"tokens", "keys"} and at and words[at - 1] in _KEY_OPEN:
-        return Strength.NONE
-    if word in {"signature", "sig", "sid"}:
-        return Strength.FAINT
-    return strength
+    # Git's signingkey is the id of a public one.
+    return Strength.FAINT if word in {"signature", "sig", "sid", "signingkey"} else strength
+
+
+def _is_open(word: str, before: list[str], tail: list[str]) -> bool:
+    """Whether the words around a secret one say that it is none."""
+    if "public" in before or "publishable" in before:
+        return True
+    if word == "private" and tail and tail[-1] in _ABOUT:
+        return True  # PrivateDefaultScopeId
+    last = before[-1] if before else ""
+    return last in _BEFORE.get(word, ()) or (word in {"tokens", "keys"} and last in _KEY_OPEN)
 
 
 def _before(words: list[str]) -> Strength:

@@ -54,12 +54,16 @@ _INLINE_COMMENT = re.compile(r"[ \t]+(?:#|//|;)(?:[ \t]|$).*|[ \t]+#.*")
 _ITEM = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'")
 LIST_END = re.compile(r"[\]{]")
 _ONLY_ITEM = re.compile(r"\[([^\s\[\]{},\"']{3,256})\]")
+_BARE_ITEMS = re.compile(r"\[((?:[ \t]*[^\s\[\]{},\"'$<]{3,256}[ \t]*,){1,64}[ \t]*[^\s\[\]{},\"'$<]{3,256}[ \t]*)\]")
+_BARE_ITEM = re.compile(r"[^\s,]+")
+"""YAML's lists without quotes."""
 _ENCODED = re.compile(
     r"(?i)(?:(?<=%26)|(?<=%3f)|(?<=%22)|(?<=%2c)|(?<=%20)|(?<![\w.\-%]))([A-Za-z_][\w.\-]{0,60})(?:%22)?%3[ad](?:%22|%20){0,2}"
     r"((?:[^%\s\"'&<>;]|%(?!26|22|2c)[0-9a-f]{2}){2,1024})"
 )
 """The same in an encoded URL: ``password%3Dx%26``, ``%22password%22%3A%22x%22``."""
 _ARROW = re.compile(r"[ \t]{0,8}->[ \t]{0,8}\"((?:[^\"\\\n]|\\.)*)\"")
+_HELP = re.compile(r"[ \t]{1,40}[A-Z][a-z]")
 _OR_ELSE = re.compile(r"(?:\|\||\?\?|\bor\b|\?:|[\"'][ \t]*,)[ \t]*(?:[\"'])([^\"'\n]{1,512})[\"']")
 SHELL_TAIL = re.compile(
     r"[ \t]+(?:-{1,2}\w|/|\.{1,2}/|[|&;<>]|\w+=|\$"
@@ -188,6 +192,7 @@ class _Scanner:
         end = LIST_END.search(text, at + 1, list_limit(at, self.stop))
         if end and end[0] == "{":
             return []
+        strength = max(strength, self.keys.plural(name))
         if strength is Strength.STRONG and (m := _ONLY_ITEM.match(text, at, self.stop)):
             talk_of_it = values.is_plain(m[1]) or values.is_code(m[1]) or not is_secret(strength, m[1])
             return [] if talk_of_it else [Span(*m.span(1), "key", name)]  # a map that a program prints
@@ -198,6 +203,12 @@ class _Scanner:
             plain = strength is not Strength.STRONG and values.is_harmless(m[group])
             if is_secret(strength, m[group]) and not plain:
                 found.append(Span(*m.span(group), "key", name))
+        if not found and self.keys.plural(name) and (m := _BARE_ITEMS.match(text, at, self.stop)):
+            found = [
+                Span(*item.span(), "key", name)
+                for item in _BARE_ITEM.finditer(text, *m.span(1))
+                if is_secret(strength, item[0]) and not (values.is_plain(item[0]) or values.is_code(item[0]))
+            ]
         return found
 
     def _bare(self, seen: Assignment, name: str, rest: Place) -> list[Span]:
@@ -213,10 +224,19 @@ class _Scanner:
             return [Span(*place, "key", name)] if is_secret(seen.strength, value, own=True) else []
         if seen.strength is Strength.STRONG and values.is_code(value) and (found := self._fallback(place[0], rest[1])):
             return [Span(*found, "key", name)]
+        if seen.name.startswith("--") and value.isalpha() and value.islower() and self._is_help(place, rest[1]):
+            return []
         after = self.text[place[1] : place[1] + 1]
         if is_secret(seen.strength, value) and not talk.is_talk(seen, value, after, self.reading):
             return [Span(*place, "key", name)]
         return []
+
+    def _is_help(self, place: Place, eol: int) -> bool:
+        """``  --password=name  Password to use``: the flag begins the line, and a sentence follows."""
+        if not _HELP.match(self.text, place[1], eol):
+            return False
+        line = self.text[max(self.text.rfind("\n", 0, place[0]) + 1, place[0] - 120) : place[0]]
+        return line.lstrip().startswith("-")
 
     def _fallback(self, at: int, eol: int) -> Place | None:
         """The literal in ``os.environ["X"] or "literal"``, ``process.env.X || 'literal'``, ``env('X', 'literal')``."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+from ssh_mcp.redaction import values
 from ssh_mcp.redaction.blocks import block_content
 from ssh_mcp.redaction.keys import Strength
 from ssh_mcp.redaction.model import Span
@@ -22,6 +23,10 @@ _ENTRY = re.compile(
     r"^[ \t]+(?:- +)?[\"']?([\w.@\-]{1,100})[\"']?[ \t]{0,9}(?:=>|[:=])[ \t]{1,9}"
     r"(?:\"((?:[^\"\\\n]|\\.)*+)\"|'([^'\n]*+)'|([^\s\"'{}\[\]|>&*!#,][^\n#,]{0,512}?))[ \t]*,?[ \t]*(?:#[^\n]*)?\r?$",
     re.MULTILINE,
+)
+_DASHED = re.compile(
+    r"[ \t]*-[ \t]+(?:\"((?:[^\"\\\n]|\\.)*+)\"|'([^'\n]*+)'"
+    r"|([^\s\"'{}\[\]|>&*!#,-][^\s#,]{0,512}))[ \t]*(?:#[^\n]*)?\r?"
 )
 _INLINE = re.compile(r"(?<![\w.\-])[\"']?([\w.\-]{1,100})[\"']?[ \t]{0,9}(?:=>|[:=])[ \t]{0,9}\{(?=([^{}\n]{1,4096}))")
 _ITEM = re.compile(
@@ -52,6 +57,8 @@ def _under(s: Stretch, heading: re.Match[str]) -> list[Span]:
         group = 1 if m[1] is not None else 2
         strong = s.keys.strength(name) is Strength.STRONG
         return [s.span(m.span(group), name)] if strong and s.is_secret(name, m[group]) else []
+    if not heading[3] and (strength := s.keys.plural(name)) and (found := _items(s, heading, strength)):
+        return found
     place = block_content(s.text, eol, len(heading[1].expandtabs()))
     if place is None or heading[3] == "(":
         return []
@@ -62,6 +69,25 @@ def _under(s: Stretch, heading: re.Match[str]) -> list[Span]:
         for m in _ENTRY.finditer(s.text, first, place[1])
         if len(m[0]) - len(m[0].lstrip(" \t")) == depth and (span := _judged(s, name, m))
     ]
+
+
+def _items(s: Stretch, heading: re.Match[str], strength: Strength) -> list[Span]:
+    """``- x`` lines directly below ``passwords:``, indented or not."""
+    out: list[Span] = []
+    at = s.text.find("\n", heading.end()) + 1
+    while at and at < len(s.text):
+        nl = s.text.find("\n", at)
+        end = len(s.text) if nl < 0 else nl
+        m = _DASHED.fullmatch(s.text, at, end)
+        if m is None or s.text.find("-", at, end) - at < len(heading[1].expandtabs()):
+            break
+        group = next(g for g in (1, 2, 3) if m[g] is not None)
+        value = m[group]
+        plain = values.is_status(value) or values.is_code(value) or value.endswith(":")
+        if not plain and s.is_secret("", value, strength):
+            out.append(s.span(m.span(group), heading[2]))
+        at = end + 1
+    return out
 
 
 def _inline(s: Stretch) -> list[Span]:

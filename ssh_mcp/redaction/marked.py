@@ -25,6 +25,17 @@ _BASE64_WORD = re.compile(r"(?:^|[ \t])(?!VXNlcm5hbWU6|UGFzc3dvcmQ6)([A-Za-z0-9+
 _NEXT_PASSWORD = re.compile(r"^[ \t]*(?:password|passwd|pass)[ \t]+[\"']?([^\s\"']{1,256})[\"']?[ \t]*\r?$")
 
 
+_PGPASS = re.compile(
+    r"^[\w.\-*/]{1,256}:(?:\d{2,5}|\*):[\w\-*]{1,64}:[\w.\-*@]{1,64}:((?:\\.|[^\s:\\]){3,256})[ \t]*\r?$"
+)
+"""host:port:database:user:password, where no path tells the file (libpq)."""
+_CHAP = re.compile(
+    r"^(?:\"[^\"\n]{1,128}\"|[\w.@\\\-]{1,128})[ \t]+(?:\*|x?l2tpd|pptpd?|pppd|l2tp)[ \t]+"
+    r"(?:\"([^\"\n]{3,256})\"|([^\s\"*]{3,256}))[ \t]+(?:\*|\"\*\"|\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?)[ \t]*\r?$"
+)
+"""client, server, secret, addresses: chap-secrets and pap-secrets (pppd(8))."""
+
+
 class _Exchange(NamedTuple):
     """A line that ``above`` matches, and what stands within ``lines`` lines below it. ``named``: group 1 is a name."""
 
@@ -69,8 +80,25 @@ _EXCHANGES = (
         re.compile(r"^New value: (\S{8,256})[ \t]*\r?$"),
         2,
     ),
+    _Exchange(
+        "use the following password to",
+        re.compile(r"use the following password to"),
+        re.compile(r"(?:^|[\s:])([0-9a-f]{32})[ \t]*\r?$"),
+        3,
+    ),
+    _Exchange(
+        "for the elastic user",
+        re.compile(r"[Pp]assword for the elastic user"),
+        re.compile(r"^[^\w\n]{0,9}([\w\-+=*]{8,64})[ \t]*\r?$"),
+        1,
+    ),
 )
 _ON_ONE_LINE: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("PASSWORD ", re.compile(r"^PASSWORD \w{1,40} = (\S{6,256})[ \t]*\r?$")),
+    ("cation,signing", re.compile(r"(?:^|[ \t])([a-z0-9]{6}\.[a-z0-9]{16})[ \t]")),
+    ("Secret ID", re.compile(r"^Secret ID[ \t]*=[ \t]*([0-9a-f-]{36})[ \t]*\r?$")),
+    *((mark, _PGPASS) for mark in (":5432:", ":5433:", ":6432:", ":*:")),
+    *((mark, _CHAP) for mark in ("\t*\t", " * ", "pptpd", "l2tpd")),
     ('"PASS ', re.compile(r"\"PASS ([^\s\"<][^\"\r\n]{0,255})\"")),
     (
         " LOGIN ",
@@ -179,7 +207,8 @@ def spans(text: str, keys: KeyMatcher) -> list[Span]:
                 out += _answer(text, end, exchange)
     for mark, pattern in _ON_ONE_LINE:
         for begin, end in _lines_with(text, mark):
-            out += [_span(begin, m) for m in pattern.finditer(text[begin:end]) if _is_literal(m[1])]
+            found = (_span(begin, m) for m in pattern.finditer(text[begin:end]))
+            out += [span for span in found if _is_literal(text[span.start : span.end])]
     return out + _dumps(text, keys) + _accounts(text)
 
 
@@ -244,7 +273,8 @@ def _below(text: str, at: int, count: int) -> int | None:
 
 
 def _span(offset: int, m: re.Match[str]) -> Span:
-    return Span(offset + m.start(1), offset + m.end(1), "key")
+    group = m.lastindex or 1
+    return Span(offset + m.start(group), offset + m.end(group), "key")
 
 
 def _is_literal(value: str) -> bool:

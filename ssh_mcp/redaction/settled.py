@@ -117,7 +117,7 @@ def _of_line(text: str, start: int, end: int, rules: Rules) -> list[Reach]:
         out.append(Reach(start, _dedent(text, end, len(m[1].expandtabs())), head))
     if (h := HEADING.match(text, start, end)) and (strength(h[2]) or rules.keys.plural(h[2])):
         head = text[start:end] if end - start < _HEAD else ""
-        out.append(Reach(start, _dedent(text, end, len(h[1].expandtabs())), head))
+        out.append(Reach(start, _dedent(text, end, len(h[1].expandtabs()), items=True), head))
     for m in _NAME.finditer(text, start, end):
         if strength(m[1]):
             ends.append(_lines_below(text, end, _NAME_LINES, m.end() + _NAME_REACH))
@@ -174,13 +174,17 @@ def _third_tag(text: str, at: int, limit: int) -> int | None:
     return at
 
 
-def _dedent(text: str, at: int, indent: int) -> int | None:
-    """The start of the first line at or after ``at`` that is neither blank nor indented deeper than ``indent``."""
+def _dedent(text: str, at: int, indent: int, *, items: bool = False) -> int | None:
+    """The start of the first line at or after ``at`` that is neither blank nor indented deeper than ``indent``.
+
+    ``items``: a line as deep that begins with a dash belongs to the list above it.
+    """
     while at < len(text):
         nl = text.find("\n", at)
         line = text[at : nl if nl >= 0 else len(text)]
         core = line.lstrip()
-        if core and len(line) - len(core) <= indent:
+        depth = len(line) - len(core)
+        if core and depth <= indent and not (items and depth == indent and core.startswith("- ")):
             return at
         if nl < 0:
             break

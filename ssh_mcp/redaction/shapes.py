@@ -44,6 +44,7 @@ _TOKEN = re.compile(
     | xkeysib-[0-9a-f]{64}-[A-Za-z0-9]{16} | sgp_(?:[0-9a-f]{16}_|local_)?[0-9a-f]{40} | sq[apu]_[0-9a-f]{40}
     | ops_eyJ[\w-]{40,2000} | LTAI[A-Za-z0-9]{12,24}(?!\w) | AKID[A-Za-z0-9]{32}(?!\w)
     | EZ[AT]K[A-Za-z0-9]{50,60} | rzp_(?:live|test)_[A-Za-z0-9]{14,24} | eyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*){0,3}
+    | eyJ2ZXIiOi[\w+/-]{60,2000}={0,2}
     | [MNO][A-Za-z\d_-]{23,27}\.[\w-]{6}\.[\w-]{27,40}(?!\w) | \w{3}\dQ~[\w~.-]{30,40}
     )
     | (?<!\d)\d{8,10}:AA[\w-]{33}(?![\w-])
@@ -52,6 +53,7 @@ _TOKEN = re.compile(
 _ENCODED_PEM = re.compile(r"(?<![A-Za-z0-9+/])LS0tL[A-Za-z0-9+/]{40,}={0,2}")
 _AWS_ID = re.compile(r"(?:AKIA|ASIA)[A-Z0-9]{16}")
 _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
+_AWS_SESSION = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{48,4096}={0,2}(?![A-Za-z0-9+/=])")
 _WEBHOOK = re.compile(
     r"(?:hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d{5,30}/"
     r"|webhook\.office\.com/webhookb2/|outlook\.office\.com/webhook/)([\w/@+=-]{16,300})"
@@ -125,6 +127,7 @@ def tokens(text: str, start: int, end: int) -> list[Span]:
         out += [Span(*m.span(1), "token") for m in _MAIL_LOGIN.finditer(text, start, end) if ":" not in m[1]]
     if _AWS_ID.search(text, start, end):
         out += [Span(*m.span(), "token") for m in _AWS_SECRET.finditer(text, start, end) if looks_random(m[0])]
+        out += [Span(*m.span(), "token") for m in _AWS_SESSION.finditer(text, start, end) if looks_random(m[0])]
     return out
 
 

@@ -47,7 +47,7 @@ _PROSE = re.compile(
     r"|characters?|user|file"
     r"|found|invalid|failed|please|enter|new|old|set|using|used|type|missing|unexpected|expected|error|more"
     r"|less|than|per"
-    r"|via)\b"
+    r"|via|don't|doesn't|isn't|accepts?|when|only|instead|supports?)\b"
 )
 _NSSWITCH = re.compile(r"(?:files|compat|systemd|sss|ldap|nis|nisplus|winbind|db|altfiles|\[[\w!=]+\]|[ \t])+")
 """nsswitch.conf(5): where accounts come from."""

@@ -97,6 +97,8 @@ class Tree:
         if top.mapping:
             frame.name = top.key or ""
             frame.under = self._keys.strength(frame.name) if frame.name else Strength.NONE
+            if frame.name and not mapping:  # api_keys: [a, b]
+                frame.under = max(frame.under, self._keys.plural(frame.name))
             if frame.name in {"data", "stringData"}:
                 frame.secret_data = True
         else:
@@ -150,6 +152,8 @@ class Tree:
             top.data.append(Span(scalar.start, scalar.end, "key", self.path(name), scalar.value))
         if lower == "kind" and scalar.value == "Secret":
             top.is_secret_kind = True
+        if lower == "id-token" and scalar.value in {"write", "read", "none"}:
+            return  # what a GitHub workflow may do
         if strength and self._judge(scalar, name, strength, name):
             return
         if self._of_plural(top, scalar, name):

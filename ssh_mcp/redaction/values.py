@@ -26,6 +26,7 @@ _STATUS = words(
     "incorrect required expired missing valid invalid none unset set empty hidden redacted disabled",
     "enabled unknown optional ok failed success successful changed updated rejected accepted mismatch",
     "created deleted revoked found ignored present absent configured unchanged yes no true false null",
+    "added removed deprecated modified fixed supported unsupported reset",
     "write correct wrong denied verified encrypted locked active inactive provided given omitted",
 )
 _TYPES = words(
@@ -92,6 +93,8 @@ _ADDRESS = re.compile(
 )
 _VERSION = re.compile(r"[\^~>=<]{0,2}\s?[vV]?\d+(?:\.\d+){1,3}(?:[-+.][A-Za-z0-9.]+)?")
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_TWILIO = re.compile(r"(?:AC|CA|IS|MG|PN|SM|VA)[0-9a-f]{32}")
+"""Twilio's names of accounts, calls and numbers."""
 _PIECE = re.compile(
     r"[A-Za-z]{1,6}|[A-Z]?[a-z]{1,20}|[A-Z]{1,20}|[0-9]{1,4}|[A-Za-z]{1,10}[0-9]{1,3}|[0-9]{1,2}[A-Za-z]{1,6}"
 )
@@ -234,7 +237,7 @@ def is_secret(strength: Strength, value: str, *, own: bool = False) -> bool:
         return not (is_constant(value) or is_reference(value) or _is_other_thing(value))
     if strength is Strength.WEAK:
         return not is_harmless(value)
-    return strength is Strength.FAINT and looks_random(value) and not is_reference(value)
+    return strength is Strength.FAINT and looks_random(value) and not (is_reference(value) or _TWILIO.fullmatch(value))
 
 
 def _is_other_thing(value: str) -> bool:

@@ -103,8 +103,10 @@ def _ini_value(text: str, lines: Lines, at: int) -> Place:
     if c := _INI_COMMENT.search(text, at, eol):
         stop = c.start()
     stop = _continued(text, lines, at, stop)
-    if m := _INDENTED.match(text, stop):
-        stop = m.end()
+    begin = lines.start(at)
+    depth = at - begin - len(text[begin:at].lstrip(" \t"))
+    if (m := _INDENTED.match(text, stop)) and len(m[0]) - len(m[0].lstrip()) - 1 - m[0].startswith("\r") > depth:
+        stop = m.end()  # deeper than its key, as configparser has it
     return at, at + len(text[at:stop].rstrip())
 
 
