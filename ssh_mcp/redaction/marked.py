@@ -86,6 +86,19 @@ _EXCHANGES = (
         re.compile(r"(?:^|[\s:])([0-9a-f]{32})[ \t]*\r?$"),
         3,
     ),
+    _Exchange("requirepass", re.compile(r"^requirepass[ \t]*\r?$"), re.compile(r"^(\S{3,256})[ \t]*\r?$"), 1),
+    _Exchange(
+        '"keyName"',
+        re.compile(r"^[ \t]*\"keyName\": \"\w{1,40}\",[ \t]*\r?$"),
+        re.compile(r"^[ \t]*\"value\": \"([A-Za-z0-9+/]{40,200}={0,2})\""),
+        2,
+    ),
+    _Exchange(
+        "expect",
+        re.compile(r"expect[ (][^\n]{0,200}?assword"),
+        re.compile(r"\bsend(?:line)?[ (]{1,4}(?:-- )?[\"']([^\"'\\\n]{3,256})(?:\\[rn]){0,2}[\"']"),
+        3,
+    ),
     _Exchange(
         "for the elastic user",
         re.compile(r"[Pp]assword for the elastic user"),

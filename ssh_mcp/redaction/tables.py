@@ -39,7 +39,7 @@ _PAIR = re.compile(
 )
 _RECORD = re.compile(r"-\[ RECORD \d{1,9} \][-+ ]*|\*{9,40} \d{1,9}\. row \*{9,40}")
 _FIELD = re.compile(r"[ \t]*([A-Za-z_][\w.\- ]{0,60}?)[ \t]*(?:\||:(?=[ \t]))[ \t]?(.*)")
-_KEY_VALUE = re.compile(r"Key[ \t]{2,}Value[ \t]*")
+_KEY_VALUE = re.compile(r"(?:Key[ \t]{2,}Value|KEY[ \t]{2,}VALUE)[ \t]*")
 _COPY = re.compile(r"COPY [\w.\"]{1,200} \(([\w\", ]{1,1900})\) FROM stdin;[ \t]*")
 _CREATE = re.compile(r"(?i)[ \t]*CREATE TABLE (?:IF NOT EXISTS )?([\w.\"`\[\]]{1,200}?)[ \t]*\((.*)", re.DOTALL)
 _COLUMN = re.compile(r"[ \t]*[`\"\[]?([A-Za-z_]\w{0,63})[`\"\]]?[ \t]+[A-Za-z]")
@@ -151,7 +151,8 @@ def _fields(s: Stretch) -> Callable[[int, int], list[Span] | None]:
 
 
 def _named_rows(s: Stretch) -> Callable[[int, int], list[Span] | None]:
-    """Vault's ``Key  Value`` tables: the first cell names what the second holds."""
+    """Vault's ``Key  Value`` tables and pulumi's: the first cell names what the second holds."""
+    ruled = (below := _next(s)) is not None and s.text.startswith("---", below[0])
 
     def row(low: int, high: int) -> list[Span] | None:
         name, _, _ = s.text[low:high].partition("  ")
@@ -160,7 +161,7 @@ def _named_rows(s: Stretch) -> Callable[[int, int], list[Span] | None]:
             return None
         strength = Strength.STRONG if name == "secret_id" else s.keys.strength(name)
         value = s.text[slice(*place)]
-        if strength is not Strength.STRONG or values.is_status(value) or value == "<nil>":
+        if strength is not Strength.STRONG or values.is_status(value) or (not ruled and values.is_plain(value)):
             return []
         return [s.span(place, name)] if s.is_secret(name, value, strength) else []
 

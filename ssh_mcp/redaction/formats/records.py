@@ -32,6 +32,7 @@ _TABLES = tuple(
             r"^[ \t]*(?:\"[^\"\n]*\"|[^\s#\"]\S{0,255})[ \t]+(?:\"[^\"\n]*\"|\S{1,256})[ \t]+\"?([^\s\"]{1,512})",
         ),
         (r"passwd\.client$", r"^(?!#)[^:\n]{0,256}:[^:\n]{0,256}:([^\r\n]{1,512})"),
+        (r"rsyncd?\.secrets$", r"^(?!#)[^\s:]{1,256}:([^\r\n]{1,512})"),
         (r"userlist\.txt$", r"^\"[^\"\n]{0,256}\"[ \t]+\"([^\"\n]{1,512})\""),
         (r"(?:sasl|relay|smtp|client)_?passw(?:or)?ds?$", r"^(?!#)\S{1,256}[ \t]+[^\s:]{1,256}:([^\r\n]{1,512})"),
         (r"\.google_authenticator$", r"^([A-Z2-7]{16,128}|\d{8})[ \t]*\r?$"),
@@ -44,7 +45,7 @@ _TABLES = tuple(
         (r"jaas[\w\-]*\.conf(?:ig)?$", r"\buser_[\w.\-]{1,64}[ \t]*=[ \t]*\"([^\"\n]{1,256})\""),
     )
 )
-"""Files known by their names, with the place of the password on their lines (pppd(8), pgbouncer.ini(5), postfix,
+"""Files known by their names, with the place of the password on their lines (pppd(8), pgbouncer.ini(5), rsync, postfix,
 exim, google-authenticator(1), proxychains, monit, coturn, Kafka's JAAS).
 """
 
