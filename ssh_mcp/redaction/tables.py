@@ -103,7 +103,7 @@ def _run(
     """Rows from ``at`` to the line that ``ends`` the table, or where ``row`` says None."""
     spans: list[Span] = []
     for low, high in _lines(s.text, at):
-        found = None if ends(s.text[low:high]) else row(low, high)
+        found = None if ends(s.text[low:high]) else row(low, high - s.text.endswith("\r", low, high))
         if found is None:
             return Table(spans, low, "")
         spans += found
