@@ -73,7 +73,8 @@ _ABOUT = words(
     "usages algs acceptedalgorithms commands command through validation rules rule schema template",
     "templates title description docs help text message messages button placeholder input visible show",
     "hide hidden toggle icon page form view controller model modal dialog screen route component affinity",
-    "scheme query hashers hasher helper mgmt chat expression selection",
+    "scheme query hashers hasher helper mgmt chat expression selection identity",
+    "identities placement hint cls",
     "cookies persistence replication handling rotated generated generator rate per window bucket budget",
 )
 _ABOUT_LAST = words(
@@ -154,7 +155,13 @@ def _of_key(words: list[str], at: int) -> Strength:
     )
 
 
+_SOURCE = re.compile(r"\.(?:c|h|cc|cpp|hpp|py|go|jsx?|tsx?|rs|rb|java|kt|php|pl|pm|sh|lua|cs|scala)\Z")
+_PASSED_ON = words("zero fds context obj through band filter args kwargs rate info environment")
+
+
 def _by_words(name: str) -> Strength:
+    if _SOURCE.search(name):
+        return Strength.NONE  # token.go:12: a place in a source
     words = words_of(name)
     at, strength, inner = -1, Strength.NONE, ""
     for i in range(len(words) - 1, -1, -1):
@@ -187,6 +194,8 @@ def _is_open(word: str, before: list[str], tail: list[str]) -> bool:
         return True
     if word == "private" and tail and tail[-1] in _ABOUT:
         return True  # PrivateDefaultScopeId
+    if word == "pass" and tail and tail[0] in _PASSED_ON:
+        return True  # pass_fds, pass_context
     last = before[-1] if before else ""
     return last in _BEFORE.get(word, ()) or (word in {"tokens", "keys"} and last in _KEY_OPEN)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ssh_mcp.redaction import talk, values
 from ssh_mcp.redaction.cursor import Lines
-from ssh_mcp.redaction.keys import KeyMatcher, Strength
+from ssh_mcp.redaction.keys import KeyMatcher, Strength, words_of
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.quoting import Place, quoted, without_reference
 from ssh_mcp.redaction.talk import Assignment, Reading
@@ -64,7 +64,11 @@ _ENCODED = re.compile(
 """The same in an encoded URL: ``password%3Dx%26``, ``%22password%22%3A%22x%22``."""
 _ARROW = re.compile(r"[ \t]{0,8}->[ \t]{0,8}\"((?:[^\"\\\n]|\\.)*)\"")
 _HELP = re.compile(r"[ \t]{1,40}[A-Z][a-z]")
-_OR_ELSE = re.compile(r"(?:\|\||\?\?|\bor\b|\?:|[\"'][ \t]*,)[ \t]*(?:[\"'])([^\"'\n]{1,512})[\"']")
+_UNPACKED = re.compile(r"[ \t]*(?:[A-Za-z_]\w{0,40},[ \t]{0,4}){1,8}[A-Za-z_]\w{0,40} = ")
+_SIGNS = re.compile(r"[_\-.]+")
+_OR_ELSE = re.compile(
+    r"(?:\|\||\?\?|\bor\b|\?:)[ \t]*[\"']([^\"'\n]{1,512})[\"']|[\"'][ \t]*,[ \t]*[\"']([^\"'\n]{1,512})[\"'][ \t]*\)"
+)
 SHELL_TAIL = re.compile(
     r"[ \t]+(?:-{1,2}\w|/|\.{1,2}/|[|&;<>]|\w+=|\$"
     r"|(?:psql|mysql|pg_dump|python3?|node|npm|make|docker|sh|bash|sudo|env)\b)"
@@ -180,7 +184,7 @@ class _Scanner:
         text, found = self.text, []
         inner = without_reference(text, place)
         value = text[slice(*inner)]
-        if is_secret(strength, value, own=own) and (own or not values.is_status(value)):
+        if is_secret(strength, value, own=own) and (own or not (values.is_status(value) or _repeats(name, value))):
             found.append(Span(*inner, "key", name))
         if (m := _ARROW.match(text, place[1] + 1, eol)) and is_secret(strength, m[1], own=own):
             found.append(Span(*m.span(1), "key", name))  # a plan's old and new value
@@ -226,6 +230,8 @@ class _Scanner:
             return [Span(*found, "key", name)]
         if seen.name.startswith("--") and value.isalpha() and value.islower() and self._is_help(place, rest[1]):
             return []
+        if _repeats(name, value) or (not (seen.tight or seen.colon) and self._is_unpacked(place[0], value)):
+            return []
         after = self.text[place[1] : place[1] + 1]
         if is_secret(seen.strength, value) and not talk.is_talk(seen, value, after, self.reading):
             return [Span(*place, "key", name)]
@@ -238,10 +244,20 @@ class _Scanner:
         line = self.text[max(self.text.rfind("\n", 0, place[0]) + 1, place[0] - 120) : place[0]]
         return line.lstrip().startswith("-")
 
+    def _is_unpacked(self, at: int, value: str) -> bool:
+        """``username, password = value``: names of a program."""
+        low = max(self.text.rfind("\n", 0, at) + 1, at - 120)
+        return value.isidentifier() and bool(_UNPACKED.fullmatch(self.text, low, at))
+
     def _fallback(self, at: int, eol: int) -> Place | None:
         """The literal in ``os.environ["X"] or "literal"``, ``process.env.X || 'literal'``, ``env('X', 'literal')``."""
         m = _OR_ELSE.search(self.text, at, min(eol, at + 512))
-        return m.span(1) if m and is_secret(Strength.STRONG, m[1]) and not values.is_status(m[1]) else None
+        value = m and (m[1] or m[2])
+        return (
+            m.span(m.lastindex or 1)
+            if m and value and is_secret(Strength.STRONG, value) and not values.is_status(value)
+            else None
+        )
 
     def _whole(self, seen: Assignment, at: int, eol: int) -> Place | None:
         """The rest of the line, without what a line of that kind may end in."""
@@ -290,6 +306,12 @@ class _Scanner:
             return at
         m = _REST.match(self.text, at, eol)
         return m.end() if m else at
+
+
+def _repeats(name: str, value: str) -> bool:
+    """``CLIENT_SECRET = "client-secret"``: the name once more; of a single word it may be a bad password."""
+    core = _SIGNS.sub("", name).lower()
+    return len(words_of(name)) > 1 and core == _SIGNS.sub("", value).lower()
 
 
 def _closing(text: str, quote: str, at: int, eol: int) -> int:

@@ -193,7 +193,7 @@ def _directives(s: Stretch) -> list[Span]:
 
 
 def _is_directive(s: Stretch, m: re.Match[str], value: str, *, in_quotes: bool) -> bool:
-    if s.keys.strength(m[2]) is not Strength.STRONG or values.is_status(value) or value[0] in "=:-([{":
+    if s.keys.strength(m[2]) is not Strength.STRONG or values.is_status(value) or value[0] in "=:-([{*&":
         return values.looks_random(value)
     if in_quotes or not values.is_plain(value):
         return True

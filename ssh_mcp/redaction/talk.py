@@ -52,6 +52,7 @@ _PROSE = re.compile(
 _NSSWITCH = re.compile(r"(?:files|compat|systemd|sss|ldap|nis|nisplus|winbind|db|altfiles|\[[\w!=]+\]|[ \t])+")
 """nsswitch.conf(5): where accounts come from."""
 _IDENTIFIER = re.compile(r"[A-Za-z_](?:[A-Za-z_]|\.(?=[A-Za-z_])){0,80}[;,)]*")
+_CAPITALISED = re.compile(r"[A-Z][a-z]+")
 _DOTTED = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)+[;,]?")
 
 
@@ -69,6 +70,8 @@ def is_talk(seen: Assignment, value: str, after: str, reading: Reading) -> bool:
         return True
     if not (seen.tight or seen.colon) and reading is Reading.OUTPUT and _DOTTED.fullmatch(value):
         return True  # token = Name.Namespace
+    if not (seen.tight or seen.colon) and seen.name == "token" and _CAPITALISED.fullmatch(value):
+        return True
     if " " in value:
         if not seen.colon:
             return reading is Reading.OUTPUT and bool(_SPEAKS_OF_SECRETS.intersection(value.lower().split()))

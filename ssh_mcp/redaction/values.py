@@ -32,6 +32,7 @@ _STATUS = words(
 _TYPES = words(
     "str string int integer bytes bool boolean any object number float secretstr text varchar char uuid",
     "byte char[] byte[] string[] optional buffer uint8array secretkey privatekey publickey key token",
+    "uint8_t uint16_t uint32_t uint64_t int32_t int64_t size_t",
     "password",
 )
 _REFERENCE = re.compile(
