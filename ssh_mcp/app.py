@@ -97,6 +97,8 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
         made = background.tool(entry, runner) if background and entry.task else RegisteredTool.of(entry, runner)
         server.add_tool(made)
     decorate(server, runner, {entry.name: entry for entry in entries})
+    tiers = {entry.name: entry.tier.value for entry in catalogue}
+    server.on_unknown_tool = lambda name, given: runner.note_unknown(name, given, tiers.get(name, "?"))
     for line in remarks:
         logger.warning("%s", line)
     for line in overview(catalogue, settings):

@@ -9,7 +9,7 @@ sentences and a ``public_name``; ``public_text`` renders both kinds, so that no 
     ├── HostNotAllowed  HostBlocked
     ├── PathNotAllowed  PathRestricted  PathChanged  RedactBypassBlocked  LocalPathPolicyError
     ├── CommandNotAllowed  CommandIsCheatsheetMatch
-    ├── PlatformNotSupported  InvalidArgument  TooLarge  FileConflict  AuditUnavailable
+    ├── PlatformNotSupported  InvalidArgument  TooLarge  FileConflict  AuditUnavailable  UnknownTool
     └── SudoFailed
     CutShort                    transports.errors.MasterLost with the output that had come until then
     ConfigError                 stops the start (or a reload): file, line, alias, field, remedy in one line
@@ -100,6 +100,10 @@ class SudoFailed(Refusal):
 
 class AuditUnavailable(Refusal):
     """The audit cannot be written, so nothing beyond the read tier runs."""
+
+
+class UnknownTool(Refusal):
+    """No such tool, or its tier or group is closed. FastMCP words the answer; the audit has the attempt."""
 
 
 class ConfigError(Exception):

@@ -8,15 +8,37 @@ listing takes. Nothing of ours keeps session state, so the answer is "nothing is
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastmcp import FastMCP
+from fastmcp.exceptions import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fastmcp.tools.base import ToolResult
 
 
 class Server(FastMCP[None]):
-    """FastMCP with its store of session state made when something is first kept in it."""
+    """FastMCP with its store of session state made when something is first kept in it.
+
+    ``on_unknown_tool`` is told name and arguments of each call of a tool that is not there: FastMCP answers that by
+    itself, and a call that is refused is to be known too.
+    """
 
     _keeps_state = False
+    on_unknown_tool: Callable[[str, Mapping[str, Any]], None] | None = None
+
+    async def call_tool(self, name: str, arguments: dict[str, Any] | None = None, **options: Any) -> ToolResult:
+        """As FastMCP's. Raises NotFoundError for an unknown tool."""
+        try:
+            return await super().call_tool(name, arguments, **options)
+        except NotFoundError as error:
+            # FastMCP calls itself once more below its middleware: the innermost call tells it.
+            if self.on_unknown_tool is not None and not hasattr(error, "told"):
+                error.told = True  # type: ignore[attr-defined]
+                self.on_unknown_tool(name, arguments or {})
+            raise
 
     @property
     def _state_store(self) -> Any:  # the real one's type would import what this class spares

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from fastmcp.server.mixins import transport
 
+from ssh_mcp.unreadable import answering
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -187,4 +189,4 @@ def hand_over(reading: Input, writing: Output) -> None:
     """Have FastMCP's ``run_stdio_async`` use these streams. It takes none, but what it calls does."""
     names: dict[str, Any] = vars(transport)
     given = names["stdio_server"]
-    names["stdio_server"] = lambda: given(reading, writing)
+    names["stdio_server"] = lambda: answering(given(reading, writing))

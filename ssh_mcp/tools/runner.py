@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ssh_mcp.audit.hooks import HookContext, Hooks
 from ssh_mcp.audit.sinks import Audit, AuditCall
-from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, public_text
+from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, UnknownTool, public_text
 from ssh_mcp.guard.aside import aside, weight
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.remote.call import Call, ProgressSender, no_progress
@@ -87,6 +87,14 @@ class Runner:
             raise
         finally:
             self.hooks.notify(HookContext.after(record.finish(failure)))
+
+    def note_unknown(self, name: str, arguments: Mapping[str, Any], tier: str) -> None:
+        """The audit line of a call that reaches no tool; ``tier`` is ``?`` where the name is none of ours."""
+        record = self.audit.begin(name if _NAME.fullmatch(name) else "?", tier)
+        claimed = _claimed_host(arguments)
+        if claimed is not None:
+            record.host(claimed)
+        record.finish(UnknownTool("There is no such tool here."))
 
     async def _run(self, entry: Entry, arguments: Mapping[str, Any], call: Call) -> Result:
         spec = self.load_spec(entry.family, entry.name)
