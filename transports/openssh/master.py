@@ -38,6 +38,8 @@ _STARTS_PER_CPU: Final = 16
 trips of all of them. Without a bound fifty on a slow machine would each run into its time limit.
 """
 _USES_PER_LOG: Final = 1000
+_SCENE_SECONDS: Final = 0.1
+"""How long a look at PATH and the control directory holds: for all hosts of a fan-out, not for the next call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class MasterLauncher:
         self._starts: anyio.CapacityLimiter | None = None
         self.rush = Rush()
         self._swept = False
+        self._seen: tuple[float, Scene] | None = None
         self._direct = Unmultiplexed()
         self._ssh = "ssh"
 
@@ -134,6 +137,12 @@ class MasterLauncher:
         return self._config.backend == "direct" or os.name != "posix"
 
     async def _scene(self) -> Scene:
+        now = anyio.current_time()
+        if self._seen is None or now - self._seen[0] > _SCENE_SECONDS:
+            self._seen = (now, await self._look_around())
+        return self._seen[1]
+
+    async def _look_around(self) -> Scene:
         binaries = await probe()
         self._ssh = binaries.ssh
         if self._masterless:
