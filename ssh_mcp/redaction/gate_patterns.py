@@ -50,7 +50,7 @@ _DASH = r"(?: -|\t-|\"-|'-|\[-)"
 
 _TOLD = r"[ \t]+(?:(?:is|was|set to|changed to|generated)[ \t:=]|for [a-hj-z'\"])|[ \t]*\([\"']"
 
-_IN_HEAD = r"[\"'`]?(?:[ \t]*(?:[,;|?\t]|\r?(?:\n|$))|  )"
+_IN_HEAD = r"[\"'`]?(?:[,;]|[ \t]*(?:[|\t]|\r?(?:\n|$))|[ \t]+\?|  )"
 """A name that is a column's: a separator behind it, which may be a character beyond ASCII, or the line's end."""
 
 WIDE_LOWER = (
@@ -58,19 +58,20 @@ WIDE_LOWER = (
         # A name, and what makes it one: a separator and a value, a closing tag, a directive's value, a sentence.
         (
             rf"(?:(?:pass|pwd|secret|cred|psk|masterauth|kennwort|senha|wachtwoord){_NAME}|token(?:[a-hj-rt-z0-9_.\-]{_NAME})?|pw)"
-            rf"(?:{_CLOSED}{_FIRST}|{_TYPED}|[ \t]+[\"']|{_DIRECTIVE}|{_ATTRIBUTE}|{_TOLD}|(?:%22)?%3[ad][^\s]"
-            rf"|{_IN_HEAD})"
+            rf"(?:{_CLOSED}{_FIRST}|{_TYPED}|[ \t]+[\"']|{_DIRECTIVE}|{_ATTRIBUTE}|{_TOLD}|(?:%22)?%3[ad][^\s])"
         ),
+        # A column's name at the head of a table.
+        rf"(?:pass|pwd|secret|cred|psk|kennwort|senha|wachtwoord|token|pw)[a-z0-9_]*{_IN_HEAD}",
         # A name whose value stands below, or in braces.
         rf"(?:pass|pwd|secret|token|cred|psk|key){_NAME}[\"']?[ \t]*(?:=>|[:=])[ \t]*(?:[{{(]|#|\r?(?:\n|$))",
     ),
     (
-        rf"(?:{_KEY_KINDS})[_\-]key{_NAME}(?:{_CLOSED}{_FIRST}|{_IN_HEAD})",
+        rf"(?:{_KEY_KINDS})[_\-]key(?:{_NAME}{_CLOSED}{_FIRST}|{_IN_HEAD})",
         r"proxy\w*[\"']?[ \t]*[=:][!-~ ]*@|identified[ \t]+(?:by|as|with)|kind[\"']?:[ \t]*[\"']?secret",
         r"chpasswd|add_user|change_password|net user|alias set|vault login|configure set|sqlplus|-stdin|sudo -s",
     ),
     (
-        rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key{_NAME}(?:{_CLOSED}{_FIRST}|{_IN_HEAD})",
+        rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key(?:{_NAME}{_CLOSED}{_FIRST}|{_IN_HEAD})",
         r"bearer[ \t]+[a-z+/=._~\-]*[0-9]|basic[ \t]+[a-z0-9+/]{11}|(?:authorization|cookie2?)[ \t\"'\\]*[:=,]",
     ),
     (

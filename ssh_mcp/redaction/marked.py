@@ -34,6 +34,10 @@ _CHAP = re.compile(
     r"(?:\"([^\"\n]{3,256})\"|([^\s\"*]{3,256}))[ \t]+(?:\*|\"\*\"|\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?)[ \t]*\r?$"
 )
 """client, server, secret, addresses: chap-secrets and pap-secrets (pppd(8))."""
+_STARS = re.compile(
+    r" \* {1,40}[!-~]{3,256}[ \t]{1,40}(?:\*|\"\*\"|\d{1,3}\.\d{1,3}\.[\d./]{3,18})[ \t]{0,40}\r?$", re.MULTILINE
+)
+"""The same behind a client's name: asked first, for a changelog has a star on every line."""
 
 
 class _Exchange(NamedTuple):
@@ -111,7 +115,7 @@ _ON_ONE_LINE: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("cation,signing", re.compile(r"(?:^|[ \t])([a-z0-9]{6}\.[a-z0-9]{16})[ \t]")),
     ("Secret ID", re.compile(r"^Secret ID[ \t]*=[ \t]*([0-9a-f-]{36})[ \t]*\r?$")),
     *((mark, _PGPASS) for mark in (":5432:", ":5433:", ":6432:", ":*:")),
-    *((mark, _CHAP) for mark in ("\t*\t", " * ", "pptpd", "l2tpd")),
+    *((mark, _CHAP) for mark in ("\t*\t", "pptpd", "l2tpd")),
     ('"PASS ', re.compile(r"\"PASS ([^\s\"<][^\"\r\n]{0,255})\"")),
     (
         " LOGIN ",
@@ -205,7 +209,7 @@ _CHPASSWD = re.compile(r"^([ \t]*)(?:- )?[\"']?chpasswd[\"']?:[ \t]*\r?$")
 _HEREDOC = re.compile(r"chpasswd[^\n]{0,80}?<<-?[ \t]*[\"']?(\w{1,40})[\"']?")
 _ACCOUNT = re.compile(r"^[ \t]*(?:- )?[\"']?([A-Za-z_][\w.\-]{0,63}):([^\s\"'][^\r\n\"']{0,255}?)[\"']?[ \t]*\r?$")
 _GENERATED = frozenset({"RANDOM", "R"})
-_OTHER_MARKS = ("chpasswd", "\tTRUE\t", "\tFALSE\t", ":XXXXXXXX", ":aad3b435", ":NO PASS")
+_OTHER_MARKS = ("chpasswd", "\tTRUE\t", "\tFALSE\t", ":XXXXXXXX", ":aad3b435", ":NO PASS", " * ")
 
 MARKS = tuple(e.mark for e in _EXCHANGES) + tuple(m for m, _ in _ON_ONE_LINE) + _OTHER_MARKS
 """What a text must hold for anything here to be found in it."""
@@ -222,6 +226,10 @@ def spans(text: str, keys: KeyMatcher) -> list[Span]:
         for begin, end in _lines_with(text, mark):
             found = (_span(begin, m) for m in pattern.finditer(text[begin:end]))
             out += [span for span in found if _is_literal(text[span.start : span.end])]
+    for near in _STARS.finditer(text):
+        begin = text.rfind("\n", max(0, near.start() - 200), near.start()) + 1
+        m = _CHAP.match(text[begin : near.end()]) if near.start() - begin <= 200 else None
+        out += [_span(begin, m)] if m and _is_literal(m[m.lastindex or 1]) else []
     return out + _dumps(text, keys) + _accounts(text)
 
 
