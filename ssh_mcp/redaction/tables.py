@@ -250,12 +250,14 @@ def _next(s: Stretch) -> Place | None:
 
 def _drawn(s: Stretch, line: str) -> Table | None:
     """A head with a rule of dashes below it: psql, mysql, sqlite, Markdown."""
+    if not _may_be_drawn(s, line):
+        return None
     below = _next(s)
     if below is None:
-        return Table([], None, "") if _may_be_drawn(s, line) else None
+        return Table([], None, "")
     rule = s.text[slice(*below)].rstrip("\r")
-    if _BAR.search(line) and _RULE.fullmatch(rule):
-        return _barred(s, line, below[1] + 1)
+    if _BAR.search(line):
+        return _barred(s, line, below[1] + 1) if _RULE.fullmatch(rule) else None
     if not _DASHES.fullmatch(rule):
         return None
     columns = [m.start() for m in _DASH_RUN.finditer(rule)]
@@ -265,12 +267,13 @@ def _drawn(s: Stretch, line: str) -> Table | None:
 
 
 def _may_be_drawn(s: Stretch, line: str) -> bool:
-    """Whether a rule on the next line, which is not there yet, would make ``line`` a head."""
-    cells = [c.strip(' `*"') for c in (_BAR if _BAR.search(line) else _GAP).split(line.strip())]
+    """Whether a rule on the next line would make ``line`` a head, whatever is there."""
+    barred = _BAR.search(line) is not None
+    cells = [c.strip(' `*"') for c in (_BAR if barred else _GAP).split(line.strip())]
     if len(cells) < 2 and line[0] != " ":
         return False
     named = [c for c in cells if c]
-    return all(_CELL.fullmatch(c) for c in named) and any(s.keys.strength(c) for c in named)
+    return (barred or all(map(_CELL.fullmatch, named))) and any(s.keys.strength(c) for c in named)
 
 
 def _bars(text: str, low: int, high: int, *, framed: bool) -> Cells:

@@ -60,3 +60,11 @@ def test_however_a_stream_is_cut_it_shows_what_the_whole_shows(case: Case) -> No
 def test_what_was_masked_once_is_left_as_it_is(case: Case) -> None:
     once = output(case.text)
     assert output(once) == once
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if case.name.startswith("tables:")], ids=ids)
+def test_tables_with_line_ends_of_windows_are_read_as_well(case: Case) -> None:
+    windows = Case(case.name, "", case.marked.replace("\n", "\r\n"))
+    result = output(windows.text)
+    assert windows.leaked(result, reader=False) == []
+    assert windows.changed(result) == []

@@ -26,6 +26,13 @@ OPENERS = [
     "apiVersion: v1\n", "---\n", "- apiVersion: v1\n", "  kind: Secret\n", "  data:\n", "    b: cGFzc3dvcmQ=\n",
     '    "kind": "Secret",\n', '    "data": {\n', '      "c": "cGFzc3dvcmQ="\n', "    },\n", "Private-Lines: 2\n",
     "token = hunter2x9\n", "Authorization: Bearer abcdef1234567890\n", "key: DB_TOKEN\r\n", "value: hunter2x9\r\n",
+    "id,password\n", "1,hunter2x9\n", "id\tpassword\r\n", "1\thunter2x9\r\n", " a | password\n", "---+----------\n",
+    " 1 | hunter2x9\n", "+---+---+\n", "| id | token |\n", "| 1 | hunter2x9 |\n", "COPY t (a, password) FROM stdin;\n",
+    "CREATE TABLE t (\n", "  password text\n", ");\n", "INSERT INTO t VALUES ('hunter2x9');\n", "('hunter2x9');\n",
+    "INSERT INTO t (password) VALUES\n", "Key    Value\n", "---    -----\n", "password    hunter2x9\n",
+    "-[ RECORD 1 ]---\n", "password | hunter2x9\n", "password  a\n", "--------  --\n", "passwords:\n", "- hunter2x9\n",
+    "requirepass\n", "hunter2x9\n", 'expect "password:"\n', 'send "hunter2x9"\n', " password\n", "-----------\n",
+    " hunter2x9\n",
 ]  # fmt: skip
 
 
@@ -172,3 +179,27 @@ def test_nothing_fed_is_nothing_shown() -> None:
     stream = OutputStream(RULES)
     assert stream.feed("") == ""
     assert stream.close() == ""
+
+
+LONG = {
+    "csv": ("id,note,password\n", "{n},{pad},hunter2\n"),
+    "psql": (" id | note | password\n----+------+-------\n", " {n} | {pad} | hunter2\n"),
+    "copy": ("COPY t (id, note, password) FROM stdin;\n", "{n}\t{pad}\thunter2\n"),
+    "dump": (
+        "CREATE TABLE t (\n  id int,\n  note text,\n  password text\n);\n",
+        "INSERT INTO t VALUES ({n},'{pad}','hunter2');\n",
+    ),
+    "insert": ("INSERT INTO t (id, note, password) VALUES\n", "({n},'{pad}','hunter2'),\n"),
+    "items": ("passwords:\n", "- hunter2 # {n} {pad}\n"),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_table_longer_than_may_be_held_back_stays_masked_to_its_end(kind: str) -> None:
+    head, row = LONG[kind]
+    text = head + "".join(row.format(n=n, pad="x" * 900) for n in range(2 * HOLD // 1800))
+    stream = OutputStream(RULES)
+    parts = [stream.feed(text[at : at + 100_000]) for at in range(0, len(text), 100_000)]
+    shown_all = "".join([*parts, stream.close()])
+    assert "hunter2" not in shown_all
+    assert shown_all.count("<sha:") == text.count("hunter2")
