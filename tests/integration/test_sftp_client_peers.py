@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.lab.sftp_peers import ScriptedPeer
-from transports.api import FileAttributes
+from transports.api import DirectoryEntry, FileAttributes
 from transports.errors import (
     FileError,
     MasterLost,
@@ -22,7 +22,7 @@ from transports.errors import (
     SFTPSubsystemUnavailable,
     TransportError,
 )
-from transports.sftp import engine
+from transports.sftp import engine, listing
 from transports.sftp import messages as m
 from transports.sftp.client import SftpClient
 from transports.sftp.codec import encode
@@ -213,6 +213,33 @@ async def test_an_endless_listing_of_nothing_is_a_protocol_error() -> None:
     sftp, _ = await started(Server())
     with pytest.raises(ProtocolError), anyio.fail_after(5):
         [batch async for batch in sftp.scandir("/")]
+
+
+@pytest.mark.parametrize(("length", "at_least"), [(10, 1000), (5000, 200)])
+async def test_a_listing_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch, length: int, at_least: int) -> None:
+    monkeypatch.setattr(listing, "NAMES_MAX", 1000)
+    monkeypatch.setattr(listing, "CHARACTERS_MAX", 1_000_000)
+
+    class Server(FileServer):
+        def __call__(self, request: m.Init | m.Request) -> Answers:
+            if isinstance(request, m.OpenDir):
+                return [m.Handle(request.request_id, b"d")]
+            if isinstance(request, m.ReadDir):
+                entry = m.NameEntry("n" * length, b"", FileAttributes())
+                return [m.Name(request.request_id, (entry,) * 10)]
+            return super().__call__(request)
+
+    sftp, _ = await started(Server(b"x"))
+    seen: list[DirectoryEntry] = []
+
+    async def listed() -> None:
+        async for batch in sftp.scandir("/d"):
+            seen.extend(batch)
+
+    with pytest.raises(FileError, match="holds more names than can be listed"), anyio.fail_after(60):
+        await listed()
+    assert len(seen) == at_least
+    assert (await sftp.stat("/f")).size == 1
 
 
 # --- reading and writing ----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections import deque
 from typing import Final
 
 from transports.api import DirectoryEntry
-from transports.errors import ProtocolError, TransportError
+from transports.errors import FileError, FileErrorKind, ProtocolError, TransportError
 from transports.sftp import messages as m
 from transports.sftp.codec import encode
 from transports.sftp.engine import Engine, Event
@@ -23,6 +23,10 @@ _FIRST: Final = 12
 """Requests sent at once for a directory whose size nobody knows yet: a thousand names in one round trip."""
 _MOST: Final = 16
 """Requests on their way at most."""
+NAMES_MAX: Final = 250_000
+"""Names of one directory, all of which are held at once: some 150 MB. A hostile server need never end."""
+CHARACTERS_MAX: Final = 64 * 1024 * 1024
+"""The same in characters: SFTP itself bounds a name only by the packet."""
 
 
 class Listing:
@@ -34,6 +38,7 @@ class Listing:
         self._path = path
         self._asked: deque[tuple[int, asyncio.Future[m.Reply]]] = deque()
         self._width = _FIRST
+        self._names = self._characters = 0
         self._ended = self._closed = False
 
     async def next(self) -> list[DirectoryEntry] | None:
@@ -47,6 +52,7 @@ class Listing:
             if isinstance(reply, m.Name):
                 self._width = min(self._width * 2, _MOST)
                 if entries := _checked(reply.entries):
+                    self._count(entries)
                     return entries
                 if not reply.entries:
                     raise ProtocolError("The SFTP server sent an empty list of names instead of the end.")
@@ -58,6 +64,18 @@ class Listing:
             else:
                 raise ProtocolError("The SFTP server answered READDIR with neither names nor a status.")
         return None
+
+    def _count(self, entries: list[DirectoryEntry]) -> None:
+        self._names += len(entries)
+        self._characters += sum(len(entry.name) for entry in entries)
+        if self._names > NAMES_MAX or self._characters > CHARACTERS_MAX:
+            self._ended = True
+            raise FileError(
+                FileErrorKind.FAILURE,
+                self._path,
+                f"{shown(self._path)} holds more names than can be listed ({NAMES_MAX}).",
+                "Name what is in it, or let a command on the host look through it.",
+            )
 
     def close(self) -> None:
         """Close the handle without waiting; answers still to come are discarded. Idempotent."""
