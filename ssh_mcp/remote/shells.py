@@ -160,19 +160,14 @@ class Shells:
                 await self._interrupt(session, out, err)
             raise
         except TransportError as error:
-            out.close()
-            err.close()
+            _end_both(out, err)
             if session.ended is None:
-                lost = isinstance(error, MasterLost)
-                self._give_up(session, "is gone: its connection was lost" if lost else "has ended")
-                with anyio.CancelScope(shield=True):
-                    await session.process.aclose()
+                await self._lost(session, error)
                 if isinstance(error, MasterLost):
                     error.heard = Heard(out.kept, err.kept, out.total, err.total)
                 raise
             status = -1
-        out.close()  # of a session that was given up, too, all that came is shown
-        err.close()
+        _end_both(out, err)
         return Completed(
             exit_code=-1 if timed_out else status,
             signal=None,
@@ -183,6 +178,11 @@ class Shells:
             duration=self._clock() - began,
             timed_out=timed_out,
         )
+
+    async def _lost(self, session: ShellSession, error: TransportError) -> None:
+        self._give_up(session, "is gone: its connection was lost" if isinstance(error, MasterLost) else "has ended")
+        with anyio.CancelScope(shield=True):
+            await session.process.aclose()
 
     async def _interrupt(self, session: ShellSession, out: MarkedStream, err: MarkedStream) -> None:
         """End what the session's shell is doing; give the session up where that does not help."""
@@ -294,6 +294,12 @@ class Shells:
         async with anyio.create_task_group() as tasks:
             for session_id in list(self._sessions):
                 tasks.start_soon(self.close, session_id)
+
+
+def _end_both(out: MarkedStream, err: MarkedStream) -> None:
+    """Nothing follows: of a session that was given up, too, all that came is shown."""
+    out.close()
+    err.close()
 
 
 async def _read_both(session: ShellSession, out: MarkedStream, err: MarkedStream) -> None:
