@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ settings.register_profile(
     derandomize=bool(os.environ.get("CI")) or os.environ.get("SSH_MCP_REQUIRE_LAB") == "1",
 )
 settings.load_profile("house")
+
+# Run under nohup(1) every process that a test starts would ignore a hangup, which is what some tests are about.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
 
 
 @pytest.fixture
