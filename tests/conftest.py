@@ -18,9 +18,12 @@ settings.register_profile(
 )
 settings.load_profile("house")
 
-# Run under nohup(1) every process that a test starts would ignore a hangup, which is what some tests are about.
-if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
+# Under nohup(1), or behind a script's "&", every process that a test starts would ignore these; some tests are about
+# just that. A handler of our own changes nothing here, and what is started has the default again.
+for _name in ("SIGHUP", "SIGINT", "SIGQUIT"):
+    _number = getattr(signal, _name, None)
+    if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda _number, _frame: None)
 
 
 @pytest.fixture
