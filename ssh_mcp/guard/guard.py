@@ -18,7 +18,7 @@ from ssh_mcp.guard.walk import Walker, warned
 from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction.engine import (
     OutputStream,
-    looks_secret,
+    first_secret,
     mask_arguments,
     mask_key_value,
     redact_output,
@@ -116,7 +116,7 @@ class Guard:
         warnings = remarks(text)
         if "\x1b" in text:
             warnings += ("The text holds terminal escape sequences, which act on any terminal that it is written to.",)
-        if looks_secret(text, self._rules):
+        if first_secret(text, self._rules):
             warnings += (f"The text looks as if it held secrets; {reader} shows it with them masked.",)
         return warnings
 

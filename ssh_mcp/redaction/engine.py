@@ -7,7 +7,7 @@ from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.detect import detect
 from ssh_mcp.redaction.formats import assign, json, records, toml, yaml
 from ssh_mcp.redaction.markers import apply, report, resolve
-from ssh_mcp.redaction.model import Format, Redacted, Redaction, Span
+from ssh_mcp.redaction.model import Finding, Format, Redacted, Redaction, Span
 from ssh_mcp.redaction.output import ROUNDS, redact_output
 from ssh_mcp.redaction.rules import Rules, rules_from
 from ssh_mcp.redaction.stream import OutputStream
@@ -15,12 +15,13 @@ from ssh_mcp.redaction.stretch import Stretch
 from ssh_mcp.redaction.talk import Reading
 
 __all__ = [
+    "Finding",
     "Format",
     "OutputStream",
     "Redacted",
     "Redaction",
     "Rules",
-    "looks_secret",
+    "first_secret",
     "mask_arguments",
     "mask_key_value",
     "redact_file",
@@ -30,6 +31,8 @@ __all__ = [
 
 MAX_ARGUMENTS = 32_768
 """Characters of one list of arguments."""
+_RECORDS = frozenset({Format.NETRC, Format.PGPASS, Format.SHADOW})
+"""Formats whose secrets stand in a field without a name, which no gate can see."""
 _STRUCTURED = frozenset({Format.YAML, Format.JSON, Format.TOML, Format.XML, Format.CODE})
 
 
@@ -85,10 +88,25 @@ def _format_spans(text: str, rules: Rules, kind: Format) -> tuple[list[Span], bo
     return [], kind is Format.CODE
 
 
-def looks_secret(text: str, rules: Rules) -> bool:
-    """Whether ``text`` looks as if it held secrets: what a reader of raw bytes warns about."""
-    spans, opened = lines.find(text, rules)
-    return opened is not None or bool(spans and resolve(text, spans))
+def first_secret(text: str, rules: Rules, *, path: str = "") -> Finding | None:
+    """The first secret of a file's text by name or shape, or None; what the raw readers decide by.
+
+    Precise rather than eager: read as output is, and by the format that ``path`` or the content tells. Strings that
+    only look generated (entropy) do not count. Ordinary text costs one pass of the gate.
+    """
+    kind = detect(text, path)
+    spans = records.bare(text, path) + records.tables(text, path)
+    by_name = detect("", path) is kind  # content alone says too little of a file of records
+    if by_name if kind in _RECORDS else rules.gate.named(text):
+        spans += _format_spans(text, rules, kind)[0]
+    found, opened = lines.find(text, rules)
+    final = resolve(text, spans + found)
+    if opened is not None and not (final and final[0].start <= opened):
+        final = [Span(opened, len(text), "pem")]
+    if not final:
+        return None
+    first = final[0]
+    return Finding(first.kind, first.key, text.count("\n", 0, first.start) + 1)
 
 
 def mask_key_value(key: str, value: str, rules: Rules) -> str:

@@ -58,3 +58,12 @@ class Redacted:
     text: str
     redactions: tuple[Redaction, ...]
     format: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Where a text holds a secret: its kind, the dotted path of its name if it has one, the line, counted from 1."""
+
+    kind: str
+    key: str | None
+    line: int

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from ssh_mcp.redaction.engine import looks_secret
+from ssh_mcp.redaction.engine import first_secret
 from tests.unit.redaction_support import RULES, Labelled, corpus, output, plain, shown, snippets, wanted
 
 CORPUS = corpus()
@@ -84,9 +84,9 @@ def test_a_harmless_line_is_left_alone(line: str) -> None:
 def test_all_harmless_lines_together_are_left_alone_too() -> None:
     text = "\n".join(snippets("snippets-harmless.txt")) + "\n"
     assert output(text) == text
-    assert not looks_secret(text, RULES)
+    assert not first_secret(text, RULES)
 
 
 def test_text_with_secrets_looks_as_if_it_held_some() -> None:
-    quiet = [c.name for c in CORPUS if c.secrets and not looks_secret(c.text, RULES)]
+    quiet = [c.name for c in CORPUS if c.secrets and not first_secret(c.text, RULES)]
     assert quiet == ["entropy.txt"]  # nothing names those: only the reader of files finds them

@@ -8,7 +8,7 @@ import hmac
 import pytest
 
 from ssh_mcp.inventory.model import RedactionPolicy
-from ssh_mcp.redaction.engine import Format, looks_secret, mask_key_value, redact_file, redact_output, rules_from
+from ssh_mcp.redaction.engine import Format, first_secret, mask_key_value, redact_file, redact_output, rules_from
 from tests.unit.redaction_support import RULES, file, output, shown
 
 SALT = "0123456789abcdef0123456789abcdef"
@@ -195,7 +195,7 @@ def test_a_named_value_of_structured_data_is_masked_by_its_name() -> None:
 
 
 def test_a_quick_look_says_whether_text_holds_secrets() -> None:
-    assert looks_secret("a\nb\npassword: hunter2\n", RULES)
-    assert looks_secret("-----BEGIN RSA PRIVATE KEY-----\n", RULES)
-    assert not looks_secret("password:\nkey: value\n" * 100, RULES)
-    assert not looks_secret("password: <sha:0a1b2c3d4e5f len:7>\n", RULES)
+    assert first_secret("a\nb\npassword: hunter2\n", RULES)
+    assert first_secret("-----BEGIN RSA PRIVATE KEY-----\n", RULES)
+    assert not first_secret("password:\nkey: value\n" * 100, RULES)
+    assert not first_secret("password: <sha:0a1b2c3d4e5f len:7>\n", RULES)
