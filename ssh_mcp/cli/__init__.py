@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Entry point of the console script."""
     if sys.argv[1:] in ([], ["serve"]):
-        from ssh_mcp.serve import serve
+        from ssh_mcp.server.serve import serve
 
         sys.exit(serve())
     from ssh_mcp.cli.commands import run

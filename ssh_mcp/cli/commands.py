@@ -134,7 +134,7 @@ def client(
 @app.command(group=SERVER, sort_key=1, help_epilogue="")
 def serve() -> int:
     """Serve MCP (stdio, or HTTP as MCP_TRANSPORT says). The same as no command at all."""
-    from ssh_mcp.serve import serve as run_server
+    from ssh_mcp.server.serve import serve as run_server
 
     return run_server()
 

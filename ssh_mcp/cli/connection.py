@@ -13,10 +13,10 @@ from ssh_mcp.errors import ConfigError, InvalidArgument
 from ssh_mcp.inventory.destination import to_destination, transport_config
 from ssh_mcp.inventory.model import HostPolicy
 from ssh_mcp.inventory.resolve import Inventory, load_inventory
-from ssh_mcp.settings import Settings, load_settings
-from transports.openssh.agent import agent_keys, agent_socket
-from transports.openssh.binaries import Binaries, probe
-from transports.openssh.master import MasterLauncher
+from ssh_mcp.settings.model import Settings, load_settings
+from transports.openssh.login.agent import agent_keys, agent_socket
+from transports.openssh.login.binaries import Binaries, probe
+from transports.openssh.masters.master import MasterLauncher
 
 LONGEST = 24 * 7
 """Hours that a connection by hand may stay unused."""

@@ -15,9 +15,9 @@ from ssh_mcp.inventory.model import HostPolicy
 from ssh_mcp.inventory.notes import Notes
 from ssh_mcp.inventory.resolve import Inventory, load_inventory
 from ssh_mcp.remote.call import Call
+from ssh_mcp.remote.exec.shells import Shells
 from ssh_mcp.remote.fleet import Fleet, ServerFacts
-from ssh_mcp.remote.shells import Shells
-from ssh_mcp.settings import Settings, load_settings
+from ssh_mcp.settings.model import Settings, load_settings
 from transports.errors import TransportError
 from transports.openssh.transport import OpenSSHTransport
 

@@ -13,12 +13,12 @@ import anyio
 from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.cli.findings import Finding, fail, info, ok, warn
 from ssh_mcp.inventory.model import HostPolicy
-from ssh_mcp.settings import Settings
+from ssh_mcp.settings.model import Settings
 from transports.api import AuthMethod
 from transports.errors import AgentFingerprintNotFound, LocalError
-from transports.openssh.agent import AgentKey, agent_keys, agent_socket, pinned_key
-from transports.openssh.binaries import Binaries, probe
-from transports.openssh.control_dir import open_control_dir
+from transports.openssh.local.control_dir import open_control_dir
+from transports.openssh.login.agent import AgentKey, agent_keys, agent_socket, pinned_key
+from transports.openssh.login.binaries import Binaries, probe
 
 LAUNCHER_PATH = ("/usr/bin", "/bin", "/usr/sbin", "/sbin")
 """What macOS and most desktops give to a program started with a click."""

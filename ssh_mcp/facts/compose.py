@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ssh_mcp.facts import json_rows as js
 from ssh_mcp.facts.base import Parsed
-from ssh_mcp.facts.containers import AS_JSON, engine
+from ssh_mcp.facts.docker import AS_JSON, engine
 from ssh_mcp.facts.json_rows import Row
 from ssh_mcp.results.docker import ComposeService
 from ssh_mcp.tokens import Command, Token, arg, command

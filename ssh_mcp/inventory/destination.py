@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ssh_mcp.inventory.model import HostPolicy
-from ssh_mcp.settings import Settings
+from ssh_mcp.settings.model import Settings
 from transports.api import Destination, TransportConfig
 
 

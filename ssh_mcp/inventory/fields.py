@@ -162,7 +162,7 @@ def _options(value: object, _env: Env) -> tuple[tuple[str, str], ...]:
 
 
 def _vetted(keyword: str, value: str) -> tuple[str, str]:
-    from transports.openssh.options import check_option
+    from transports.openssh.login.options import check_option
 
     try:
         check_option(keyword, value)

@@ -13,7 +13,7 @@ from ssh_mcp.inventory.jumps import with_jumps
 from ssh_mcp.inventory.model import AlertLimits, CommandPolicy, HostPolicy, PathPolicy, Platform, RedactionPolicy
 from ssh_mcp.inventory.toml import Document
 from ssh_mcp.inventory.values import BadValue, shown
-from ssh_mcp.settings import Settings
+from ssh_mcp.settings.model import Settings
 from transports.api import Auth, AuthMethod
 
 T = TypeVar("T")

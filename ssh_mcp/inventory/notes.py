@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ssh_mcp.errors import InvalidArgument, TooLarge
-from ssh_mcp.settings import Settings
+from ssh_mcp.settings.model import Settings
 
 _SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 

@@ -9,7 +9,7 @@ from ssh_mcp.inventory.fields import HostLayer
 from ssh_mcp.inventory.model import HostPolicy
 from ssh_mcp.inventory.toml import Document
 from ssh_mcp.policy.paths import restricted_by
-from ssh_mcp.settings import Settings
+from ssh_mcp.settings.model import Settings
 
 _SENSITIVE: Final = ("/etc/shadow", "/etc/sudoers", "/etc/ssh")
 _EVERYTHING: Final = ("*", "/")

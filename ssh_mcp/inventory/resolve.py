@@ -17,7 +17,7 @@ from ssh_mcp.inventory.model import HostPolicy, RedactionPolicy
 from ssh_mcp.inventory.remarks import remarks
 from ssh_mcp.inventory.toml import Document, load
 from ssh_mcp.inventory.values import block_key, host_key, shown
-from ssh_mcp.settings import Settings, exposed
+from ssh_mcp.settings.model import Settings, exposed
 from transports.api import Effective
 
 FILE_NAME = "hosts.toml"

@@ -1,7 +1,7 @@
 """May this path of our own machine be read or written? (BEHAVIOUR section 5, last line.) Pure.
 
-The caller resolves links and tells what it found; ``ssh_mcp.remote.local_io`` is that caller and opens the file so that
-the answer still holds when its bytes move.
+The caller, ``ssh_mcp.remote.files.local_io``, resolves links, passes what it found, and opens the file so that the
+decision still holds when its bytes move.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 if TYPE_CHECKING:
-    from ssh_mcp.settings import Settings
+    from ssh_mcp.settings.model import Settings
 
 
 class Tier(StrEnum):

@@ -6,7 +6,7 @@ a MiB each. Which patterns share one was found by measuring every pair over logs
 that are short or many cost the others their SIMD, so that a bad neighbour can make a group ten times slower. (One
 automaton for all of them needs 2 ms a MiB, or 100 where its states do not fit into its cache.) ``NARROW`` sees only the
 lines that ``WIDE`` lets through and says what they may hold.
-Every pattern must be wider than the detectors that it stands for; ``tests/unit/redaction_support.py`` holds that.
+Every pattern must be wider than the detectors that it stands for: ``redaction_support.py`` of the tests checks that.
 """
 
 from __future__ import annotations

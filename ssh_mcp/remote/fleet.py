@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ssh_mcp.inventory.notes import Notes
     from ssh_mcp.inventory.resolve import Inventory
     from ssh_mcp.remote.call import Call
-    from ssh_mcp.remote.shells import Shells
-    from ssh_mcp.settings import Settings
+    from ssh_mcp.remote.exec.shells import Shells
+    from ssh_mcp.settings.model import Settings
     from transports.api import Destination, Transport
 
 

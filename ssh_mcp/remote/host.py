@@ -14,10 +14,10 @@ from ssh_mcp.errors import PlatformNotSupported
 if TYPE_CHECKING:
     from ssh_mcp.inventory.model import HostPolicy
     from ssh_mcp.remote.call import Call
-    from ssh_mcp.remote.commands import Commands
-    from ssh_mcp.remote.files import RemoteFiles
-    from ssh_mcp.remote.sudo import Sudo
-    from ssh_mcp.settings import Settings
+    from ssh_mcp.remote.exec.commands import Commands
+    from ssh_mcp.remote.files.files import RemoteFiles
+    from ssh_mcp.remote.sudo.sudo import Sudo
+    from ssh_mcp.settings.model import Settings
     from transports.api import Connection
 
 
@@ -52,20 +52,20 @@ class RemoteHost:
     @cached_property
     def files(self) -> RemoteFiles:
         """Files over SFTP, confined by the host's path policy."""
-        from ssh_mcp.remote.files import RemoteFiles
+        from ssh_mcp.remote.files.files import RemoteFiles
 
         return RemoteFiles(self)
 
     @cached_property
     def commands(self) -> Commands:
         """Commands: our own as tokens, a caller's as judged shell text."""
-        from ssh_mcp.remote.commands import Commands
+        from ssh_mcp.remote.exec.commands import Commands
 
         return Commands(self)
 
     @cached_property
     def sudo(self) -> Sudo:
         """The same as root through sudo."""
-        from ssh_mcp.remote.sudo import Sudo
+        from ssh_mcp.remote.sudo.sudo import Sudo
 
         return Sudo(self)

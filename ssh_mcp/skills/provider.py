@@ -23,7 +23,7 @@ from pydantic import AnyUrl
 from .loader import MAIN_FILE, Library, Skill
 
 if TYPE_CHECKING:
-    from ssh_mcp.settings import Settings
+    from ssh_mcp.settings.model import Settings
 
 
 class SkillFile(Resource):

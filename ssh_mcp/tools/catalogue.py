@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ssh_mcp.policy.tiers import Group, Tier, visible
 
 if TYPE_CHECKING:
-    from ssh_mcp.settings import Settings
+    from ssh_mcp.settings.model import Settings
 
 FILE = "catalogue.json"
 

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from ssh_mcp.policy import arguments
 from ssh_mcp.policy.tiers import Tier
-from ssh_mcp.remote import compose, containers
 from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.remote.services import compose
+from ssh_mcp.remote.services import docker as containers
 from ssh_mcp.results.docker import ServiceList
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.tools.docker import LongTimeout, MaxBytes, Tail

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ssh_mcp.facts import containers as facts
-from ssh_mcp.facts.events import Events
+from ssh_mcp.facts import docker as facts
+from ssh_mcp.facts.docker_events import Events
 from ssh_mcp.policy import arguments
 from ssh_mcp.policy.tiers import Tier
-from ssh_mcp.remote import containers, docker_run
 from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.remote.services import docker as containers
+from ssh_mcp.remote.services import docker_run
 from ssh_mcp.results.docker import (
     ContainerList,
     DiskCategoryList,

@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from ssh_mcp.policy.tiers import Tier
-from ssh_mcp.remote.broadcast import broadcast
 from ssh_mcp.remote.call import Call
+from ssh_mcp.remote.exec.broadcast import broadcast
+from ssh_mcp.remote.exec.streaming import run_streaming
 from ssh_mcp.remote.host import RemoteHost
-from ssh_mcp.remote.streaming import run_streaming
 from ssh_mcp.results.exec import BroadcastResult, ExecResult
 from ssh_mcp.tools.spec import tool
 

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.policy.tiers import Tier
-from ssh_mcp.remote.file_arguments import parse_selection
-from ssh_mcp.remote.hashing import Algorithm
+from ssh_mcp.remote.files.arguments import parse_selection
+from ssh_mcp.remote.files.hashing import Algorithm
 from ssh_mcp.remote.host import RemoteHost
 from ssh_mcp.results.files import Download, FileHash, FindResult, RedactedRead, SftpListing, SftpStat
 from ssh_mcp.tools.spec import tool

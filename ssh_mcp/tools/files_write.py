@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ssh_mcp.policy.tiers import Tier
-from ssh_mcp.remote.file_arguments import parse_content, parse_mode, parse_write_mode
+from ssh_mcp.remote.files.arguments import parse_content, parse_mode, parse_write_mode
+from ssh_mcp.remote.files.transfers import transfer
 from ssh_mcp.remote.host import RemoteHost
-from ssh_mcp.remote.transfers import transfer
 from ssh_mcp.results.files import ContentResult, DeleteFolderResult, DeployResult, FileResult, TransferResult
 from ssh_mcp.tools.spec import tool
 

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from ssh_mcp.policy import arguments
 from ssh_mcp.policy.tiers import Tier
-from ssh_mcp.remote import machine
 from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.remote.services import host as machine
 from ssh_mcp.results.host import HostAlerts, HostDiskUsage, HostInfo, HostNetwork, HostProcesses, UserInfo
 from ssh_mcp.tools.spec import tool
 

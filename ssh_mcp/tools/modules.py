@@ -8,7 +8,7 @@ from ssh_mcp.tools.spec import REGISTRY, ToolSpec
 
 FAMILIES: tuple[str, ...] = (
     "server",
-    "reach",
+    "reachability",
     "host",
     "notes",
     "files_read",

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ssh_mcp.facts.apt import apt_get, apt_mark
+from ssh_mcp.facts.packages import apt_get, apt_mark
 from ssh_mcp.policy import arguments
 from ssh_mcp.policy.tiers import Tier
-from ssh_mcp.remote import packages as remote
 from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.remote.services import packages as remote
 from ssh_mcp.results.packages import AptAction, AptActionName, AptHolds, AptList, AptMode, AptSearch, AptShow
 from ssh_mcp.tools.spec import ToolFunction, tool
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ssh_mcp.policy.tiers import Tier
-from ssh_mcp.remote.file_arguments import parse_content, parse_selection, parse_write_mode
+from ssh_mcp.remote.files.arguments import parse_content, parse_selection, parse_write_mode
 from ssh_mcp.remote.host import RemoteHost
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.results.files import ContentResult, Download, FileResult, RedactedRead, SftpListing

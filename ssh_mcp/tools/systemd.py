@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ssh_mcp.facts.units import Journal
+from ssh_mcp.facts.systemd import Journal
 from ssh_mcp.policy import arguments
 from ssh_mcp.policy.tiers import Tier
-from ssh_mcp.remote import units
 from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.remote.services import systemd as units
 from ssh_mcp.results.systemd import (
     JournalText,
     UnitAction,

@@ -12,7 +12,7 @@ from tests.bench.lab import BenchLab
 from tests.bench.measure import Figure, Row, interleaved, sample, summary
 
 PRELOADED_SECONDS = 2.5
-"""After its start a server loads what first calls need (``ssh_mcp.preload``); clients come later than that, too."""
+"""After its start a server loads what first calls need (``ssh_mcp.server.preload``); clients come later still."""
 
 
 def parallel(argvs: list[list[str]]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.rpc import RpcServer
-from tests.lab.sshd import Sshd, start_sshd
+from tests.peers.sshd import Sshd, start_sshd
 
 ALIAS = "h{}"
 

@@ -16,7 +16,7 @@ from tests.bench.measure import Figure, Row, Sample, interleaved, sample, summar
 from tests.bench.relay import relays
 from tests.bench.rows import Edits, quiet, sftp_batch
 from tests.bench.rpc import RpcServer
-from tests.lab.sshd import Sshd, start_sshd
+from tests.peers.sshd import Sshd, start_sshd
 
 RTT_MS = 50
 PAUSE_SECONDS = 0.3

@@ -10,7 +10,7 @@ import psutil
 
 from tests.faults.families import Family, Outcome, Trial
 from tests.faults.rig import Lane, Rig
-from tests.lab.sshd import kill_all
+from tests.peers.sshd import kill_all
 
 
 @dataclass(frozen=True)

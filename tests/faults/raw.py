@@ -17,7 +17,7 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from tests.integration.mcp_server import Host, _environment, _Files
-from tests.lab.sshd import Sshd
+from tests.peers.sshd import Sshd
 
 HANDSHAKE = "2025-11-25"
 MODERN = "2026-07-28"

@@ -23,7 +23,7 @@ from tests.faults.families import BULK, Failed, Family, Outcome, Trial, call
 from tests.faults.proxy import Port, Proxy
 from tests.integration.conftest import masters_of
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
-from tests.lab.sshd import Sshd, alive, kill_all
+from tests.peers.sshd import Sshd, alive, kill_all
 from transports.errors import TransportError
 from transports.openssh.transport import OpenSSHTransport
 
@@ -296,10 +296,12 @@ async def rig(
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Shorter waits where only their length is unpractical here, and a directory for temporaries of our own."""
-    monkeypatch.setattr("transports.openssh.pool.BACKOFF_FIRST", 0.05)
-    monkeypatch.setattr("transports.openssh.pool.BACKOFF_MAX", 0.2)
-    monkeypatch.setattr("transports.openssh.pool.SHORT_LIFE", 0.0)  # here masters are killed again and again by us
-    monkeypatch.setattr("transports.openssh.login._AUTHENTICATION_SECONDS", 4.0)
+    monkeypatch.setattr("transports.openssh.masters.pool.BACKOFF_FIRST", 0.05)
+    monkeypatch.setattr("transports.openssh.masters.pool.BACKOFF_MAX", 0.2)
+    monkeypatch.setattr(
+        "transports.openssh.masters.pool.SHORT_LIFE", 0.0
+    )  # here masters are killed again and again by us
+    monkeypatch.setattr("transports.openssh.login.login._AUTHENTICATION_SECONDS", 4.0)
     place = tmp_path / "tmp"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.proxy import Port, Proxy
 from tests.integration.session_lab import connected
-from tests.lab.sshd import Sshd
+from tests.peers.sshd import Sshd
 from transports.api import Completed
 from transports.errors import TransportError
 from transports.openssh.connection import OpenSSHConnection
@@ -24,9 +24,9 @@ QUICK = (("KexAlgorithms", "curve25519-sha256"),)
 
 @pytest.fixture
 def port(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Port]:
-    monkeypatch.setattr("transports.openssh.pool.BACKOFF_FIRST", 0.05)
-    monkeypatch.setattr("transports.openssh.pool.BACKOFF_MAX", 0.2)
-    monkeypatch.setattr("transports.openssh.pool.SHORT_LIFE", 0.0)
+    monkeypatch.setattr("transports.openssh.masters.pool.BACKOFF_FIRST", 0.05)
+    monkeypatch.setattr("transports.openssh.masters.pool.BACKOFF_MAX", 0.2)
+    monkeypatch.setattr("transports.openssh.masters.pool.SHORT_LIFE", 0.0)
     proxy = Proxy()
     made = proxy.new("h", sshd.port)
     sshd.known_hosts.write_text(sshd.known_hosts_line() + replace(sshd, port=made.number).known_hosts_line())

@@ -19,7 +19,7 @@ from tests.faults.raw import HANDSHAKE, MODERN, environment, raw_server, text_of
 from tests.faults.rig import named
 from tests.integration.conftest import masters_of
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
-from tests.lab.sshd import Sshd, alive, wait_until
+from tests.peers.sshd import Sshd, alive, wait_until
 
 pytestmark = pytest.mark.anyio
 ERAS = [HANDSHAKE, MODERN]

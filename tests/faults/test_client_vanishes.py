@@ -16,7 +16,7 @@ import pytest
 from tests.faults.raw import HANDSHAKE, MODERN, environment, raw_server
 from tests.faults.test_client_side import ERAS, _all_gone, _run
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
-from tests.lab.sshd import Sshd
+from tests.peers.sshd import Sshd
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.integration.session_lab import connected
-from tests.lab.sshd import Sshd
+from tests.peers.sshd import Sshd
 from transports.api import Completed
 from transports.errors import TransportError
 from transports.openssh.connection import OpenSSHConnection
@@ -51,7 +51,7 @@ def _verdict(done: Completed, code: int) -> str:
 async def test_whatever_is_killed_no_exit_code_is_wrong(
     sshd: Sshd, control_dir: str, monkeypatch: pytest.MonkeyPatch, backend: str, kind: str
 ) -> None:
-    monkeypatch.setattr("transports.openssh.pool.SHORT_LIFE", 0.0)
+    monkeypatch.setattr("transports.openssh.masters.pool.SHORT_LIFE", 0.0)
     rng = random.Random(f"{backend} {kind}")
     seen: Counter[str] = Counter()
     async with connected(sshd, control_dir, backend) as host:

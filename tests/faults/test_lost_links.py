@@ -19,7 +19,7 @@ from tests.integration.conftest import masters_of
 from tests.integration.mcp_server import Host
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.integration.session_lab import connected, running_on
-from tests.lab.sshd import Sshd, kill_all, wait_until
+from tests.peers.sshd import Sshd, kill_all, wait_until
 from transports.errors import MasterLost, TransportError
 from transports.openssh.connection import OpenSSHConnection
 
@@ -47,9 +47,9 @@ class Link:
 
 @pytest.fixture
 def link(sshd: Sshd, control_dir: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
-    monkeypatch.setattr("transports.openssh.pool.BACKOFF_FIRST", 0.05)
-    monkeypatch.setattr("transports.openssh.pool.BACKOFF_MAX", 0.2)
-    monkeypatch.setattr("transports.openssh.pool.SHORT_LIFE", 0.0)
+    monkeypatch.setattr("transports.openssh.masters.pool.BACKOFF_FIRST", 0.05)
+    monkeypatch.setattr("transports.openssh.masters.pool.BACKOFF_MAX", 0.2)
+    monkeypatch.setattr("transports.openssh.masters.pool.SHORT_LIFE", 0.0)
     proxy = Proxy()
     port = proxy.new("h", sshd.port)
     sshd.known_hosts.write_text(sshd.known_hosts_line() + replace(sshd, port=port.number).known_hosts_line())
@@ -116,7 +116,7 @@ async def _back(host: OpenSSHConnection) -> None:
 async def test_a_command_whose_link_is_lost_is_ended_when_the_host_is_reached_again(
     host: OpenSSHConnection, link: Link, trace: Trace, monkeypatch: pytest.MonkeyPatch, loss: str
 ) -> None:
-    monkeypatch.setattr("transports.openssh.watch.WATCH_AFTER", 1000.0)
+    monkeypatch.setattr("transports.openssh.sessions.watch.WATCH_AFTER", 1000.0)
     await _lose(host, link, trace, loss)
     assert trace.processes(), "sshd tells it nothing"
     link.port.cut()
@@ -129,7 +129,7 @@ async def test_a_command_whose_link_is_lost_is_ended_when_the_host_is_reached_ag
 async def test_a_watched_command_whose_link_is_lost_is_ended_though_nobody_calls_again(
     link: Link, trace: Trace, monkeypatch: pytest.MonkeyPatch, backend: str, loss: str
 ) -> None:
-    monkeypatch.setattr("transports.openssh.watch.WATCH_AFTER", 0.1)
+    monkeypatch.setattr("transports.openssh.sessions.watch.WATCH_AFTER", 0.1)
     async with link.connected(backend) as host:
         await _lose(host, link, trace, loss, watched=True)
         await anyio.to_thread.run_sync(trace.wait_gone)
@@ -140,7 +140,7 @@ async def test_a_watched_command_whose_link_is_lost_is_ended_though_nobody_calls
 async def test_what_was_left_running_by_a_command_that_ended_outlives_the_link(
     link: Link, trace: Trace, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
-    monkeypatch.setattr("transports.openssh.watch.WATCH_AFTER", 0.05)
+    monkeypatch.setattr("transports.openssh.sessions.watch.WATCH_AFTER", 0.05)
     async with link.connected(backend) as host:
         done = await host.run(f"{trace.sleep} >/dev/null 2>&1 </dev/null & sleep 0.3; echo started")
         assert done.stdout == b"started\n"
@@ -154,7 +154,7 @@ async def test_what_was_left_running_by_a_command_that_ended_outlives_the_link(
 async def test_what_runs_under_nohup_outlives_the_loss_of_the_command_that_started_it(
     link: Link, trace: Trace, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
-    monkeypatch.setattr("transports.openssh.watch.WATCH_AFTER", 0.1)
+    monkeypatch.setattr("transports.openssh.sessions.watch.WATCH_AFTER", 0.1)
     async with link.connected(backend) as host:
         stays = Trace()
         try:
@@ -180,7 +180,7 @@ async def test_another_server_on_the_same_master_keeps_its_commands(
     link: Link, trace: Trace, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
     """The first one goes without a word (its sessions are dropped), the second one's command runs to its end."""
-    monkeypatch.setattr("transports.openssh.watch.WATCH_AFTER", 0.1)
+    monkeypatch.setattr("transports.openssh.sessions.watch.WATCH_AFTER", 0.1)
     other = Trace()
     try:
         async with link.connected(backend) as first, link.connected(backend) as second:
@@ -207,7 +207,7 @@ async def test_another_server_on_the_same_master_keeps_its_commands(
 async def test_the_watch_goes_when_nothing_runs_any_more(
     link: Link, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
-    monkeypatch.setattr("transports.openssh.watch.WATCH_AFTER", 0.05)
+    monkeypatch.setattr("transports.openssh.sessions.watch.WATCH_AFTER", 0.05)
     async with link.connected(backend) as host:
         for _ in range(3):
             assert (await host.run("sleep 0.5; echo on")).stdout == b"on\n"

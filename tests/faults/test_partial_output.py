@@ -9,13 +9,13 @@ from typing import Any
 import anyio
 import pytest
 
-from ssh_mcp.remote.cut_short import SHOWN_CHARS
+from ssh_mcp.remote.exec.partial_output import SHOWN_CHARS
 from tests.faults.proxy import Port, Proxy
 from tests.faults.rig import named
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.integration.session_lab import connected
-from tests.lab.sshd import Sshd
+from tests.peers.sshd import Sshd
 from transports.errors import Heard, MasterLost
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ class Link:
 
 @pytest.fixture
 def link(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
-    monkeypatch.setattr("transports.openssh.pool.BACKOFF_FIRST", 0.05)
+    monkeypatch.setattr("transports.openssh.masters.pool.BACKOFF_FIRST", 0.05)
     proxy = Proxy()
     port = proxy.new("h", sshd.port)
     sshd.known_hosts.write_text(sshd.known_hosts_line() + replace(sshd, port=port.number).known_hosts_line())

@@ -21,7 +21,7 @@ import pytest
 from tests.faults.raw import Raw, environment, raw_server, text_of
 from tests.faults.rig import named
 from tests.integration.conftest import SshdFactory, masters_of
-from tests.lab.sshd import alive, kill_all, wait_until
+from tests.peers.sshd import alive, kill_all, wait_until
 
 SECONDS = float(os.environ.get("SSH_MCP_PIPELINED", "4"))
 SEED = int(os.environ.get("SSH_MCP_PIPELINED_SEED", "8"))

@@ -18,8 +18,8 @@ from fastmcp import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssh_mcp.app import build
-from ssh_mcp.settings import load_settings
+from ssh_mcp.server.app import build
+from ssh_mcp.settings.model import load_settings
 from ssh_mcp.tools.catalogue import Entry, read
 from tests.faults.rig import named
 from transports.api import Destination, Effective, HostKeyCheck

@@ -20,9 +20,9 @@ from ssh_mcp.policy import commands
 from ssh_mcp.policy.compose_file import judge_compose
 from ssh_mcp.redaction import engine as redaction
 from ssh_mcp.redaction.model import Format
-from ssh_mcp.settings import load_settings
-from tests.facts.cases import FACTS, plain, read, stored
+from ssh_mcp.settings.model import load_settings
 from tests.fuzz.engine import Broken, Target
+from tests.unit.facts.cases import FACTS, plain, read, stored
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT / "tests" / "data"

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ssh_mcp.facts import batch
-from tests.codec.test_sftp_codec import REPLIES, REQUESTS
 from tests.fuzz.engine import Broken, Target, pieces
-from tests.unit.test_openssh_logs import WEB
+from tests.unit.transports.test_openssh_logs import WEB
+from tests.unit.transports.test_sftp_codec import REPLIES, REQUESTS
 from transports.errors import ConnectError, LocalError, ProtocolError
 from transports.mux import messages as mux
 from transports.mux.codec import CLOSED, MuxClientCodec, MuxServerCodec
-from transports.openssh.failures import login_error
-from transports.openssh.frame import FrameDecoder
-from transports.openssh.logs import read as read_log
+from transports.openssh.login.failures import login_error
+from transports.openssh.login.log import read as read_log
+from transports.openssh.shell.frame import FrameDecoder
 from transports.sftp.codec import DataPart, ReplyReader, RequestReader, encode
 
 DATA = Path(__file__).resolve().parent.parent / "data"

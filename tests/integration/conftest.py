@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from tests.integration.mcp_server import mcp_server  # noqa: F401 - a fixture
-from tests.lab.accounts import Account, make_user, remove_user
-from tests.lab.agent import Agent, start_agent
-from tests.lab.fixtures import lab  # noqa: F401
-from tests.lab.sshd import Sshd, kill_all, start_sshd
+from tests.peers.accounts import Account, make_user, remove_user
+from tests.peers.agent import Agent, start_agent
+from tests.peers.fixtures import lab  # noqa: F401
+from tests.peers.sshd import Sshd, kill_all, start_sshd
 
 SshdFactory = Callable[..., Sshd]
 UserFactory = Callable[..., Account]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
-from tests.lab.fixtures import Lab
-from tests.lab.sshd import Sshd
+from tests.peers.fixtures import Lab
+from tests.peers.sshd import Sshd
 
 
 @dataclass(frozen=True)

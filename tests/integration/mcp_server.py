@@ -19,11 +19,11 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
-from ssh_mcp.settings import Settings, load_settings
-from tests.lab.sshd import Sshd
+from ssh_mcp.settings.model import Settings, load_settings
+from tests.peers.sshd import Sshd
 
 if TYPE_CHECKING:
-    from ssh_mcp.app import App
+    from ssh_mcp.server.app import App
     from transports.api import Transport
 
 NOWHERE = Path("/nonexistent/.env")
@@ -159,8 +159,8 @@ def _as_text(value: Any) -> str:
 
 @asynccontextmanager
 async def _in_memory(files: _Files, env: dict[str, str], control_dir: str) -> AsyncIterator[McpServer]:
-    from ssh_mcp.app import build
     from ssh_mcp.inventory.destination import transport_config
+    from ssh_mcp.server.app import build
     from transports.openssh.transport import OpenSSHTransport
 
     def transport(settings: Settings) -> Transport:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.lab.sshd import alive, kill_all, wait_until
+from tests.peers.sshd import alive, kill_all, wait_until
 
 SECONDS = 30.0
 """How long a busy machine may take for a login and a process, or for the end of one."""

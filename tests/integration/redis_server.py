@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import need
-from tests.lab.sshd import free_port, wait_until
+from tests.peers import need
+from tests.peers.sshd import free_port, wait_until
 
 
 def _answers(port: int) -> bool:

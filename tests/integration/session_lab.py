@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from tests.integration.conftest import UserFactory
-from tests.lab.sshd import Sshd, alive
+from tests.peers.sshd import Sshd, alive
 from transports.openssh.connection import OpenSSHConnection
 from transports.openssh.transport import OpenSSHTransport
 

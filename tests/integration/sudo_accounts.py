@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from tests.integration.mcp_server import Host
-from tests.lab import need
-from tests.lab.accounts import PREFIX, Account
-from tests.lab.sshd import Sshd
+from tests.peers import need
+from tests.peers.accounts import PREFIX, Account
+from tests.peers.sshd import Sshd
 
 PASSWORD = "canary pass'word \\ äöü 4711"
 """Blanks, a quote, a backslash and more than ASCII: whatever passes it on must not interpret it."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.mcp_server import Host, McpServerFactory
-from tests.lab.sshd import Sshd
+from tests.peers.sshd import Sshd
 
 pytestmark = pytest.mark.anyio
 

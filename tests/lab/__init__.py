@@ -1,16 +1,1 @@
-"""The test lab: real servers, agents and accounts of our own, always on loopback, always removed again."""
-
-from __future__ import annotations
-
-import os
-
-import pytest
-
-
-def need(condition: object, reason: str) -> None:
-    """Skip the test where ``condition`` is false; with ``SSH_MCP_REQUIRE_LAB=1`` fail it instead."""
-    if condition:
-        return
-    if os.environ.get("SSH_MCP_REQUIRE_LAB") == "1":
-        pytest.fail(f"the lab is incomplete: {reason}", pytrace=False)
-    pytest.skip(reason)
+"""What scripts/lab is made of: a Docker engine, a booted systemd host and an apt repository. Standard library only."""

@@ -19,11 +19,11 @@ PURE = [
     "transports/sftp/messages.py",
     "transports/sftp/attrs.py",
     "transports/sftp/codec.py",
-    "transports/openssh/argv.py",
-    "transports/openssh/logs.py",
-    "transports/openssh/frame.py",
+    "transports/openssh/login/argv.py",
+    "transports/openssh/login/log.py",
+    "transports/openssh/shell/frame.py",
     "ssh_mcp/tokens.py",
-    "ssh_mcp/remote/hints.py",
+    "ssh_mcp/remote/exec/hints.py",
     *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("ssh_mcp/policy/**/*.py")),
     *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("ssh_mcp/shell/**/*.py")),
     *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("ssh_mcp/redaction/**/*.py")),
@@ -102,4 +102,4 @@ def test_tools_reach_hosts_only_through_remote() -> None:
 def test_policy_and_its_pure_neighbours_do_not_import_remote_or_tools() -> None:
     for path in files("ssh_mcp/policy", "ssh_mcp/shell", "ssh_mcp/redaction", "ssh_mcp/facts", "ssh_mcp/results"):
         for module, _ in imports(path):
-            assert not module.startswith(("ssh_mcp.remote", "ssh_mcp.tools", "ssh_mcp.app")), (path, module)
+            assert not module.startswith(("ssh_mcp.remote", "ssh_mcp.tools", "ssh_mcp.server.app")), (path, module)

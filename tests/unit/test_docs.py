@@ -19,27 +19,27 @@ from ssh_mcp.errors import Refusal
 from ssh_mcp.inventory.fields import AlertsLayer, AuthLayer, HostLayer, checks
 from ssh_mcp.inventory.resolve import load_inventory
 from ssh_mcp.policy.tiers import GROUPS
-from ssh_mcp.settings import NAMES, Settings
+from ssh_mcp.settings.model import NAMES, Settings
 from ssh_mcp.tools.catalogue import read
 from transports.errors import TransportError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md")])
 COMMANDS_TESTED = {
-    "demo": "integration/test_cli_demo.py",
-    "init": "integration/test_cli_connection.py",
-    "doctor": "integration/test_doctor.py",
-    "client": "unit/test_clients.py",
-    "connect": "integration/test_cli_connection.py",
-    "disconnect": "integration/test_cli_connection.py",
-    "agent": "integration/test_cli_connection.py",
-    "audit": "unit/test_audit.py",
-    "--help": "unit/test_cli.py",
+    "demo": "integration/cli/test_cli_demo.py",
+    "init": "integration/cli/test_cli_connection.py",
+    "doctor": "integration/cli/test_doctor.py",
+    "client": "unit/cli/test_clients.py",
+    "connect": "integration/cli/test_cli_connection.py",
+    "disconnect": "integration/cli/test_cli_connection.py",
+    "agent": "integration/cli/test_cli_connection.py",
+    "audit": "unit/audit/test_audit.py",
+    "--help": "unit/cli/test_cli.py",
 }
 """Each command that a page shows, and the test file that runs it."""
-OTHERS_TESTED = {"printf %s /etc/nginx/nginx.conf | sha256sum | cut -c1-16": "unit/test_audit_docs.py"}
+OTHERS_TESTED = {"printf %s /etc/nginx/nginx.conf | sha256sum | cut -c1-16": "unit/audit/test_audit_docs.py"}
 INSTALLING = {"uv tool install .", "pipx install ."}
-"""Run as tests/integration/test_wheel.py does: the wheel into an empty environment."""
+"""Run as tests/integration/server/test_wheel.py does: the wheel into an empty environment."""
 
 
 @dataclass(frozen=True)

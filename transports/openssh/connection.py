@@ -21,19 +21,19 @@ from transports.api import (
 )
 from transports.errors import MasterLost, SFTPSubsystemUnavailable, TransportError
 from transports.mux.client import NoSlot, alive_check
-from transports.openssh.direct import DirectCarrier, NoMaster
-from transports.openssh.execution import Collector
-from transports.openssh.master import MasterHandle, MasterLauncher
-from transports.openssh.native import NativeCarrier
-from transports.openssh.pool import Pool
-from transports.openssh.process import MuxArgv, ProcessCarrier
-from transports.openssh.ready import ReadySession
-from transports.openssh.remote_process import start_process
-from transports.openssh.runner import REFUSAL_SECONDS, Runner
-from transports.openssh.running import Running
-from transports.openssh.session import Backend, Carrier, Controlled
-from transports.openssh.slots import Slots
-from transports.openssh.subsystem import open_channel
+from transports.openssh.masters.master import MasterHandle, MasterLauncher
+from transports.openssh.masters.pool import Pool
+from transports.openssh.masters.slots import Slots
+from transports.openssh.sessions.direct import DirectCarrier, NoMaster
+from transports.openssh.sessions.execution import Collector
+from transports.openssh.sessions.native import NativeCarrier
+from transports.openssh.sessions.process import MuxArgv, ProcessCarrier
+from transports.openssh.sessions.remote_process import start_process
+from transports.openssh.sessions.runner import REFUSAL_SECONDS, Runner
+from transports.openssh.sessions.running import Running
+from transports.openssh.sessions.session import Backend, Carrier, Controlled
+from transports.openssh.sessions.subsystem import open_channel
+from transports.openssh.sessions.warm import ReadySession
 from transports.sftp.client import SftpClient
 
 FILES_QUIET_SECONDS: Final = 60.0

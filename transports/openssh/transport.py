@@ -11,8 +11,8 @@ import anyio
 
 from transports.api import Destination, Effective, HostKeyCheck, SessionStatus, TransportConfig
 from transports.openssh.connection import OpenSSHConnection
-from transports.openssh.master import MasterLauncher
-from transports.openssh.session import Backend
+from transports.openssh.masters.master import MasterLauncher
+from transports.openssh.sessions.session import Backend
 
 
 def choose_backend(config: TransportConfig) -> Backend:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ssh_mcp.redaction.engine import Finding, first_secret
-from tests.unit.redaction_support import RULES
+from tests.unit.redaction.redaction_support import RULES
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,227 @@
+"""Running commands: our own as tokens, a caller's as shell text that policy has judged."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from ssh_mcp.errors import InvalidArgument
+from ssh_mcp.guard.guard import decode
+from ssh_mcp.policy.commands import judge, judge_script
+from ssh_mcp.policy.tiers import Tier, visible
+from ssh_mcp.remote.exec.hints import hint_for
+from ssh_mcp.remote.exec.partial_output import output_told
+from ssh_mcp.results.exec import ExecResult
+from ssh_mcp.tokens import Command, quote
+from transports.api import Completed, OutputSink
+
+if TYPE_CHECKING:
+    from ssh_mcp.remote.host import RemoteHost
+    from ssh_mcp.settings.model import Settings
+
+MAX_TIMEOUT = 86_400
+"""Seconds: the longest timeout a caller may ask for."""
+
+MAX_SCRIPT_BYTES = 4 * 1024 * 1024
+_LONG_SCRIPT = 32 * 1024
+"""Characters from which on looking through a script is noticed: a megabyte takes up to a second."""
+
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"})
+_READS_STDIN = frozenset({"csh", "tcsh", "fish", "php", "tclsh"})
+"""Interpreters that read a program from stdin when they are given no file; the others are asked to by ``-``."""
+
+
+class Commands:
+    """Commands of one host within one call."""
+
+    def __init__(self, host: RemoteHost) -> None:
+        self._host = host
+        self._remarks: tuple[str, ...] = ()
+
+    async def run(
+        self,
+        command: Command,
+        *,
+        stdin: bytes | AsyncIterator[bytes] | None = None,
+        timeout: float | None = None,
+        stdout_cap: int | None = None,
+        idempotent: bool = True,
+    ) -> Completed:
+        """Run one of our own commands. ``idempotent`` allows a retry after a lost master: True for questions only."""
+        settings = self._host.settings
+        self._host.call.note_command(command.masked())
+        with nullcontext() if idempotent else output_told(self._host):  # half an answer to a question is none
+            done = await self._host.connection.run(
+                command.wire(),
+                stdin=stdin,
+                timeout=self.timeout(timeout),
+                stdout_cap=settings.ssh_stdout_cap_bytes if stdout_cap is None else stdout_cap,
+                stderr_cap=settings.ssh_stderr_cap_bytes,
+                framed=not self._host.policy.windows,
+                idempotent=idempotent,
+            )
+        self._host.call.note_exit(done.exit_code)
+        return done
+
+    def judge(self, text: str, *, sudo: bool = False, container: bool = False, directory: str | None = None) -> None:
+        """Refuse what the host's command policy does not allow. Raises CommandNotAllowed and its kin.
+
+        ``directory`` is where the command will start, if that is not the host's default_dir; ``container`` says that it
+        runs inside of one.
+        """
+        policy = self._host.policy
+        judged = judge(
+            text,
+            policy.commands,
+            redact_globs=policy.paths.redact_globs,
+            bypass=policy.paths.bypass,
+            default_dir=directory or policy.paths.default_dir,
+            sudo=sudo,
+            container=container,
+            host=self._host.alias,
+        )
+        if judged.redact_bypass:
+            self._host.call.note_bypass()
+        self._remarks = judged.warnings
+
+    async def judge_script(self, body: str, *, sudo: bool = False) -> None:
+        """The same for a script, which may be long: then a thread looks through it."""
+        policy = self._host.policy
+        look = partial(
+            judge_script,
+            policy.commands,
+            body,
+            redact_globs=policy.paths.redact_globs,
+            bypass=policy.paths.bypass,
+            default_dir=policy.paths.default_dir,
+            sudo=sudo,
+            host=self._host.alias,
+        )
+        judged = look() if len(body) < _LONG_SCRIPT else await anyio.to_thread.run_sync(look)
+        if judged.redact_bypass:
+            self._host.call.note_bypass()
+        self._remarks = judged.warnings
+
+    async def execute(self, text: str, *, timeout: float | None = None, sink: OutputSink | None = None) -> ExecResult:
+        """Run a caller's shell text after judging all of it. A non-zero exit is data."""
+        self._host.call.note_command(text)
+        self.judge(text)
+        return await self._caller_text(text, None, timeout, sink)
+
+    async def script(self, body: str, *, timeout: float | None = None) -> ExecResult:
+        """Run a caller's script: its body goes over stdin, never into an argv. Needs ALLOW_ANY_COMMAND or ``"*"``."""
+        self._host.call.note_command(body)
+        interpreter, stdin = script_parts(body)
+        await self.judge_script(body)
+        return await self._caller_text(interpreter, stdin, timeout, None)
+
+    async def _caller_text(
+        self, text: str, stdin: bytes | None, timeout: float | None, sink: OutputSink | None
+    ) -> ExecResult:
+        settings = self._host.settings
+        with output_told(self._host):
+            done = await self._host.connection.run(
+                self.in_default_dir(text),
+                stdin=stdin,
+                timeout=self.timeout(timeout),
+                stdout_cap=settings.ssh_stdout_cap_bytes,
+                stderr_cap=settings.ssh_stderr_cap_bytes,
+                on_output=sink,
+            )
+        self._host.call.note_exit(done.exit_code)
+        return self.result(done)
+
+    def in_default_dir(self, text: str) -> str:
+        """Start where relative paths of the file tools start too."""
+        directory = self._host.policy.paths.default_dir
+        return f"cd {quote(directory)} || exit 1\n{text}" if directory else text
+
+    def timeout(self, asked: float | None) -> float:
+        """Seconds; the configured default where the caller did not say. Raises InvalidArgument."""
+        return seconds_for(asked, self._host.settings)
+
+    def result(self, done: Completed, *, hint: str | None = None, as_root: bool = False) -> ExecResult:
+        """The client's view of a command's end."""
+        stdout_cut, stderr_cut = done.stdout_total > len(done.stdout), done.stderr_total > len(done.stderr)
+        stdout, stdout_remarks = decode(done.stdout, truncated=stdout_cut)
+        stderr, stderr_remarks = decode(done.stderr, truncated=stderr_cut)
+        remarks = [
+            *self._remarks,
+            *(f"stdout: {r}" for r in stdout_remarks),
+            *(f"stderr: {r}" for r in stderr_remarks),
+        ]
+        if done.lingering:
+            remarks.append("A background process still holds the command's output; what it writes later is not shown.")
+        if hint is None and not done.timed_out:
+            hint = hint_for(
+                done.exit_code,
+                stderr,
+                allowed=self._host.policy.commands.allow,
+                sudo_open=visible(Tier.SUDO, "sudo", self._host.settings),
+                as_root=as_root,
+            )
+        if done.timed_out and hint is None:
+            hint = (
+                "The command was ended at its timeout, with all it had started. Give a larger timeout if it needs one."
+            )
+        return ExecResult(
+            host=self._host.name,
+            exit_code=done.exit_code,
+            stdout=stdout,
+            stderr=stderr,
+            stdout_bytes=done.stdout_total,
+            stderr_bytes=done.stderr_total,
+            stdout_truncated=stdout_cut,
+            stderr_truncated=stderr_cut,
+            duration_ms=round(done.duration * 1000),
+            timed_out=done.timed_out,
+            killed_by_signal=done.signal,
+            hint=hint,
+            output_warnings=remarks,
+        )
+
+
+def seconds_for(asked: float | None, settings: Settings) -> float:
+    """How long a command may take: the configured default where the caller did not say. Raises InvalidArgument."""
+    if asked is None:
+        return settings.ssh_command_timeout
+    if not 0 < asked <= MAX_TIMEOUT:
+        raise InvalidArgument(f"A timeout of {asked} seconds is out of range.", f"It is 1 to {MAX_TIMEOUT} seconds.")
+    return asked
+
+
+def script_parts(body: str) -> tuple[str, bytes]:
+    """What to run, and what to give it on stdin, for a script's text. Raises InvalidArgument.
+
+    A shell takes all of stdin before it evaluates it, so that no command of the script can eat the rest of it; they
+    all find stdin at its end. A ``#!`` line chooses the interpreter; one that is no shell reads the script from stdin.
+    """
+    data = body.encode("utf-8", "surrogateescape")
+    if not body.strip():
+        raise InvalidArgument("The script is empty.", "Give at least one command.")
+    if "\0" in body:
+        raise InvalidArgument("The script holds a NUL byte.", "Shells cannot read it.")
+    if len(data) > MAX_SCRIPT_BYTES:
+        raise InvalidArgument(
+            f"The script has {len(data)} bytes.", f"The limit is {MAX_SCRIPT_BYTES}: upload it instead."
+        )
+    words = _shebang(body) or ["sh"]
+    name = words[0].rsplit("/", 1)[-1]
+    interpreter = " ".join(quote(w) for w in words)
+    if name in _SHELLS:
+        return f"{interpreter} -c 'eval \"$(cat)\n\"'", data
+    return interpreter if name in _READS_STDIN else f"{interpreter} -", data
+
+
+def _shebang(body: str) -> list[str]:
+    """Words of the ``#!`` line (``/usr/bin/env`` and its ``-S`` taken off), or nothing."""
+    if not body.startswith("#!"):
+        return []
+    words = body.split("\n", 1)[0][2:].split()
+    if words and words[0].rsplit("/", 1)[-1] == "env":
+        words = [w for w in words[1:] if w != "-S"]
+    return words

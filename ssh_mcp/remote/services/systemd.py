@@ -1,0 +1,167 @@
+"""systemd units of a host. Arguments arrive validated; every value travels as a quoted token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ssh_mcp.errors import PlatformNotSupported
+from ssh_mcp.facts import systemd as facts
+from ssh_mcp.remote.facts import ANSWER_CAP, act, ask_one, require_program, text_of
+from ssh_mcp.results import systemd as results
+from transports.errors import RemoteError
+
+if TYPE_CHECKING:
+    from ssh_mcp.facts.base import Fact
+    from ssh_mcp.remote.host import RemoteHost
+    from transports.api import Completed
+
+_INSTEAD = "ssh_host_processes shows what runs; ssh_exec_run reaches another init system's tools."
+
+
+async def _ask(
+    host: RemoteHost, fact: Fact[object], program: str = "systemctl", *, cap: int | None = ANSWER_CAP
+) -> Completed:
+    done = await ask_one(host, fact, cap=cap)
+    _require_systemd(host, done, program)
+    if done.timed_out:
+        raise RemoteError(f"{program} on {host.name} did not answer in time.", "Try again, or raise the timeout.")
+    return done
+
+
+def _require_systemd(host: RemoteHost, done: Completed, program: str) -> None:
+    require_program(host, done.exit_code, text_of(done.stderr), program, what="systemd", instead=_INSTEAD)
+    if done.exit_code != 0 and facts.NO_SYSTEMD.search(text_of(done.stderr)):
+        raise PlatformNotSupported(f"{host.name} is not run by systemd.", _INSTEAD)
+
+
+def _cut(done: Completed) -> list[str]:
+    """A remark where the answer was longer than what is kept."""
+    if done.stdout_total > len(done.stdout):
+        return [f"The output has {done.stdout_total} bytes; the first {len(done.stdout)} are shown."]
+    return []
+
+
+def _said(done: Completed) -> str:
+    """What is shown where stdout has nothing: systemctl explains a missing unit on stderr."""
+    return text_of(done.stdout) or text_of(done.stderr)
+
+
+async def status(host: RemoteHost, unit: str) -> results.UnitStatus:
+    fact = facts.UnitStatus(unit)
+    done = await _ask(host, fact, cap=None)
+    parsed = fact.parse(text_of(done.stdout))
+    return results.UnitStatus(
+        host=host.name,
+        unit=unit,
+        stdout=_said(done),
+        exit_code=done.exit_code,
+        active_state=parsed.value,
+        output_warnings=_cut(done),
+    )
+
+
+async def cat(host: RemoteHost, unit: str) -> results.UnitText:
+    done = await _ask(host, facts.UnitFiles(unit), cap=None)
+    return results.UnitText(
+        host=host.name, unit=unit, stdout=_said(done), exit_code=done.exit_code, output_warnings=_cut(done)
+    )
+
+
+async def is_active(host: RemoteHost, unit: str) -> results.UnitActive:
+    fact = facts.UnitState(unit)
+    done = await _ask(host, fact)
+    state = fact.parse(text_of(done.stdout)).value
+    return results.UnitActive(host=host.name, unit=unit, state=state, exit_code=done.exit_code)
+
+
+async def is_enabled(host: RemoteHost, unit: str) -> results.UnitEnabled:
+    fact = facts.UnitFileState(unit)
+    done = await _ask(host, fact)
+    state = fact.parse(text_of(done.stdout)).value
+    return results.UnitEnabled(host=host.name, unit=unit, state=state, exit_code=done.exit_code)
+
+
+async def is_failed(host: RemoteHost, unit: str) -> results.UnitFailed:
+    fact = facts.UnitFailure(unit)
+    done = await _ask(host, fact)
+    state = fact.parse(text_of(done.stdout)).value
+    return results.UnitFailed(
+        host=host.name, unit=unit, failed=state == "failed", state=state, exit_code=done.exit_code
+    )
+
+
+async def show(host: RemoteHost, unit: str, properties: tuple[str, ...]) -> results.UnitProperties:
+    fact = facts.UnitProperties(unit, properties)
+    done = await _ask(host, fact)
+    parsed = fact.parse(text_of(done.stdout))
+    remarks = [*parsed.problems, *_cut(done)]
+    if done.exit_code != 0 and done.stderr.strip():
+        remarks.append(text_of(done.stderr).strip()[:400])
+    return results.UnitProperties(
+        host=host.name, unit=unit, properties=parsed.value, exit_code=done.exit_code, output_warnings=remarks
+    )
+
+
+async def list_units(host: RemoteHost, pattern: str | None, state: str | None, unit_type: str) -> results.UnitList:
+    fact = facts.UnitList(pattern, state, unit_type)
+    done = await _ask(host, fact)
+    parsed = fact.parse(text_of(done.stdout))
+    remarks = [*parsed.problems, *_cut(done)]
+    if done.exit_code != 0 and done.stderr.strip():
+        remarks.append(text_of(done.stderr).strip()[:400])
+    return results.UnitList(host=host.name, units=list(parsed.value), exit_code=done.exit_code, output_warnings=remarks)
+
+
+async def journal(host: RemoteHost, fact: facts.Journal) -> results.JournalText:
+    """The text holds at most what the host's output cap allows; the newest lines are the ones that are kept."""
+    done = await _ask(host, fact, "journalctl")
+    cap = host.settings.ssh_stdout_cap_bytes
+    kept = done.stdout[-cap:]
+    cut = len(kept) < len(done.stdout) or done.stdout_total > len(done.stdout)
+    if len(kept) < len(done.stdout):
+        kept = kept[kept.find(b"\n") + 1 :]
+    text = text_of(kept)
+    remarks = [f"The lines have {done.stdout_total} bytes; the last {len(kept)} are shown."] if cut else []
+    if done.exit_code != 0 and done.stderr.strip():
+        remarks.append(text_of(done.stderr).strip()[:400])
+    elif b"not seeing messages from other users" in done.stderr:
+        remarks.append("The login user sees only its own messages; groups adm and systemd-journal see all.")
+    return results.JournalText(
+        host=host.name,
+        unit=fact.unit,
+        stdout=text,
+        lines_returned=fact.parse(text).value,
+        exit_code=done.exit_code,
+        stdout_truncated=cut,
+        output_warnings=remarks,
+    )
+
+
+async def change(
+    host: RemoteHost, action: results.UnitActionName, unit: str, timeout: float | None
+) -> results.UnitAction:
+    """One systemctl verb. A failure is data, with a hint where its cause is known."""
+    done = await act(host, facts.unit_action(action, unit), timeout=timeout)
+    _require_systemd(host, done, "systemctl")
+    plain = host.commands.result(done)
+    return results.UnitAction(
+        host=host.name,
+        unit=unit,
+        action=action,
+        exit_code=done.exit_code,
+        stdout=plain.stdout,
+        stderr=plain.stderr,
+        timed_out=done.timed_out,
+        hint=_hint(plain.stderr, action, unit) or plain.hint,
+        output_warnings=plain.output_warnings,
+    )
+
+
+def _hint(stderr: str, action: str, unit: str) -> str | None:
+    if "nteractive authentication required" in stderr or "Access denied" in stderr:
+        return f"The login user may not {action} units. ssh_sudo_exec can, where the operator opened the sudo tier."
+    if "control process exited" in stderr or 'See "systemctl status' in stderr:
+        return f"ssh_systemctl_status and ssh_journalctl of {unit} show why."
+    if "is masked" in stderr:
+        return "A masked unit cannot be started: ssh_systemctl_unmask first."
+    return None

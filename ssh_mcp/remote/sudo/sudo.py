@@ -1,0 +1,92 @@
+"""What the sudo tier does on one host: a caller's commands and scripts as root, and files as root."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ssh_mcp.remote.exec.commands import script_parts
+from ssh_mcp.remote.exec.partial_output import output_told
+from ssh_mcp.remote.sudo.password import sudo_password
+from ssh_mcp.remote.sudo.session import run_as_root
+from ssh_mcp.results.exec import ExecResult
+from ssh_mcp.tokens import Command, arg, command, lit
+
+if TYPE_CHECKING:
+    from ssh_mcp.remote.files.sudo_files import SudoFiles
+    from ssh_mcp.remote.host import RemoteHost
+    from transports.api import Completed, Destination
+
+
+class Sudo:
+    """Root on one host within one call. The password is fetched once a call and not kept."""
+
+    def __init__(self, host: RemoteHost) -> None:
+        self._host = host
+        self._password: bytes | None = None
+        self._asked = False
+
+    async def run(
+        self,
+        inner: Command,
+        *,
+        stdin: bytes | AsyncIterator[bytes] | None = None,
+        timeout: float | None = None,
+        stdout_cap: int | None = None,
+    ) -> Completed:
+        """Run one of our own programs as root. Raises SudoFailed where sudo does not start it."""
+        if not self._asked:
+            self._password = await sudo_password(self._host.alias, self._host.settings)
+            self._asked = True
+        settings = self._host.settings
+        done = await run_as_root(
+            self._host.connection,
+            inner,
+            password=self._password,
+            stdin=stdin,
+            timeout=self._host.commands.timeout(timeout),
+            stdout_cap=settings.ssh_stdout_cap_bytes if stdout_cap is None else stdout_cap,
+            stderr_cap=settings.ssh_stderr_cap_bytes,
+        )
+        self._host.call.note_exit(done.exit_code)
+        return done
+
+    async def execute(self, text: str, *, timeout: float | None = None) -> ExecResult:
+        """A caller's shell text as root, judged like any other; sudo itself needs no permission here."""
+        self._host.call.note_command(text)
+        self._host.commands.judge(text, sudo=True)
+        return await self._shell(self._host.commands.in_default_dir(text), None, timeout)
+
+    async def script(self, body: str, *, timeout: float | None = None) -> ExecResult:
+        """A caller's script as root, its body over stdin."""
+        self._host.call.note_command(body)
+        interpreter, stdin = script_parts(body)
+        await self._host.commands.judge_script(body, sudo=True)
+        return await self._shell(self._host.commands.in_default_dir(f"exec {interpreter}"), stdin, timeout)
+
+    async def _shell(self, text: str, stdin: bytes | None, timeout: float | None) -> ExecResult:
+        with output_told(self._host):
+            done = await self.run(command(lit("sh -c"), arg(text)), stdin=stdin, timeout=timeout)
+        return self._host.commands.result(done, as_root=True)
+
+    @cached_property
+    def files(self) -> SudoFiles:
+        """Files in root's view, confined by the host's path policy."""
+        from ssh_mcp.remote.files.root_files import RootFiles
+        from ssh_mcp.remote.files.sudo_files import SudoFiles
+
+        return SudoFiles(self._host, RootFiles(self))
+
+    @property
+    def host_name(self) -> str:
+        return self._host.name
+
+    @property
+    def destination(self) -> Destination:
+        return self._host.connection.destination
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that our own programs may take as root."""
+        return self._host.commands.timeout(None)

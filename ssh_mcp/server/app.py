@@ -1,0 +1,180 @@
+"""The one place where the parts are put together: settings, inventory, transport, audit, hooks and FastMCP's server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ssh_mcp.audit.hooks import HookRegistry, Hooks, load_hooks
+from ssh_mcp.audit.sinks import Audit
+from ssh_mcp.inventory.notes import Notes
+from ssh_mcp.inventory.resolve import load_inventory
+from ssh_mcp.policy.tiers import GROUPS, open_tiers, overview
+from ssh_mcp.remote.exec.shells import Shells
+from ssh_mcp.remote.fleet import Fleet, ServerFacts
+from ssh_mcp.server.late_transport import LateTransport
+from ssh_mcp.server.server import Server
+from ssh_mcp.server.surface import decorate
+from ssh_mcp.settings.model import Settings, load_settings
+from ssh_mcp.tools.catalogue import Entry, exists, read
+from ssh_mcp.tools.registered import RegisteredTool
+from ssh_mcp.tools.runner import Runner
+
+if TYPE_CHECKING:
+    from fastmcp import FastMCP
+
+    from ssh_mcp.server.background import Background
+    from transports.api import Transport
+
+NAME = "ssh-mcp"
+INSTRUCTIONS = (
+    "SSH access to the operator's hosts through OpenSSH, under the operator's policy. `host` is an alias or hostname: "
+    "start with ssh_host_list and ssh_host_ping. Prefer the dedicated tools over shell commands; a refusal says what "
+    "to use instead. Output is masked where it holds secrets, and output_warnings says what else is odd about it. "
+    "skill://TOOL/SKILL.md explains each tool, skill://NAME/SKILL.md a job (read them when unsure)."
+)
+
+logger = logging.getLogger("ssh_mcp")
+
+TransportFactory = Callable[[Settings], "Transport"]
+
+
+@dataclass(slots=True)
+class App:
+    """A server, put together and not yet running."""
+
+    settings: Settings
+    server: Server
+    fleet: Fleet
+    audit: Audit
+    hooks: Hooks
+    runner: Runner
+
+
+def openssh(settings: Settings) -> Transport:
+    """The transport of the product: the system's own OpenSSH."""
+
+    def make() -> Transport:
+        from ssh_mcp.inventory.destination import transport_config
+        from transports.openssh.transport import OpenSSHTransport
+
+        return OpenSSHTransport(transport_config(settings))
+
+    return LateTransport(make)
+
+
+def build(settings: Settings, warnings: list[str] | None = None, *, transport: TransportFactory = openssh) -> App:
+    """Put a server together. Raises ConfigError with one line where a setting or hosts.toml forbids the start."""
+    remarks = list(warnings or [])
+    inventory, more = load_inventory(settings)
+    remarks += more
+    catalogue = read()
+    entries = tuple(e for e in catalogue if exists(e, settings))
+    fleet = Fleet(
+        settings=settings,
+        facts=_facts(entries, settings),
+        inventory=inventory,
+        transport=transport(settings),
+        notes=Notes(settings),
+        shells=Shells(),
+    )
+    audit = Audit(Path(settings.ssh_audit_file) if settings.ssh_audit_file else None)
+    registry = HookRegistry()
+    if settings.ssh_hooks_module:
+        load_hooks(settings.ssh_hooks_module, registry)
+    hooks = Hooks(registry)
+    runner = Runner(fleet=fleet, audit=audit, hooks=hooks)
+    server = _server(fleet, audit, hooks)
+    background = _background(entries, settings, remarks)
+    if background is not None:
+        server.add_extension(background)
+    for entry in entries:
+        made = background.tool(entry, runner) if background and entry.task else RegisteredTool.of(entry, runner)
+        server.add_tool(made)
+    decorate(server, runner, {entry.name: entry for entry in entries})
+    tiers = {entry.name: entry.tier.value for entry in catalogue}
+    server.on_unknown_tool = lambda name, given: runner.note_unknown(name, given, tiers.get(name, "?"))
+    for line in remarks:
+        logger.warning("%s", line)
+    for line in overview(catalogue, settings):
+        logger.info("%s", line)
+    return App(settings, server, fleet, audit, hooks, runner)
+
+
+def _background(entries: tuple[Entry, ...], settings: Settings, remarks: list[str]) -> Background | None:
+    """Background tasks where they are wanted and can be had: importing them takes 0.8 s."""
+    if settings.fastmcp_docket_url is None or not any(entry.task for entry in entries):
+        return None
+    try:
+        from ssh_mcp.server.background import Background
+    except ImportError:
+        remarks.append("FASTMCP_DOCKET_URL is set, but background tasks are missing: pip install 'ssh-mcp[tasks]'.")
+        return None
+    background = Background(settings)
+    remarks += background.remarks(settings)
+    return background
+
+
+def _facts(entries: tuple[Entry, ...], settings: Settings) -> ServerFacts:
+    groups = {e.group for e in entries}
+    return ServerFacts(
+        name=NAME,
+        version=version(),
+        total_tools=len(entries),
+        tiers=tuple(tier.value for tier in open_tiers(settings)),
+        groups=tuple(g for g in GROUPS if g in groups),
+    )
+
+
+def version() -> str:
+    """The installed version."""
+    return metadata.version("ssh-mcp")
+
+
+def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> Server:
+    @asynccontextmanager
+    async def lifespan(_server: FastMCP[Any]) -> AsyncIterator[None]:
+        async with hooks.running(), fleet.shells.tended():
+            try:
+                yield None
+            finally:
+                await fleet.aclose()
+                audit.close()
+
+    return Server(
+        NAME,
+        instructions=INSTRUCTIONS,
+        version=version(),
+        lifespan=lifespan,
+        dereference_schemas=False,
+        mask_error_details=False,
+    )
+
+
+def create_server() -> Server:
+    """Entry point of fastmcp.json: the server as the environment configures it. Raises ConfigError."""
+    settings, warnings = load_settings()
+    return build(settings, warnings).server
+
+
+async def check_pinned_keys(app: App) -> None:
+    """Look every pinned fingerprint up in its agent. Raises AgentFingerprintNotFound, which lists the agent's keys."""
+    pinned = {
+        (each.auth.identity_agent, each.auth.identity_fingerprint)
+        for policy in app.fleet.inventory.hosts.values()
+        for each in (policy, *policy.jump)
+        if each.auth.identity_fingerprint
+    }
+    if not pinned:
+        return
+    from transports.openssh.login.agent import agent_socket, pinned_key
+    from transports.openssh.login.binaries import probe
+
+    binaries = await probe()
+    for agent, fingerprint in pinned:
+        await pinned_key(binaries, agent_socket(agent), fingerprint or "")

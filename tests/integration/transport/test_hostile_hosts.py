@@ -1,0 +1,86 @@
+"""Hosts that let us in and then say nothing, or never stop: every call ends by itself, and the server goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.integration.conftest import SshdFactory
+from tests.integration.mcp_server import McpServerFactory
+from tests.peers.sshd import Sshd
+from transports.openssh.sessions import remote_process, runner
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE = 120.0
+"""Seconds until a test that hangs is given up."""
+SILENT = "exec sleep 1000"
+ENDLESS = "exec yes"
+
+
+def forced(tmp_path: Path, text: str) -> str:
+    """A ForceCommand with this shell text."""
+    script = tmp_path / "forced"
+    script.write_text(f"#!/bin/sh\n{text}\n")
+    script.chmod(0o755)
+    return str(script)
+
+
+@pytest.mark.parametrize("behaviour", [SILENT, ENDLESS, f"{ENDLESS} >&2"])
+async def test_a_shell_that_never_begins_is_not_waited_for(
+    mcp_server: McpServerFactory,
+    sshd_factory: SshdFactory,
+    shared_sshd: Sshd,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    behaviour: str,
+) -> None:
+    monkeypatch.setattr(remote_process, "START_SECONDS", 0.5)
+    monkeypatch.setattr(runner, "BEGIN_SECONDS", 0.5)
+    sshd = sshd_factory(force_command=forced(tmp_path, behaviour))
+    async with mcp_server({"web": sshd, "good": shared_sshd}) as server:
+        with anyio.fail_after(PATIENCE):
+            text = await server.refused("ssh_shell_open", host="web")
+        assert text == (
+            "SessionRefused: The host opened a session, and no shell began in it within 0.5 s. "
+            "Look at the account's login shell, startup files and ForceCommand."
+        )
+        assert server.audit()[-1]["error"] == "SessionRefused"
+        assert (await server.call("ssh_shell_list"))["count"] == 0
+        assert (await server.call("ssh_exec_run", host="good", command="echo on"))["stdout"] == "on\n"
+
+
+@pytest.mark.parametrize("transport", ["direct", "process"])
+async def test_a_command_that_never_begins_is_not_waited_for_without_mux_either(
+    mcp_server: McpServerFactory,
+    sshd_factory: SshdFactory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    transport: str,
+) -> None:
+    monkeypatch.setattr(runner, "LOGIN_SECONDS", 2.0)
+    monkeypatch.setattr(runner, "START_SECONDS", 2.0)
+    sshd = sshd_factory(force_command=forced(tmp_path, SILENT))
+    async with mcp_server({"web": sshd}, ssh_transport=transport) as server:
+        with anyio.fail_after(PATIENCE):
+            text = await server.refused("ssh_exec_run", host="web", command="true", timeout=1)
+    assert text.startswith("SessionRefused: The host opened a session, and no shell began in it within 2 s.")
+
+
+async def test_a_host_that_falls_silent_cannot_hold_a_command_beyond_its_timeout(
+    mcp_server: McpServerFactory, sshd_factory: SshdFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = tmp_path / "silent"
+    sshd = sshd_factory(force_command=forced(tmp_path, f'[ -e {silent} ] && {SILENT}\neval "$SSH_ORIGINAL_COMMAND"'))
+    async with mcp_server({"web": sshd}) as server:
+        opened = await server.call("ssh_shell_open", host="web")
+        silent.touch()
+        monkeypatch.setattr(runner, "ENDING_SECONDS", 0.5)
+        with anyio.fail_after(PATIENCE):
+            done = await server.call(
+                "ssh_shell_exec", session_id=opened["session_id"], command="echo begun; sleep 1000", timeout=1
+            )
+        assert (done["timed_out"], done["stdout"]) == (True, "begun\n")
+        assert (await server.call("ssh_shell_list"))["count"] == 0

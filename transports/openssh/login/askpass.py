@@ -1,0 +1,146 @@
+"""A helper that answers exactly one prompt of ssh, once, with what a local command prints; it refuses all others.
+
+ssh runs ``$SSH_ASKPASS`` with the prompt as its argument and takes the first line of its stdout (ssh(1), ENVIRONMENT).
+The helper is an ``sh`` script made for one login, in a private directory with a random name. It holds the expected
+prompts and the operator's command line; the secret itself goes from that command's stdout to ssh and is never in an
+argument, an environment, a file or a log. A question about a host key, a PIN, a one-time code: no answer, and the
+login fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from transports.api import Auth, AuthMethod
+from transports.errors import LocalError
+from transports.openssh.login.binaries import Binaries
+
+_KEY_IN_PROMPT_MAX: Final = 100
+"""sshconnect2.c prints at most this many bytes of the key file's name."""
+
+
+KINDS: Final = ("passphrase", "password")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``patterns`` are shell patterns of the prompts (already quoted where literal), ``command`` prints the secret."""
+
+    kind: str
+    patterns: tuple[str, ...]
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Askpass:
+    """A made helper: its directory, and the variables that make ssh use it."""
+
+    directory: str
+    environment: tuple[tuple[str, str], ...]
+
+    def outcome(self) -> str:
+        """One clause on what the helper has to do with a login that failed; empty where nothing."""
+        try:
+            words = Path(self.directory, "outcome").read_text(encoding="ascii", errors="replace").split()
+        except FileNotFoundError:
+            words = [f"again {kind}" for kind in KINDS if Path(self.directory, f"asked-{kind}").exists()]
+            words = words[-1].split() if words else []
+        if words[:1] == ["refused"]:
+            return "ssh asked for something that no configured command is for"
+        if words[:1] == ["failed"]:
+            return f"the command for the {words[1]} failed with exit code {words[2]}"
+        if words[:1] == ["again"]:
+            return f"the {words[1]} from the command was not accepted"
+        return ""
+
+
+def answers(auth: Auth, *, user: str, hosts: Iterable[str], keys: Iterable[str]) -> tuple[Answer, ...]:
+    """Which prompts may be answered.
+
+    ``user`` and ``hosts`` are as ssh shows them (resolved name, HostKeyAlias), ``keys`` the host's own key files.
+    """
+    found = []
+    if auth.passphrase_cmd is not None and auth.method is not AuthMethod.PASSWORD:
+        prompts = tuple(dict.fromkeys(shlex.quote(f"Enter passphrase for key '{_shown(key)}': ") for key in keys))
+        found.append(Answer("passphrase", prompts, auth.passphrase_cmd))
+    if auth.password_cmd is not None:
+        found.append(Answer("password", tuple(_password_prompts(user, hosts)), auth.password_cmd))
+    return tuple(answer for answer in found if answer.patterns)
+
+
+def _shown(key: str) -> str:
+    return os.fsencode(os.path.expanduser(key))[:_KEY_IN_PROMPT_MAX].decode(errors="ignore")  # noqa: PTH111
+
+
+def _password_prompts(user: str, hosts: Iterable[str]) -> Iterator[str]:
+    """Ssh's own prompt, and PAM's and BSD's by keyboard-interactive, which 8.7 and later put ``(user@host)`` before."""
+    yield from ("[Pp]assword:", "'Password: '", "'Password for '*@*:", "'Password for '*@*': '")
+    for host in hosts:
+        yield shlex.quote(f"{user[:30]}@{host[:128]}'s password: ")
+        for tail in ("[Pp]assword:", "[Pp]assword:' '", "'Password for '*@*:", "'Password for '*@*': '"):
+            yield shlex.quote(f"({user}@{host}) ") + tail
+
+
+_SCRIPT: Final = """#!/bin/sh
+# Made by ssh-mcp for one login: answers the expected prompt once and refuses every other.
+place={directory}
+tell() {{ echo "$*" >"$place/outcome"; exit 1; }}
+ask() {{
+  {once}mkdir "$place/asked-$1" 2>/dev/null || tell again "$1"
+  sh -c "$2" </dev/null 2>/dev/null || tell failed "$1" $?
+  exit 0
+}}
+case "$1" in
+{cases}*) tell refused ;;
+esac
+"""
+
+
+def script(directory: str, wanted: Iterable[Answer], *, once: bool = True) -> str:
+    """The helper's text. ``once`` False answers again and again: for sessions that each log in on their own."""
+    cases = "".join(
+        f"{'|'.join(answer.patterns)}) ask {answer.kind} {shlex.quote(answer.command)} ;;\n" for answer in wanted
+    )
+    return _SCRIPT.format(directory=shlex.quote(directory), cases=cases, once="" if once else ": ")
+
+
+def make(wanted: tuple[Answer, ...], binaries: Binaries, preferred_dir: str, *, once: bool = True) -> Askpass:
+    """Write the helper where programs may be started (a runtime directory can be mounted noexec).
+
+    Raises LocalError where there is no such place. Remove it with ``dispose``.
+    """
+    directory = tempfile.mkdtemp(prefix="a-", dir=_executable_place(preferred_dir))
+    path = Path(directory, "askpass")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(script(directory, wanted, once=once))
+    environment = [("SSH_ASKPASS", str(path)), ("SSH_ASKPASS_REQUIRE", "force")]
+    if not binaries.askpass_require:
+        environment.append(("DISPLAY", os.environ.get("DISPLAY") or "none"))
+    return Askpass(directory, tuple(environment))
+
+
+def dispose(askpass: Askpass) -> None:
+    """Remove the helper."""
+    shutil.rmtree(askpass.directory, ignore_errors=True)
+
+
+def _executable_place(preferred: str) -> str:
+    cache = str(Path.home() / ".cache")
+    for place in (preferred, cache, tempfile.gettempdir(), "/var/tmp"):
+        with contextlib.suppress(OSError):
+            if os.access(place, os.W_OK | os.X_OK) and not os.statvfs(place).f_flag & getattr(os, "ST_NOEXEC", 0):
+                return place
+    raise LocalError(
+        "No directory allows programs to be started, and the passphrase or password helper has to be one.",
+        "Mount the runtime or cache directory without noexec, or use an agent.",
+        sent=False,
+    )

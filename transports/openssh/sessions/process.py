@@ -1,0 +1,49 @@
+"""Sessions by starting ``ssh -S``: the fallback where descriptors cannot be passed from Python.
+
+The ssh that is started can only use the master: its own way to the host is cut off, so that "no slot left" does not
+become a quiet login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from transports.errors import TransportError
+from transports.mux.client import NO_SLOT_TEXT, refusal
+from transports.openssh.sessions.native import lost_master
+from transports.openssh.sessions.session import Backend, Controlled, Session, SessionEvents
+from transports.openssh.sessions.spawned import Spawner
+
+SSH_FAILED: Final = 255
+"""Exit status of an ssh that failed by itself (ssh(1)); a remote command may use it too."""
+MuxArgv = Callable[[str | None, str | None], list[str]]
+"""Subsystem and command (one of them None) to an argument vector."""
+
+
+class ProcessCarrier:
+    """Sessions through a local ``ssh -S`` each. ``argv`` builds its command line for a master."""
+
+    backend: Backend = "process"
+    confirms = False
+
+    def __init__(self, argv: Callable[[Controlled], MuxArgv]) -> None:
+        self._argv = argv
+        self._spawner = Spawner("process")
+
+    async def open(self, master: Controlled, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
+        text = command.decode("utf-8", "surrogateescape")
+        argv = self._argv(master)(text if subsystem else None, None if subsystem else text)
+        return await self._spawner.open(argv, events)
+
+    async def diagnose(
+        self, master: Controlled, status: int | None, text: str, *, began: bool
+    ) -> TransportError | None:
+        if not began and NO_SLOT_TEXT in text:
+            return refusal(NO_SLOT_TEXT)
+        if status is None or status == SSH_FAILED:
+            return await lost_master(master, began=began)
+        return None
+
+    async def aclose(self) -> None:
+        await self._spawner.aclose()
