@@ -27,6 +27,7 @@ def remarks(policies: Iterable[HostPolicy], document: Document, settings: Settin
     if settings.allow_dangerous_tools:
         found += _grouped(hosts, _commands)
         found += _grouped(hosts, _command_entries)
+        found += _grouped(hosts, _open_entries)
     if not hosts:
         found.append("No host is known: write hosts.toml or set SSH_HOSTS_ALLOWLIST.")
     return found
@@ -59,12 +60,24 @@ def _command_entries(host: HostPolicy) -> str | None:
     """Entries that can never match a program: a host that is more closed than its operator thinks."""
     if not host.commands.allow:
         return None
-    from ssh_mcp.policy.commands import check_allow_entry
+    from ssh_mcp.policy.allowlist import check_allow_entry
 
     for entry in host.commands.allow:
         if (problem := check_allow_entry(entry)) is not None:
             return f'the command_allowlist entry "{entry}" {problem}.'
     return None
+
+
+def _open_entries(host: HostPolicy) -> str | None:
+    """Entries that permit more than one program's own work."""
+    from ssh_mcp.shell.starters import entry_warning
+
+    found: dict[str, list[str]] = {}
+    for entry in host.commands.allow:
+        if (why := entry_warning(entry)) is not None:
+            found.setdefault(why, []).append(f'"{entry}"')
+    parts = [f"{_and(entries)} ({why})" for why, entries in found.items()]
+    return f"command_allowlist permits more than it names: {'; '.join(parts)}." if parts else None
 
 
 def _literal_wildcards(host: HostPolicy) -> str | None:

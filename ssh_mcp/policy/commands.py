@@ -13,132 +13,111 @@ from dataclasses import dataclass
 from ssh_mcp.errors import CommandNotAllowed, InvalidArgument
 from ssh_mcp.inventory.model import BypassPolicy, CommandPolicy
 from ssh_mcp.policy import globs
+from ssh_mcp.policy.allowlist import Allowlist
+from ssh_mcp.policy.permitted import POLICY, PermittedCommand
 from ssh_mcp.shell import cheatsheet
-from ssh_mcp.shell.judge import Judge
+from ssh_mcp.shell.invocation import Everything, Invocation
 from ssh_mcp.shell.options import Denied
-from ssh_mcp.shell.parse import BASH_ONLY, MAX_BYTES, RESERVED
-from ssh_mcp.shell.refused import REFUSED
+from ssh_mcp.shell.parse import MAX_BYTES
+from ssh_mcp.shell.reader import CommandReader
+from ssh_mcp.shell.scripts import interpreter, is_plain_shell
+from ssh_mcp.shell.values import known
 
-_ENTRY = re.compile(r"[A-Za-z0-9_.+:@,\[-][A-Za-z0-9_.+:@,\[\]-]*\Z")
 _SHOWN = 12
 _UNSAFE = re.compile(r"[^\x20-\x7e\xa1-\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """``programs``: every program that the command starts, as written, in reading order.
-
-    ``redact_bypass``: it names a redact-listed path, which goes into the audit line; ``warnings`` into output_warnings.
-    """
-
-    programs: tuple[str, ...]
-    redact_bypass: bool = False
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Allowlist:
-    bare: frozenset[str]
-    absolute: frozenset[str]
-
-    @classmethod
-    def of(cls, entries: tuple[str, ...]) -> _Allowlist:
-        return cls(frozenset(e for e in entries if "/" not in e), frozenset(e for e in entries if e.startswith("/")))
-
-    def allows(self, name: str) -> bool:
-        """A bare entry stands for the name and any absolute path to it, an absolute one for itself only."""
-        if "/" not in name:
-            return name in self.bare
-        return name in self.absolute or (name.startswith("/") and name.rpartition("/")[2] in self.bare)
-
-
-def judge(
-    command: str,
-    policy: CommandPolicy,
-    *,
-    redact_globs: tuple[str, ...] = (),
-    bypass: BypassPolicy = BypassPolicy.BLOCK,
-    default_dir: str | None = None,
-    sudo: bool = False,
-    container: bool = False,
-    host: str = "",
-) -> Judged:
-    """Decide about ``command`` (text for a POSIX ``sh`` on the host).
+class Circumstances:
+    """Where a command would run, as far as the decision depends on it.
 
     ``redact_globs`` are added to the policy's own, and ``bypass`` says what becomes of a command that names one of
-    them (BEHAVIOUR section 5); ``default_dir`` (or the shell session's current directory) is what
-    relative paths are joined to. ``sudo`` says that the whole command will run under sudo, ``container`` that it runs
-    inside of one; ``host`` is put into the suggested tool calls.
+    them (BEHAVIOUR section 5). ``default_dir`` (or the shell session's current directory) is what relative paths are
+    joined to. ``sudo``: the whole command will run under sudo; ``container``: it runs inside of one; ``host`` is put
+    into the suggested tool calls.
+    """
+
+    redact_globs: tuple[str, ...] = ()
+    bypass: BypassPolicy = BypassPolicy.BLOCK
+    default_dir: str | None = None
+    sudo: bool = False
+    container: bool = False
+    host: str = ""
+
+
+def permit(command: str, policy: CommandPolicy, where: Circumstances = Circumstances()) -> PermittedCommand:
+    """Decide about ``command``, text for a POSIX ``sh`` on the host.
 
     Raises InvalidArgument (empty, NUL, too long), CommandNotAllowed, CommandIsCheatsheetMatch, RedactBypassBlocked.
     """
     _check_shape(command)
-    anything = _anything(policy)
-    found: list[str] = []
-    if not anything:
-        _judge_programs(command, policy, found)
-    listed = tuple(dict.fromkeys((*policy.redact_globs, *redact_globs)))
-    delivers = bypass is not BypassPolicy.BLOCK
-    context = cheatsheet.Context(
-        listed, globs.matcher(listed), default_dir, sudo, host, policy.cheatsheet, delivers, container
+    started, files = _started(command, policy)
+    path = cheatsheet.check(command, _context(policy, where))
+    return _permitted(command, started, files, path, where)
+
+
+def permit_script(body: str, policy: CommandPolicy, where: Circumstances = Circumstances()) -> PermittedCommand:
+    """Decide about a script. One in sh is decided like a command.
+
+    Another interpreter must be allowed itself, and beside it ALLOW_ANY_COMMAND or ``"*"``: what such a script starts
+    cannot be read from its text. Raises as ``permit``.
+    """
+    words = interpreter(body)
+    if is_plain_shell(words):
+        started, files = _started(body, policy)
+    else:
+        _permit_interpreter(words, policy)
+        started, files = (Invocation(words[0], (*words[1:], None)),), ()
+    path = cheatsheet.check_paths(body, _context(policy, where))
+    return _permitted(body, started, files, path, where)
+
+
+def _context(policy: CommandPolicy, where: Circumstances) -> cheatsheet.Context:
+    listed = tuple(dict.fromkeys((*policy.redact_globs, *where.redact_globs)))
+    return cheatsheet.Context(
+        globs=listed,
+        matches=globs.matcher(listed),
+        default_dir=where.default_dir,
+        sudo=where.sudo,
+        host=where.host,
+        patterns=policy.cheatsheet,
+        delivers=where.bypass is not BypassPolicy.BLOCK,
+        container=where.container,
     )
-    path = cheatsheet.check(command, context)
-    return _judged(tuple(found) if not anything else cheatsheet.programs(command), path, bypass)
 
 
-def _judged(programs: tuple[str, ...], path: str | None, bypass: BypassPolicy) -> Judged:
+def _permitted(
+    text: str,
+    started: tuple[Invocation, ...] | None,
+    files: tuple[str | None, ...],
+    path: str | None,
+    where: Circumstances,
+) -> PermittedCommand:
     """``path`` is a redact-listed one that may be named."""
-    warnings = (_delivered(path),) if path is not None and bypass is BypassPolicy.WARN else ()
-    return Judged(programs, redact_bypass=path is not None, warnings=warnings)
+    return PermittedCommand(
+        maker=POLICY,
+        text=text,
+        invocations=started,
+        files=files,
+        default_dir=where.default_dir,
+        warnings=(_delivered(path),) if path is not None and where.bypass is BypassPolicy.WARN else (),
+        redact_bypass=path is not None,
+    )
 
 
 def _delivered(path: str) -> str:
     return f"The command names {json.dumps(path[:200])}, which is redact-listed; ssh_read_redacted masks its secrets."
 
 
-def judge_script(
-    policy: CommandPolicy,
-    script: str = "",
-    *,
-    redact_globs: tuple[str, ...] = (),
-    bypass: BypassPolicy = BypassPolicy.BLOCK,
-    default_dir: str | None = None,
-    sudo: bool = False,
-    host: str = "",
-) -> Judged:
-    """Scripts are not judged program by program: they need ``"*"``, or ALLOW_ANY_COMMAND with no allowlist.
-
-    What they name of redact-listed files is looked for as in a command, whatever language they are in: a command that
-    was refused would else be the next script. Raises CommandNotAllowed, CommandIsCheatsheetMatch, RedactBypassBlocked.
-    """
-    if not _anything(policy):
+def _permit_interpreter(words: tuple[str, ...], policy: CommandPolicy) -> None:
+    name = words[0]
+    allowed = _anything(policy) or Allowlist.of(policy.allow).permits(name, [known(w) for w in words[1:]])
+    if not (allowed and ("*" in policy.allow or policy.allow_any)):
         raise CommandNotAllowed(
-            "Scripts are not judged program by program, and this host has a command allowlist or none at all.",
-            'Run the commands one by one, or ask the operator for ALLOW_ANY_COMMAND or "*" in command_allowlist.',
+            f"What a script for {_UNSAFE.sub('?', name)[:60]} starts cannot be read from its text.",
+            "Write it in sh, whose programs are compared with command_allowlist, or ask the operator to allow the "
+            'interpreter together with ALLOW_ANY_COMMAND or "*".',
         )
-    listed = tuple(dict.fromkeys((*policy.redact_globs, *redact_globs)))
-    context = cheatsheet.Context(
-        listed, globs.matcher(listed), default_dir, sudo, host, policy.cheatsheet, bypass is not BypassPolicy.BLOCK
-    )
-    return _judged((), cheatsheet.check_paths(script, context), bypass)
-
-
-def check_allow_entry(entry: str) -> str | None:
-    """What is wrong with one entry of command_allowlist or SSH_COMMAND_ALLOWLIST, as one clause; None if it is fine."""
-    if entry == "*":
-        return None
-    if not entry or entry != entry.strip():
-        return "is empty or has blanks around it"
-    if any(c.isspace() for c in entry):
-        return "holds a blank: an entry names a program, its arguments cannot be listed"
-    if "/" in entry and not entry.startswith("/"):
-        return "is a relative path: write the bare name or the absolute path"
-    base = entry.rpartition("/")[2]
-    if not _ENTRY.match(base) or not re.fullmatch(r"[A-Za-z0-9_./+:@,\[\]-]+", entry):
-        return 'is not the name of a program (patterns are not understood, only "*" for everything)'
-    if base in REFUSED or base in RESERVED or base in BASH_ONLY - {"time"}:
-        return "can never be allowed: what it starts cannot be decided from the text of a command"
-    return None
 
 
 def _check_shape(command: str) -> None:
@@ -157,18 +136,34 @@ def _anything(policy: CommandPolicy) -> bool:
     return "*" in policy.allow or (policy.allow_any and not policy.allow)
 
 
-def _judge_programs(command: str, policy: CommandPolicy, found: list[str]) -> None:
+def _started(command: str, policy: CommandPolicy) -> tuple[tuple[Invocation, ...] | None, tuple[str | None, ...]]:
+    """What the command starts, and the files that its redirections write. Raises CommandNotAllowed."""
+    if _anything(policy):
+        return _read(command)
     if not policy.allow:
         raise CommandNotAllowed(
             "This host has no command allowlist, so no command may run on it.",
             "Use a dedicated tool, or ask the operator for command_allowlist (or ALLOW_ANY_COMMAND=true).",
         )
+    found: list[Invocation] = []
     try:
-        Judge(command, _Allowlist.of(policy.allow).allows, found).run_script()
+        CommandReader(command, Allowlist.of(policy.allow), found).run_script()
     except Denied as denied:
         raise CommandNotAllowed(_sentence(denied), _remedy(denied, policy)) from None
     except RecursionError:
-        raise CommandNotAllowed("The command is nested too deep to be judged.", "Write it flatter.") from None
+        raise CommandNotAllowed("The command is nested too deep to be read.", "Write it flatter.") from None
+    return tuple(found), ()
+
+
+def _read(command: str) -> tuple[tuple[Invocation, ...] | None, tuple[str | None, ...]]:
+    """As far as it can be read, where the policy permits anything: for the ask rules. None: it cannot."""
+    found: list[Invocation] = []
+    targets: list[str | None] = []
+    try:
+        CommandReader(command, Everything(), found, targets=targets).run_script()
+    except (Denied, RecursionError):
+        return None, ()
+    return tuple(found), tuple(targets)
 
 
 def _sentence(denied: Denied) -> str:

@@ -53,10 +53,10 @@ async def preload(fleet: Fleet, after: float = QUIET_SECONDS) -> None:
 def _compile(policies: tuple[HostPolicy, ...]) -> None:
     """The patterns that a command or an answer is first held against; hosts mostly share theirs."""
     from ssh_mcp.guard.shared import guard_for
-    from ssh_mcp.policy.commands import judge
+    from ssh_mcp.policy.commands import Circumstances, permit
 
     different = {(p.commands, p.paths.redact_globs, p.redaction) for p in policies}
     for commands, globs, redaction in list(different)[:_POLICIES_MAX]:
         guard_for(redaction)
         with suppress(Refusal):
-            judge("true", commands, redact_globs=globs)
+            permit("true", commands, Circumstances(redact_globs=globs))

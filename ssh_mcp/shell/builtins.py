@@ -18,11 +18,14 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _EXPORTING = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _INTEGER = re.compile(r"-?\d+\Z")
 _COMPUTING = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
+_JOB = re.compile(r"-[lpnrs]\Z|%\d+\Z")
 _SET_LETTERS = frozenset("eufxhCvb")
 _SET_MODES = names("errexit nounset noglob xtrace pipefail noclobber verbose")
 
-HARMLESS = frozenset({":", "true", "false", "cd", "exit", "return", "break", "continue", "shift", "umask", "times"})
-STATEFUL = frozenset({"read", "export", "local", "unset", "set", "getopts", "trap", "wait"})
+HARMLESS = frozenset(
+    {":", "true", "false", "cd", "exit", "return", "break", "continue", "shift", "umask", "times", "pwd"}
+)
+STATEFUL = frozenset({"read", "export", "local", "unset", "set", "getopts", "trap", "wait", "jobs"})
 TESTS = frozenset({"test", "[", "[["})
 OTHERS = names("printf echo pwd kill type ulimit test exec command builtin eval trap hash alias cat rm sleep ps sh sed")
 """Further names that must keep their meaning for what runs beside a caller's text in the same shell."""
@@ -116,6 +119,13 @@ def _wait(args: list[Arg], scope: Scope) -> None:
             raise Denied("`wait` may be given process ids only", arg.excerpt)
 
 
+def _jobs(args: list[Arg], _scope: Scope) -> None:
+    """``jobs -x command`` of bash starts the command."""
+    for arg in args:
+        if arg.value is None or not _JOB.match(arg.value):
+            raise Denied("`jobs` may only list", arg.excerpt)
+
+
 # --- test, [ and [[ --------------------------------------------------------------------------------------------------
 
 
@@ -170,6 +180,7 @@ _CHECKS: dict[str, Callable[[list[Arg], Scope], None]] = {
     "unset": _unset,
     "set": _set,
     "wait": _wait,
+    "jobs": _jobs,
     "test": _test,
     "[": _bracket,
     "[[": _double_bracket,

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ssh_mcp.errors import CommandIsCheatsheetMatch, RedactBypassBlocked
-from ssh_mcp.shell import values
 from ssh_mcp.shell.parse import ShellSyntaxError, parse
 from ssh_mcp.shell.recipes import FILES, SYSTEM, Recipe, Value, write
 from ssh_mcp.shell.recipes_docker import compose, docker
@@ -246,13 +245,3 @@ def _tee_output(redirects: tuple[Redirect, ...]) -> bool:
 
 def _first_program(command: str) -> str:
     return next(iter(command.split(maxsplit=1)), "").rpartition("/")[2]
-
-
-def programs(command: str) -> tuple[str, ...]:
-    """Program names as far as they can be read, for a policy that allows everything."""
-    try:
-        body = parse(command).body
-    except ShellSyntaxError:
-        return ()
-    found = [c.words[0].static for c in values.commands(body) if isinstance(c, Simple) and c.words]
-    return tuple(f for f in reversed(found) if f)

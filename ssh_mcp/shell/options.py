@@ -23,6 +23,10 @@ class Denied(Exception):
         self.remedy = remedy
 
 
+class WritesFile(Denied):
+    """The program would change a file by an option of its own; what it starts is known all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a program accepts before its operands. Long names come without dashes, space separated.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 from ssh_mcp.shell import admin, awkscript, engines, gitargs, sedscript
-from ssh_mcp.shell.options import Denied, Forbidden, Options, is_option, leading, scan, take
+from ssh_mcp.shell.options import Denied, Forbidden, Options, WritesFile, is_option, leading, scan, take
 from ssh_mcp.shell.tree import names
 from ssh_mcp.shell.values import UNKNOWN, Arg
 from ssh_mcp.shell.wrappers import Inner
@@ -171,7 +171,7 @@ def _sed(args: list[Arg], _inner: Inner) -> None:
             operands += rest[1:]
             break
         elif re.match(r"-[nErsuz]*[iI]|--i", rest[0].value or ""):
-            raise Denied("sed -i writes into a file", rest[0].excerpt, _WRITES)
+            raise WritesFile("sed -i writes into a file", rest[0].excerpt, _WRITES)
         else:
             if operands and not scripts:
                 scripts.append(operands[0])
@@ -307,7 +307,7 @@ def _outputs(name: str, valued: frozenset[str]) -> Check:
             if word.value in valued and rest and rest.pop(0).multi:
                 raise Denied(f"an option of `{name}` may take several arguments", word.excerpt)
         if len(rest) > 1 or any(o.multi for o in rest):
-            raise Denied(f"the second operand of `{name}` is a file that it writes", rest[-1].excerpt, _WRITES)
+            raise WritesFile(f"the second operand of `{name}` is a file that it writes", rest[-1].excerpt, _WRITES)
 
     return check_operands
 

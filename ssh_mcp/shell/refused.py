@@ -7,7 +7,7 @@ from ssh_mcp.shell.tree import names
 REFUSED = names(
     """
     eval . source alias unalias enable let declare typeset hash bind complete compgen compopt mapfile readarray
-    fc history readonly shopt coproc caller jobs fg bg disown suspend logout newgrp sg select function zsh ksh
+    fc history readonly shopt coproc caller fg bg disown suspend logout newgrp sg select function zsh ksh
     ksh93 mksh oksh loksh pdksh yash posh rc es fish csh tcsh rbash rksh elvish nu xonsh pwsh scsh
     start-stop-daemon run-parts proot firejail bwrap entr hyperfine perf valgrind xvfb-run dbus-run-session
     ssh-agent torify torsocks proxychains proxychains4 chpst softlimit setuidgid envdir envuidgid setlock

@@ -104,10 +104,14 @@ _POLICIES = [
 _GLOBS = ("**/.env", "**/.env.*", "**/id_*", "**/.ssh/*")
 
 
-def _judge(text: str, rng: random.Random) -> None:
+def _permit(text: str, rng: random.Random) -> None:
     policy = rng.choice(_POLICIES)
     try:
-        commands.judge(text, policy, redact_globs=_GLOBS, default_dir="/srv/app", sudo=rng.random() < 0.2, host="web")
+        commands.permit(
+            text,
+            policy,
+            commands.Circumstances(redact_globs=_GLOBS, default_dir="/srv/app", sudo=rng.random() < 0.2, host="web"),
+        )
     except Refusal as refusal:
         said = str(refusal)
         if len(said) > 4000:
@@ -201,7 +205,7 @@ _OUTPUTS = [read(path)[:6000] for path in stored()]
 TARGETS: list[Target[Any]] = [
     Target("hosts_toml", _tomls(), _toml, _TOML_TOKENS),
     Target("facts", _OUTPUTS, _facts, _FACT_TOKENS, 2),
-    Target("shell_judge", _COMMANDS, _judge, _SHELL_TOKENS, 2),
+    Target("shell_reader", _COMMANDS, _permit, _SHELL_TOKENS, 2),
     Target("compose_file", _COMPOSE, _compose, _COMPOSE_TOKENS),
     Target("redaction", _secrets(), _redact, _SECRET_TOKENS, 2),
     Target("redaction_stream", _secrets(), _streamed, _SECRET_TOKENS),

@@ -11,12 +11,14 @@ import anyio.to_thread
 
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.guard.guard import decode
-from ssh_mcp.policy.commands import judge, judge_script
+from ssh_mcp.policy.commands import Circumstances, permit, permit_script
+from ssh_mcp.policy.permitted import PermittedCommand, Runnable
 from ssh_mcp.policy.tiers import Tier, visible
 from ssh_mcp.remote.exec.hints import hint_for
 from ssh_mcp.remote.exec.partial_output import output_told
 from ssh_mcp.results.exec import ExecResult
-from ssh_mcp.tokens import Command, quote
+from ssh_mcp.shell.scripts import interpreter
+from ssh_mcp.tokens import Command, arg, command
 from transports.api import Completed, OutputSink
 
 if TYPE_CHECKING:
@@ -40,11 +42,10 @@ class Commands:
 
     def __init__(self, host: RemoteHost) -> None:
         self._host = host
-        self._remarks: tuple[str, ...] = ()
 
     async def run(
         self,
-        command: Command,
+        own: Command,
         *,
         stdin: bytes | AsyncIterator[bytes] | None = None,
         timeout: float | None = None,
@@ -53,10 +54,10 @@ class Commands:
     ) -> Completed:
         """Run one of our own commands. ``idempotent`` allows a retry after a lost master: True for questions only."""
         settings = self._host.settings
-        self._host.call.note_command(command.masked())
+        self._host.call.note_command(own.masked())
         with nullcontext() if idempotent else output_told(self._host):  # half an answer to a question is none
             done = await self._host.connection.run(
-                command.wire(),
+                own.wire(),
                 stdin=stdin,
                 timeout=self.timeout(timeout),
                 stdout_cap=settings.ssh_stdout_cap_bytes if stdout_cap is None else stdout_cap,
@@ -67,65 +68,63 @@ class Commands:
         self._host.call.note_exit(done.exit_code)
         return done
 
-    def judge(self, text: str, *, sudo: bool = False, container: bool = False, directory: str | None = None) -> None:
-        """Refuse what the host's command policy does not allow. Raises CommandNotAllowed and its kin.
+    def permit(
+        self, text: str, *, sudo: bool = False, container: bool = False, directory: str | None = None
+    ) -> PermittedCommand:
+        """Decide about a caller's shell text. Raises CommandNotAllowed and its kin.
 
         ``directory`` is where the command will start, if that is not the host's default_dir; ``container`` says that it
         runs inside of one.
         """
-        policy = self._host.policy
-        judged = judge(
-            text,
-            policy.commands,
-            redact_globs=policy.paths.redact_globs,
-            bypass=policy.paths.bypass,
-            default_dir=directory or policy.paths.default_dir,
+        permitted = permit(text, self._host.policy.commands, self._circumstances(sudo, container, directory))
+        return self._noted(permitted)
+
+    async def permit_script(self, body: str, *, sudo: bool = False) -> PermittedCommand:
+        """The same for a script, which may be long: then a thread reads it."""
+        look = partial(permit_script, body, self._host.policy.commands, self._circumstances(sudo, False, None))
+        return self._noted(look() if len(body) < _LONG_SCRIPT else await anyio.to_thread.run_sync(look))
+
+    def _circumstances(self, sudo: bool, container: bool, directory: str | None) -> Circumstances:
+        paths = self._host.policy.paths
+        return Circumstances(
+            redact_globs=paths.redact_globs,
+            bypass=paths.bypass,
+            default_dir=directory or paths.default_dir,
             sudo=sudo,
             container=container,
             host=self._host.alias,
         )
-        if judged.redact_bypass:
-            self._host.call.note_bypass()
-        self._remarks = judged.warnings
 
-    async def judge_script(self, body: str, *, sudo: bool = False) -> None:
-        """The same for a script, which may be long: then a thread looks through it."""
-        policy = self._host.policy
-        look = partial(
-            judge_script,
-            policy.commands,
-            body,
-            redact_globs=policy.paths.redact_globs,
-            bypass=policy.paths.bypass,
-            default_dir=policy.paths.default_dir,
-            sudo=sudo,
-            host=self._host.alias,
-        )
-        judged = look() if len(body) < _LONG_SCRIPT else await anyio.to_thread.run_sync(look)
-        if judged.redact_bypass:
+    def _noted(self, permitted: PermittedCommand) -> PermittedCommand:
+        if permitted.redact_bypass:
             self._host.call.note_bypass()
-        self._remarks = judged.warnings
+        return permitted
 
     async def execute(self, text: str, *, timeout: float | None = None, sink: OutputSink | None = None) -> ExecResult:
-        """Run a caller's shell text after judging all of it. A non-zero exit is data."""
+        """Run a caller's shell text once all of it is permitted. A non-zero exit is data."""
         self._host.call.note_command(text)
-        self.judge(text)
-        return await self._caller_text(text, None, timeout, sink)
+        permitted = self.permit(text)
+        return await self._run_permitted(permitted, self.in_default_dir(permitted), None, timeout, sink)
 
     async def script(self, body: str, *, timeout: float | None = None) -> ExecResult:
-        """Run a caller's script: its body goes over stdin, never into an argv. Needs ALLOW_ANY_COMMAND or ``"*"``."""
+        """Run a caller's script: its body goes over stdin, never into an argv."""
         self._host.call.note_command(body)
-        interpreter, stdin = script_parts(body)
-        await self.judge_script(body)
-        return await self._caller_text(interpreter, stdin, timeout, None)
+        program, stdin = script_parts(body)
+        permitted = await self.permit_script(body)
+        return await self._run_permitted(permitted, self.in_default_dir(program), stdin, timeout, None)
 
-    async def _caller_text(
-        self, text: str, stdin: bytes | None, timeout: float | None, sink: OutputSink | None
+    async def _run_permitted(
+        self,
+        permitted: PermittedCommand,
+        line: Runnable,
+        stdin: bytes | None,
+        timeout: float | None,
+        sink: OutputSink | None,
     ) -> ExecResult:
         settings = self._host.settings
         with output_told(self._host):
             done = await self._host.connection.run(
-                self.in_default_dir(text),
+                line.wire(),
                 stdin=stdin,
                 timeout=self.timeout(timeout),
                 stdout_cap=settings.ssh_stdout_cap_bytes,
@@ -133,29 +132,31 @@ class Commands:
                 on_output=sink,
             )
         self._host.call.note_exit(done.exit_code)
-        return self.result(done)
+        return self.result(done, remarks=permitted.warnings)
 
-    def in_default_dir(self, text: str) -> str:
-        """Start where relative paths of the file tools start too."""
+    def in_default_dir(self, runnable: Runnable) -> Runnable:
+        """``runnable``, started where relative paths of the file tools start too."""
         directory = self._host.policy.paths.default_dir
-        return f"cd {quote(directory)} || exit 1\n{text}" if directory else text
+        return command("cd", arg(directory), f"|| exit 1\n{runnable.wire()}") if directory else runnable
 
     def timeout(self, asked: float | None) -> float:
         """Seconds; the configured default where the caller did not say. Raises InvalidArgument."""
         return seconds_for(asked, self._host.settings)
 
-    def result(self, done: Completed, *, hint: str | None = None, as_root: bool = False) -> ExecResult:
-        """The client's view of a command's end."""
+    def result(
+        self, done: Completed, *, remarks: tuple[str, ...] = (), hint: str | None = None, as_root: bool = False
+    ) -> ExecResult:
+        """The client's view of a command's end. ``remarks`` are the decision's own warnings."""
         stdout_cut, stderr_cut = done.stdout_total > len(done.stdout), done.stderr_total > len(done.stderr)
         stdout, stdout_remarks = decode(done.stdout, truncated=stdout_cut)
         stderr, stderr_remarks = decode(done.stderr, truncated=stderr_cut)
-        remarks = [
-            *self._remarks,
+        warnings = [
+            *remarks,
             *(f"stdout: {r}" for r in stdout_remarks),
             *(f"stderr: {r}" for r in stderr_remarks),
         ]
         if done.lingering:
-            remarks.append("A background process still holds the command's output; what it writes later is not shown.")
+            warnings.append("A background process still holds the command's output; what it writes later is not shown.")
         if hint is None and not done.timed_out:
             hint = hint_for(
                 done.exit_code,
@@ -181,7 +182,7 @@ class Commands:
             timed_out=done.timed_out,
             killed_by_signal=done.signal,
             hint=hint,
-            output_warnings=remarks,
+            output_warnings=warnings,
         )
 
 
@@ -194,7 +195,7 @@ def seconds_for(asked: float | None, settings: Settings) -> float:
     return asked
 
 
-def script_parts(body: str) -> tuple[str, bytes]:
+def script_parts(body: str) -> tuple[Command, bytes]:
     """What to run, and what to give it on stdin, for a script's text. Raises InvalidArgument.
 
     A shell takes all of stdin before it evaluates it, so that no command of the script can eat the rest of it; they
@@ -209,19 +210,8 @@ def script_parts(body: str) -> tuple[str, bytes]:
         raise InvalidArgument(
             f"The script has {len(data)} bytes.", f"The limit is {MAX_SCRIPT_BYTES}: upload it instead."
         )
-    words = _shebang(body) or ["sh"]
+    words = interpreter(body)
     name = words[0].rsplit("/", 1)[-1]
-    interpreter = " ".join(quote(w) for w in words)
     if name in _SHELLS:
-        return f"{interpreter} -c 'eval \"$(cat)\n\"'", data
-    return interpreter if name in _READS_STDIN else f"{interpreter} -", data
-
-
-def _shebang(body: str) -> list[str]:
-    """Words of the ``#!`` line (``/usr/bin/env`` and its ``-S`` taken off), or nothing."""
-    if not body.startswith("#!"):
-        return []
-    words = body.split("\n", 1)[0][2:].split()
-    if words and words[0].rsplit("/", 1)[-1] == "env":
-        words = [w for w in words[1:] if w != "-S"]
-    return words
+        return command(map(arg, words), "-c 'eval \"$(cat)\n\"'"), data
+    return command(map(arg, words), *(() if name in _READS_STDIN else ("-",))), data

@@ -24,10 +24,12 @@ from ssh_mcp.remote.exec.marked import MarkedStream
 from ssh_mcp.remote.exec.partial_output import output_told
 from ssh_mcp.remote.exec.shell_text import LAST_WORDS, SESSION, line
 from ssh_mcp.results.exec import ExecResult, ShellClosed, ShellExecResult, ShellList, ShellListEntry, ShellOpened
+from ssh_mcp.tokens import command as own_command
 from transports.api import Completed, RemoteProcess, StreamName
 from transports.errors import Heard, MasterLost, TransportError
 
 if TYPE_CHECKING:
+    from ssh_mcp.policy.permitted import Runnable
     from ssh_mcp.remote.host import RemoteHost
 
 MAX_SESSIONS = 16
@@ -101,7 +103,9 @@ class Shells:
         process = await host.connection.start(SESSION)
         session = ShellSession(secrets.token_hex(6), host.name, host.alias, process, cwd="")
         try:
-            done = await self._run(session, host, host.commands.in_default_dir(":"), host.settings.ssh_connect_timeout)
+            done = await self._run(
+                session, host, host.commands.in_default_dir(own_command(":")), host.settings.ssh_connect_timeout
+            )
             if done.exit_code != 0:
                 raise InvalidArgument(
                     f"The shell on {host.name} could not start in {host.policy.paths.default_dir}.",
@@ -125,7 +129,7 @@ class Shells:
     async def execute(
         self, host: RemoteHost, session: ShellSession, text: str, timeout: float | None
     ) -> ShellExecResult:
-        """Judge and run one command in a session; calls on one session wait for each other.
+        """Decide about one command and run it in a session; calls on one session wait for each other.
 
         ``exit`` ends the session and is no error. Raises MasterLost where the link went down under it.
         """
@@ -133,15 +137,15 @@ class Shells:
         async with session.lock:
             if session.ended:
                 raise InvalidArgument(session.ended, "Open a new one with ssh_shell_open.")
-            host.commands.judge(text, directory=session.cwd)
+            permitted = host.commands.permit(text, directory=session.cwd)
             with output_told(host):
-                done = await self._run(session, host, text, host.commands.timeout(timeout))
+                done = await self._run(session, host, permitted, host.commands.timeout(timeout))
             session.used = self._clock()
         host.call.note_exit(done.exit_code)
-        plain: ExecResult = host.commands.result(done, hint=_hint(session, done))
+        plain: ExecResult = host.commands.result(done, remarks=permitted.warnings, hint=_hint(session, done))
         return ShellExecResult(**plain.model_dump(), session_id=session.id, cwd=session.cwd)
 
-    async def _run(self, session: ShellSession, host: RemoteHost, text: str, timeout: float) -> Completed:
+    async def _run(self, session: ShellSession, host: RemoteHost, command: Runnable, timeout: float) -> Completed:
         mark = secrets.token_hex(16)
         out = MarkedStream(mark, host.settings.ssh_stdout_cap_bytes)
         err = MarkedStream(mark, host.settings.ssh_stderr_cap_bytes)
@@ -149,7 +153,7 @@ class Shells:
         timed_out = False
         try:
             with anyio.move_on_after(timeout) as limit:
-                await session.process.write(line(text, mark))
+                await session.process.write(line(command.wire(), mark))
                 await _read_both(session, out, err)
             if limit.cancelled_caught and not (out.ended and err.ended):
                 timed_out = True

@@ -126,12 +126,12 @@ async def read_end(host: RemoteHost, question: Command, limit: int) -> ExecResul
     return ExecResult(**fields)
 
 
-def outcome(host: RemoteHost, done: Completed) -> ExecResult:
+def outcome(host: RemoteHost, done: Completed, remarks: tuple[str, ...] = ()) -> ExecResult:
     """The client's view, with a hint where the engine's complaint is known. Raises PlatformNotSupported without one."""
     stderr = text_of(done.stderr)
     if done.exit_code == NOT_FOUND and _not_found(stderr, words(host)):
         raise PlatformNotSupported(f"{host.name} has no {words(host)[0]}.", _INSTEAD)
-    return host.commands.result(done, hint=_hint(stderr, done.exit_code))
+    return host.commands.result(done, remarks=remarks, hint=_hint(stderr, done.exit_code))
 
 
 def _not_found(stderr: str, program: tuple[str, ...]) -> bool:

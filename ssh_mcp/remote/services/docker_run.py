@@ -63,11 +63,11 @@ async def run(host: RemoteHost, wanted: Run, timeout: float | None) -> ExecResul
 async def execute(
     host: RemoteHost, container: str, text: str, *, interactive: bool, timeout: float | None
 ) -> ExecResult:
-    """A caller's shell text inside a container, judged like any other. Raises CommandNotAllowed."""
-    host.commands.judge(text, container=True)
+    """A caller's shell text inside a container, decided like any other. Raises CommandNotAllowed."""
+    permitted = host.commands.permit(text, container=True)
     flag = ("--interactive",) if interactive else ()
-    done = await act(host, docker(host, "exec", *flag, arg(container), "sh -c", arg(text)), timeout=timeout)
-    result = outcome(host, done)
+    done = await act(host, docker(host, "exec", *flag, arg(container), "sh -c", arg(permitted.text)), timeout=timeout)
+    result = outcome(host, done, permitted.warnings)
     if done.timed_out:
         result.hint = "The call was ended at its timeout; the command may go on inside the container: ssh_docker_top."
     return result

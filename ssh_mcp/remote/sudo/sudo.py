@@ -14,6 +14,7 @@ from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.tokens import Command, arg, command, lit
 
 if TYPE_CHECKING:
+    from ssh_mcp.policy.permitted import PermittedCommand, Runnable
     from ssh_mcp.remote.files.sudo_files import SudoFiles
     from ssh_mcp.remote.host import RemoteHost
     from transports.api import Completed, Destination
@@ -53,22 +54,26 @@ class Sudo:
         return done
 
     async def execute(self, text: str, *, timeout: float | None = None) -> ExecResult:
-        """A caller's shell text as root, judged like any other; sudo itself needs no permission here."""
+        """A caller's shell text as root, decided like any other; sudo itself needs no permission here."""
         self._host.call.note_command(text)
-        self._host.commands.judge(text, sudo=True)
-        return await self._shell(self._host.commands.in_default_dir(text), None, timeout)
+        permitted = self._host.commands.permit(text, sudo=True)
+        return await self._shell(permitted, self._host.commands.in_default_dir(permitted), None, timeout)
 
     async def script(self, body: str, *, timeout: float | None = None) -> ExecResult:
         """A caller's script as root, its body over stdin."""
         self._host.call.note_command(body)
-        interpreter, stdin = script_parts(body)
-        await self._host.commands.judge_script(body, sudo=True)
-        return await self._shell(self._host.commands.in_default_dir(f"exec {interpreter}"), stdin, timeout)
+        program, stdin = script_parts(body)
+        permitted = await self._host.commands.permit_script(body, sudo=True)
+        return await self._shell(
+            permitted, self._host.commands.in_default_dir(command("exec", program.tokens)), stdin, timeout
+        )
 
-    async def _shell(self, text: str, stdin: bytes | None, timeout: float | None) -> ExecResult:
+    async def _shell(
+        self, permitted: PermittedCommand, line: Runnable, stdin: bytes | None, timeout: float | None
+    ) -> ExecResult:
         with output_told(self._host):
-            done = await self.run(command(lit("sh -c"), arg(text)), stdin=stdin, timeout=timeout)
-        return self._host.commands.result(done, as_root=True)
+            done = await self.run(command(lit("sh -c"), arg(line.wire())), stdin=stdin, timeout=timeout)
+        return self._host.commands.result(done, remarks=permitted.warnings, as_root=True)
 
     @cached_property
     def files(self) -> SudoFiles:

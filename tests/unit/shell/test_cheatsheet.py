@@ -12,7 +12,7 @@ import pytest
 from ssh_mcp.errors import CommandIsCheatsheetMatch, CommandNotAllowed, RedactBypassBlocked
 from ssh_mcp.inventory.defaults import REDACT_PATHS_GLOBS
 from ssh_mcp.inventory.model import CommandPolicy
-from ssh_mcp.policy.commands import judge
+from ssh_mcp.policy.commands import Circumstances, permit
 
 DATA = Path(__file__).parent.parent.parent / "data"
 SHEET = tomllib.loads((DATA / "attacks" / "cheatsheet.toml").read_text())
@@ -30,7 +30,7 @@ READERS_EXTRA = {"first_lines", "last_lines", "offset", "max_bytes"}
 @pytest.mark.parametrize("case", SHEET["match"], ids=lambda c: c["command"])
 def test_one_tools_job_is_refused_with_that_tool_and_its_arguments(case: dict[str, str]) -> None:
     with pytest.raises(CommandIsCheatsheetMatch) as caught:
-        judge(case["command"], ANYTHING, host="web01")
+        permit(case["command"], ANYTHING, Circumstances(host="web01"))
     assert caught.value.pattern_id == case["id"]
     assert caught.value.remedy == f"Call {case['call']} instead."
 
@@ -45,19 +45,19 @@ def test_the_suggested_call_names_parameters_that_the_tool_has(case: dict[str, s
 
 @pytest.mark.parametrize("command", SHEET["left_alone"]["commands"])
 def test_what_no_single_tool_does_is_left_alone(command: str) -> None:
-    judge(command, ANYTHING)
+    permit(command, ANYTHING)
 
 
 @pytest.mark.parametrize("case", SHEET["match"], ids=lambda c: c["command"])
 def test_the_operator_can_switch_the_cheatsheet_off(case: dict[str, str]) -> None:
-    judge(case["command"], UNCHECKED)
+    permit(case["command"], UNCHECKED)
 
 
 def test_a_command_that_may_not_run_is_refused_for_that_and_not_by_the_cheatsheet() -> None:
     with pytest.raises(CommandNotAllowed):
-        judge("cat /etc/hosts", CommandPolicy(allow=("ls",)))
+        permit("cat /etc/hosts", CommandPolicy(allow=("ls",)))
     with pytest.raises(CommandIsCheatsheetMatch):
-        judge("cat /etc/hosts", CommandPolicy(allow=("cat",)))
+        permit("cat /etc/hosts", CommandPolicy(allow=("cat",)))
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_a_command_that_may_not_run_is_refused_for_that_and_not_by_the_cheatshee
 )
 def test_under_sudo_the_sudo_tools_are_named(command: str, tool: str) -> None:
     with pytest.raises(CommandIsCheatsheetMatch, match=rf"Call {tool}\("):
-        judge(command, ANYTHING, sudo=True)
-    judge("mkdir /x", ANYTHING, sudo=True)
+        permit(command, ANYTHING, Circumstances(sudo=True))
+    permit("mkdir /x", ANYTHING, Circumstances(sudo=True))
 
 
 # --- secret paths -----------------------------------------------------------------------------------------------------
@@ -81,49 +81,49 @@ def test_under_sudo_the_sudo_tools_are_named(command: str, tool: str) -> None:
 @pytest.mark.parametrize("command", SECRETS["named"])
 def test_a_command_that_names_a_secret_file_in_any_spelling_is_sent_to_the_redacted_reader(command: str) -> None:
     with pytest.raises(CommandIsCheatsheetMatch, match=r"Call ssh_(?:sudo_)?read_redacted\(host=…, path=") as caught:
-        judge(command, ANYTHING, redact_globs=GLOBS)
+        permit(command, ANYTHING, Circumstances(redact_globs=GLOBS))
     assert caught.value.pattern_id == "redact-path"
 
 
 @pytest.mark.parametrize("command", SECRETS["unnamed"])
 def test_ordinary_files_and_words_are_no_secret_files(command: str) -> None:
-    judge(command, UNCHECKED, redact_globs=GLOBS)
+    permit(command, UNCHECKED, Circumstances(redact_globs=GLOBS))
 
 
 @pytest.mark.parametrize("command", HONEST)
 def test_no_honest_command_names_a_file_of_the_default_list(command: str) -> None:
-    judge(command, UNCHECKED, redact_globs=REDACT_PATHS_GLOBS)
+    permit(command, UNCHECKED, Circumstances(redact_globs=REDACT_PATHS_GLOBS))
 
 
 def test_relative_paths_are_joined_to_the_default_directory() -> None:
-    judge("cat shadow", UNCHECKED, redact_globs=GLOBS)
+    permit("cat shadow", UNCHECKED, Circumstances(redact_globs=GLOBS))
     with pytest.raises(RedactBypassBlocked, match="/etc/shadow"):
-        judge("cat shadow", UNCHECKED, redact_globs=GLOBS, default_dir="/etc")
+        permit("cat shadow", UNCHECKED, Circumstances(redact_globs=GLOBS, default_dir="/etc"))
     with pytest.raises(RedactBypassBlocked):
-        judge("cat ../etc/sh*", UNCHECKED, redact_globs=GLOBS, default_dir="/usr")
+        permit("cat ../etc/sh*", UNCHECKED, Circumstances(redact_globs=GLOBS, default_dir="/usr"))
 
 
 def test_with_the_cheatsheet_off_a_secret_file_is_still_blocked_under_its_own_name() -> None:
     with pytest.raises(RedactBypassBlocked, match="ssh_read_redacted"):
-        judge("cat /etc/shadow", UNCHECKED, redact_globs=GLOBS)
+        permit("cat /etc/shadow", UNCHECKED, Circumstances(redact_globs=GLOBS))
 
 
 def test_under_sudo_the_redacted_sudo_reader_is_named() -> None:
     for command, sudo in (("cat /etc/shadow", True), ("sudo cat /etc/shadow", False)):
         with pytest.raises(CommandIsCheatsheetMatch, match=r"ssh_sudo_read_redacted\("):
-            judge(command, ANYTHING, redact_globs=GLOBS, sudo=sudo)
+            permit(command, ANYTHING, Circumstances(redact_globs=GLOBS, sudo=sudo))
 
 
 def test_inside_a_container_no_tool_of_the_host_is_named() -> None:
     """``cat /etc/hosts`` there is not the job of ssh_sftp_download, which reads the host's file."""
     for command in ("cat /etc/hosts", "ls /srv", "systemctl status x", "apt list --installed", "echo x > /tmp/x"):
-        assert judge(command, ANYTHING, container=True, host="web01").programs
+        assert permit(command, ANYTHING, Circumstances(container=True, host="web01")).programs
         with pytest.raises(CommandIsCheatsheetMatch):
-            judge(command, ANYTHING, host="web01")
+            permit(command, ANYTHING, Circumstances(host="web01"))
     with pytest.raises(CommandIsCheatsheetMatch, match="ssh_docker_cp and read it there with ssh_read_redacted"):
-        judge("cat /app/.env", ANYTHING, redact_globs=("**/.env",), container=True, host="web01")
+        permit("cat /app/.env", ANYTHING, Circumstances(redact_globs=("**/.env",), container=True, host="web01"))
 
 
 def test_the_policys_own_globs_count_as_well() -> None:
     with pytest.raises(CommandIsCheatsheetMatch):
-        judge("cat /x/y", CommandPolicy(allow=("*",), redact_globs=("/x/*",)))
+        permit("cat /x/y", CommandPolicy(allow=("*",), redact_globs=("/x/*",)))

@@ -19,7 +19,7 @@ import pytest
 
 from ssh_mcp.errors import Refusal
 from ssh_mcp.inventory.model import CommandPolicy
-from ssh_mcp.policy.commands import judge
+from ssh_mcp.policy.commands import permit
 from tests.peers import need
 
 DATA = Path(__file__).parent.parent.parent / "data" / "attacks"
@@ -141,7 +141,7 @@ def test_no_accepted_command_starts_what_is_not_allowed_or_makes_a_file(sandbox:
     while time.monotonic() < end:
         command = mutation(rnd, known)
         try:
-            judge(command, policy)
+            permit(command, policy)
         except Refusal:
             continue
         accepted += 1

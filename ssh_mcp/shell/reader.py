@@ -1,4 +1,4 @@
-"""Walks a parsed command and finds every program that it could start; the allowlist decides about each.
+"""Reads a parsed command and finds every program that it could start; a permission decides about each.
 
 The walk knows where in the text it is: which variables were certainly bound before (``bound``), which functions were
 certainly defined. Everything that cannot be decided from the text alone ends in ``Denied``.
@@ -7,11 +7,11 @@ certainly defined. Everything that cannot be decided from the text alone ends in
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from ssh_mcp.shell import builtins, programs, values, wrappers
 from ssh_mcp.shell.environment import protected
-from ssh_mcp.shell.options import Denied
+from ssh_mcp.shell.invocation import Invocation, Permission
+from ssh_mcp.shell.options import Denied, WritesFile
 from ssh_mcp.shell.parse import BASH_ONLY, RESERVED, ShellSyntaxError, parse
 from ssh_mcp.shell.refused import REFUSED
 from ssh_mcp.shell.tree import (
@@ -45,19 +45,32 @@ _SESSION_FDS = frozenset({"7", "8", "9"})
 _REMEDY_WRITE = "use ssh_upload, ssh_edit or ssh_deploy to write files"
 
 
-class Judge:
-    """One text. ``allows`` answers for one program name; ``found`` collects the programs as they are written."""
+class CommandReader:
+    """Reads one text. ``found`` collects what the command starts, in reading order.
 
-    def __init__(self, text: str, allows: Callable[[str], bool], found: list[str], level: int = 0) -> None:
+    ``targets`` None: a redirection into a file is denied; a list: it collects the files (None where an expansion
+    decides which).
+    """
+
+    def __init__(
+        self,
+        text: str,
+        permission: Permission,
+        found: list[Invocation],
+        level: int = 0,
+        *,
+        targets: list[str | None] | None = None,
+    ) -> None:
         self.text = text
-        self.allows = allows
+        self.permission = permission
         self.found = found
         self.level = level
+        self.targets = targets
         self.variables = Variables()
         self.functions: set[str] = set()
 
     def run_script(self, *, binds: bool = True) -> None:
-        """Parse and judge the whole text. Raises Denied. ``binds`` False: it must not set variables."""
+        """Parse and decide the whole text. Raises Denied. ``binds`` False: it must not set variables."""
         try:
             body = parse(self.text).body
         except ShellSyntaxError as error:
@@ -113,7 +126,7 @@ class Judge:
         """A function may carry no name that means something else where its definition did not happen."""
         name = function.name
         known = name in builtins.FREE | RESERVED | BASH_ONLY | REFUSED | builtins.OTHERS
-        if known or self.allows(name) or wrappers.is_wrapper(name) or protected(name):
+        if known or self.permission.names(name) or wrappers.is_wrapper(name) or protected(name):
             raise Denied("a function must not carry the name of a program", name)
         self.command(function.body, frozenset())
 
@@ -153,6 +166,9 @@ class Judge:
                 raise Denied("bash opens a network connection for this name", excerpt)
             return
         if redirect.op == "<&" or target not in _HARMLESS_TARGETS:
+            if self.targets is not None and redirect.op != "<&":
+                self.targets.append(target)
+                return
             raise Denied("the command redirects into a file", f"{redirect.op}{excerpt}", _REMEDY_WRITE)
 
     def variable(self, name: str, value: str | None) -> None:
@@ -216,13 +232,22 @@ class Judge:
             raise Denied("this is not the name of a program", name)
         if base in REFUSED or name in RESERVED or name in BASH_ONLY - {"time"}:
             raise Denied(f"what `{base}` does cannot be decided from the text", name)
-        if not self.allows(name):
-            raise Denied(f"`{name}` is not on the command allowlist", name)
-        self.found.append(name)
+        if not self.permission.permits(name, args[1:]):
+            raise Denied(self._missing(name), name)
+        self.found.append(Invocation(name, tuple(a.value for a in args[1:])))
         if wrappers.is_wrapper(base):
             wrappers.unwrap(base, args[1:], self)
-        else:
+            return
+        try:
             programs.check(base, args[1:], self)
+        except WritesFile:
+            if self.targets is None:
+                raise
+
+    def _missing(self, name: str) -> str:
+        if self.permission.names(name):
+            return f"`{name}` is on the command allowlist only with other first words"
+        return f"`{name}` is not on the command allowlist"
 
     # --- what wrappers call -----------------------------------------------------------------------------------------
 
@@ -230,7 +255,7 @@ class Judge:
         """A command that a wrapper starts: functions are not seen there, and builtins are programs like others."""
         if args[0].value in builtins.STATEFUL:
             raise Denied("this builtin must stand for itself", args[0].excerpt)
-        if args[0].value in builtins.TESTS and self.allows(args[0].value or ""):
+        if args[0].value in builtins.TESTS and self.permission.names(args[0].value or ""):
             builtins.check(args[0].value or "", args[1:], builtins.Scope(self.variables, frozenset(), frozenset()))
         self.program(args)
 
@@ -240,4 +265,5 @@ class Judge:
             raise Denied(f"the commands that `{starter}` runs hold an expansion", arg.excerpt)
         if self.level >= MAX_TEXTS:
             raise Denied("shells are nested too deep", arg.excerpt)
-        Judge(arg.value, self.allows, self.found, self.level + 1).run_script(binds=binds)
+        inner = CommandReader(arg.value, self.permission, self.found, self.level + 1, targets=self.targets)
+        inner.run_script(binds=binds)
