@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ssh_mcp.remote.caller import Caller
+
 if TYPE_CHECKING:
     from ssh_mcp.audit.sinks import AuditCall
     from ssh_mcp.remote.fleet import Fleet
@@ -33,6 +35,7 @@ class Call:
     fleet: Fleet
     record: AuditCall
     send_progress: ProgressSender = no_progress
+    caller: Caller = field(default_factory=Caller)
     started: float = field(default_factory=time.monotonic)
     warnings: list[str] = field(default_factory=list)
     hosts: list[RemoteHost] = field(default_factory=list)

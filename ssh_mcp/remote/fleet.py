@@ -10,6 +10,7 @@ import anyio
 from ssh_mcp.errors import ConfigError, InvalidArgument
 from ssh_mcp.inventory.destination import to_destination
 from ssh_mcp.inventory.resolve import diff, load_inventory
+from ssh_mcp.remote.capabilities import CapabilityCache
 from ssh_mcp.remote.host import RemoteHost
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Fleet:
     transport: Transport
     notes: Notes
     shells: Shells
+    capabilities: CapabilityCache = field(default_factory=CapabilityCache)
     _destinations: dict[HostPolicy, Destination] = field(default_factory=dict)
 
     def destination(self, policy: HostPolicy) -> Destination:
@@ -92,6 +94,7 @@ class Fleet:
         added, removed, changed = diff(self.inventory, fresh)
         self.inventory = fresh
         self._destinations = {}
+        self.capabilities.forget()
         return InventoryChange(
             loaded=len(fresh.hosts),
             source=fresh.source,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ssh_mcp.errors import PlatformNotSupported
 
 if TYPE_CHECKING:
+    from ssh_mcp.facts.capabilities import Capabilities
     from ssh_mcp.inventory.model import HostPolicy
     from ssh_mcp.remote.call import Call
     from ssh_mcp.remote.exec.commands import Commands
@@ -43,6 +44,10 @@ class RemoteHost:
     @property
     def settings(self) -> Settings:
         return self.call.fleet.settings
+
+    async def capabilities(self) -> Capabilities:
+        """What the host can do, found out once per connection."""
+        return await self.call.fleet.capabilities.of(self)
 
     def require_posix(self, what: str, instead: str) -> None:
         """Raise PlatformNotSupported on a Windows host. ``what`` is missing there; ``instead`` is a whole sentence."""

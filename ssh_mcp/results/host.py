@@ -7,6 +7,19 @@ from pydantic import Field
 from ssh_mcp.results.base import Ours, Result, Warned
 
 
+class HostCapabilities(Result):
+    """What tools can use there. ``posix`` false: no shell runs commands for this login; ``why`` says how it refused."""
+
+    posix: bool
+    why: str = ""
+    kernel: str = ""
+    init: str | None = None
+    package_manager: str | None = None
+    elevation: str | None = None
+    dialects: dict[str, str] = Field(default_factory=dict)
+    programs: list[str] = Field(default_factory=list)
+
+
 class HostInfo(Warned):
     """What the machine is. A field is null where the host did not tell."""
 
@@ -17,6 +30,7 @@ class HostInfo(Warned):
     cpu_model: str | None = None
     cpu_count: int | None = None
     hostname_fqdn: str | None = None
+    capabilities: HostCapabilities | None = None
 
 
 class DiskUsageEntry(Result):

@@ -8,16 +8,21 @@ from typing import Any, Self
 import mcp_types
 from fastmcp.exceptions import ToolError
 from fastmcp.server.context import Context
-from fastmcp.server.dependencies import get_context
+from fastmcp.server.dependencies import get_access_token, get_context
 from fastmcp.tools.base import Tool, ToolResult
 from fastmcp.utilities.tasks import TaskConfig
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import PrivateAttr
 from pydantic_core import to_json
 
 from ssh_mcp.remote.call import ProgressSender, no_progress
+from ssh_mcp.remote.caller import LOCAL, Caller
 from ssh_mcp.results.base import Result
 from ssh_mcp.tools.catalogue import Entry
 from ssh_mcp.tools.runner import Runner, ToolFailed
+
+CLIENT_MAX = 120
+"""Characters of a client's own name that are kept."""
 
 
 class RegisteredTool(Tool):
@@ -49,7 +54,7 @@ class RegisteredTool(Tool):
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         """Run through the runner. Raises ToolError with the client's sentence."""
         try:
-            result = await self._runner.run(self._entry, arguments, self._progress())
+            result = await self._runner.run(self._entry, arguments, self._progress(), caller())
         except ToolFailed as failed:
             # The audit has the failure; FastMCP's log would only say once more that there was one.
             raise ToolError(str(failed), log_level=logging.DEBUG) from None
@@ -68,6 +73,24 @@ def as_tool_result(result: Result) -> ToolResult:
     structured = result.model_dump(mode="json")
     text = mcp_types.TextContent(type="text", text=to_json(structured).decode())
     return ToolResult.model_construct(content=[text], structured_content=structured, meta=None, is_error=False)
+
+
+def caller() -> Caller:
+    """Who sent the request under way. The client's own words about itself are for the audit alone."""
+    try:
+        context: Context = get_context()
+        session = context.session
+    except RuntimeError:
+        return Caller()
+    known = session.client_params
+    client = f"{known.client_info.name} {known.client_info.version}"[:CLIENT_MAX] if known is not None else None
+    if context.transport not in {"sse", "streamable-http"}:
+        return Caller(client=client)
+    token = get_access_token()
+    identity = LOCAL if token is None else token.subject or token.client_id
+    # requests of the 2026-07-28 protocol have no session: there the identity alone tells clients apart
+    modern = session.protocol_version in MODERN_PROTOCOL_VERSIONS
+    return Caller(identity=identity, client=client, session="none" if modern else context.session_id)
 
 
 def _progress_sender() -> ProgressSender:

@@ -16,6 +16,7 @@ from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, Unkno
 from ssh_mcp.guard.aside import aside, weight
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.remote.call import Call, ProgressSender, no_progress
+from ssh_mcp.remote.caller import Caller
 from ssh_mcp.remote.fleet import Fleet
 from ssh_mcp.remote.host import RemoteHost
 from ssh_mcp.results.base import Result
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from ssh_mcp.guard.guard import Guard
 
 logger = logging.getLogger("ssh_mcp")
+
+UNKNOWN = Caller()
+"""Who calls from within this process: resources, and tests that drive the runner."""
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _FAN_OUT = 1000
@@ -54,7 +58,11 @@ class Runner:
     load_spec: SpecLoader = load
 
     async def run(
-        self, entry: Entry, arguments: Mapping[str, Any], send_progress: ProgressSender = no_progress
+        self,
+        entry: Entry,
+        arguments: Mapping[str, Any],
+        send_progress: ProgressSender = no_progress,
+        caller: Caller = UNKNOWN,
     ) -> Result:
         """Answer the tool's guarded result. Raises ToolFailed for every refusal and failure."""
         record = self.audit.begin(entry.name, entry.tier)
@@ -64,7 +72,7 @@ class Runner:
         elif "hosts" in entry.input_schema.get("properties", {}):
             record.hosts(_claimed_hosts(arguments))
         self.hooks.notify(HookContext.before(entry.name, entry.tier, claimed, record.correlation_id))
-        call = Call(fleet=self.fleet, record=record, send_progress=send_progress)
+        call = Call(fleet=self.fleet, record=record, send_progress=send_progress, caller=caller)
         failure: BaseException | None = None
         try:
             self.audit.require(entry.tier)

@@ -55,8 +55,8 @@ class Places:
 
 
 def here() -> Places:
-    """The lab of the clone that this file lies in."""
-    return Places(Path(__file__).resolve().parent.parent.parent)
+    """The lab of the clone that this file lies in, or of the one that SSH_MCP_LAB_ROOT names (worktrees share one)."""
+    return Places(Path(os.environ.get("SSH_MCP_LAB_ROOT") or Path(__file__).resolve().parent.parent.parent))
 
 
 def run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ssh_mcp.facts import alerts, disk, load, network, processes, system, users
+from ssh_mcp.facts.capabilities import CapabilitiesFact
 from ssh_mcp.remote.facts import ask
 from ssh_mcp.results import host as results
 from transports.errors import RemoteError
@@ -14,10 +15,14 @@ if TYPE_CHECKING:
 
 
 async def info(host: RemoteHost) -> results.HostInfo:
-    """Six questions; the resolver-bound one comes last."""
+    """Seven questions in one session; the resolver-bound one comes last."""
+    able = CapabilitiesFact()
     uname, release, uptime = system.Uname(), system.OsRelease(), system.Uptime()
     model, count, fqdn = system.CpuModel(), system.CpuCount(), system.Fqdn()
-    replies = await ask(host, uname, release, uptime, model, count, fqdn)
+    replies = await ask(host, uname, release, uptime, model, count, able, fqdn)
+    found = replies.read(able)
+    if replies.answer(able).complete:
+        host.call.fleet.capabilities.remember(host.connection.destination, found)
     return results.HostInfo(
         host=host.name,
         uname=replies.read(uname),
@@ -26,6 +31,16 @@ async def info(host: RemoteHost) -> results.HostInfo:
         cpu_model=replies.read(model),
         cpu_count=replies.read(count),
         hostname_fqdn=replies.read(fqdn),
+        capabilities=results.HostCapabilities(
+            posix=found.posix,
+            why=found.why,
+            kernel=found.kernel,
+            init=found.init,
+            package_manager=found.package_manager,
+            elevation=found.elevation,
+            dialects=dict(found.dialects),
+            programs=sorted(found.programs),
+        ),
         output_warnings=replies.problems,
     )
 

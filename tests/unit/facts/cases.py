@@ -25,6 +25,7 @@ from ssh_mcp.facts import docker_events as events
 from ssh_mcp.facts import packages as apt
 from ssh_mcp.facts import systemd as units
 from ssh_mcp.facts.base import Fact
+from ssh_mcp.facts.capabilities import CapabilitiesFact
 
 DATA = Path(__file__).resolve().parent.parent.parent / "data" / "facts"
 DOCKER = ("docker",)
@@ -66,6 +67,7 @@ FACTS: dict[str, Fact[Any]] = {
     "apt_policy": apt.PolicyOf("lab-app"),
     "apt_record": apt.RecordOf("lab-app"),
     "apt_holds": apt.Holds(),
+    "capabilities": CapabilitiesFact(),
 }
 
 
@@ -77,6 +79,8 @@ def plain(value: object) -> Any:
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(value)
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     return value

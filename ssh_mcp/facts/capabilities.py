@@ -1,0 +1,99 @@
+"""What a host can do: which programs it has, in which of their dialects. One question, asked once per connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ssh_mcp.facts.base import Parsed
+from ssh_mcp.tokens import Command, command
+
+PROGRAMS = (
+    "find", "grep", "stat", "ps", "setsid", "rsync", "tar", "zip", "unzip", "gzip", "xz", "zstd", "sha256sum", "shasum",
+    "getfacl", "setfacl", "getfattr", "sudo", "doas", "systemd-run", "loginctl", "systemctl", "rc-service", "rc-status",
+    "sv", "apt-get", "dnf", "yum", "apk", "zypper", "pacman", "docker", "podman", "bash", "python3", "perl",
+)  # fmt: skip
+"""Programs that tools of ours use where a host has them."""
+
+_MANAGERS = (("apt-get", "apt"), *((name, name) for name in ("dnf", "yum", "apk", "zypper", "pacman")))
+
+_SCRIPT = (
+    f'for p in {" ".join(PROGRAMS)}; do command -v "$p" >/dev/null 2>&1 && echo "has $p"; done; '
+    # GNU's and BusyBox's say who they are; the BSDs' refuse the option
+    'for p in find grep tar; do v=$("$p" --version 2>&1 </dev/null | head -n 2); case $v in '
+    '*GNU*) echo "is $p gnu";; *[Bb]usy[Bb]ox*) echo "is $p busybox";; *) echo "is $p bsd";; esac; done; '
+    'command -v sudo >/dev/null 2>&1 && { v=$(sudo -V 2>/dev/null </dev/null | head -n 1); echo "sudo $v"; }; '
+    'echo "kernel $(uname -s 2>/dev/null)"; [ -r /proc/self/stat ] && echo "has /proc"; '
+    "if [ -d /run/systemd/system ]; then echo init systemd; elif [ -d /run/openrc ]; then echo init openrc; "
+    'elif [ -r /proc/1/comm ] && read -r one </proc/1/comm && [ "$one" = runit ]; then echo init runit; fi; '
+    "echo 'shell posix'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a host can do. ``posix`` False: no POSIX shell runs commands for this login; ``why`` says how it refused.
+
+    ``dialects`` maps find, grep and tar to ``gnu``, ``busybox`` or ``bsd``.
+    """
+
+    posix: bool
+    why: str = ""
+    kernel: str = ""
+    programs: frozenset[str] = frozenset()
+    dialects: tuple[tuple[str, str], ...] = ()
+    proc: bool = False
+    init: str | None = None
+    sudo_kind: str | None = None
+
+    def has(self, program: str) -> bool:
+        """Whether the login's shell finds ``program`` (one of ``PROGRAMS``)."""
+        return program in self.programs
+
+    def dialect(self, program: str) -> str | None:
+        """``gnu``, ``busybox`` or ``bsd``; None where the host has no such program."""
+        return dict(self.dialects).get(program) if program in self.programs else None
+
+    @property
+    def elevation(self) -> str | None:
+        """The program that makes us root: ``sudo``, ``sudo-rs`` or ``doas``."""
+        return self.sudo_kind or ("doas" if "doas" in self.programs else None)
+
+    @property
+    def package_manager(self) -> str | None:
+        """``apt``, ``dnf``, ``yum``, ``apk``, ``zypper`` or ``pacman``."""
+        return next((name for program, name in _MANAGERS if program in self.programs), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilitiesFact:
+    """The question. Only builtins, ``uname`` and the ``--version`` of three programs and sudo run."""
+
+    def command(self) -> Command:
+        return command(_SCRIPT)
+
+    def parse(self, output: str) -> Parsed[Capabilities]:
+        programs: set[str] = set()
+        dialects: dict[str, str] = {}
+        values: dict[str, str] = {}
+        for line in output.splitlines():
+            key, _, rest = line.strip().partition(" ")
+            if key == "has":
+                programs.add(rest)
+            elif key == "is" and " " in rest:
+                program, _, dialect = rest.partition(" ")
+                dialects[program] = dialect
+            elif key in {"kernel", "init", "sudo", "shell"}:
+                values[key] = rest.strip()
+        proc = "/proc" in programs
+        sudo = ("sudo-rs" if "sudo-rs" in values.get("sudo", "") else "sudo") if "sudo" in programs else None
+        found = Capabilities(
+            posix=values.get("shell") == "posix",
+            why="" if values.get("shell") == "posix" else "its shell did not run our question to the end",
+            kernel=values.get("kernel", ""),
+            programs=frozenset(programs - {"/proc"}),
+            dialects=tuple(sorted(dialects.items())),
+            proc=proc,
+            init=values.get("init"),
+            sudo_kind=sudo,
+        )
+        return Parsed(found)
