@@ -19,7 +19,8 @@ from transports.errors import TransportError
 HELP = """SSH for language models through the OpenSSH you already have, under your policy.
 
 Without a command it serves MCP on stdin and stdout: that is what a client's configuration calls. Settings come from the
-environment and `.env`, hosts from `hosts.toml`.
+environment and `settings.env`, hosts from `hosts.toml`, both in your configuration directory; `--env-file FILE` names
+another settings file for any command. Nothing is read from the working directory.
 """
 EPILOGUE = """New here? `ssh-mcp demo` shows it. Then `ssh-mcp init`, `ssh-mcp doctor`, `ssh-mcp client NAME`.
 

@@ -24,6 +24,8 @@ from transports.openssh.transport import OpenSSHTransport
 AT_ONCE = 8
 """Hosts looked at in parallel."""
 
+NO_START = "The server does not start with it."
+
 
 def examine(name: str | None) -> int:
     """Print the report. Exit status 0 where nothing fails, 1 where something does."""
@@ -55,12 +57,12 @@ def _configuration() -> tuple[Settings | None, Inventory | None, list[Finding]]:
     try:
         settings, warnings = load_settings()
     except ConfigError as error:
-        return None, None, [fail(str(error), "Correct it: the server does not start with it.")]
-    findings = [warn(line, "") for line in warnings]
+        return None, None, [*local_checks.unused_files(), fail(str(error), NO_START)]
+    findings = [*local_checks.settings_files(), *(warn(line, "") for line in warnings)]
     try:
         inventory, more = load_inventory(settings)
     except ConfigError as error:
-        return settings, None, [*findings, fail(str(error), "Correct it: the server does not start with it.")]
+        return settings, None, [*findings, fail(str(error), NO_START)]
     findings += [warn(line, "") for line in more]
     count = len(inventory.listed())
     if count:

@@ -44,7 +44,7 @@ def write_inventory(config: Path | None, output: Path | None, *, take_all: bool)
         file.write(render(chosen))
     console.print(f"{target}: {len(chosen)} host{'s' if len(chosen) != 1 else ''}.")
     if output is not None:
-        console.print(f"The server finds it as ./hosts.toml in its working directory, or by SSH_HOSTS_FILE={target}")
+        console.print(f"The server reads it only where SSH_HOSTS_FILE={target} is set.")
     if config is not None:
         console.print(f"ssh reads {source} only where SSH_CONFIG_FILE={source} is set for the server.")
     console.print("Next: `ssh-mcp doctor` shows whether each can be logged in to.")

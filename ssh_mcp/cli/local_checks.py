@@ -13,6 +13,7 @@ import anyio
 from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.cli.findings import Finding, fail, info, ok, warn
 from ssh_mcp.inventory.model import HostPolicy
+from ssh_mcp.settings.file import settings_file, unused_in_working_directory
 from ssh_mcp.settings.model import Settings
 from transports.api import AuthMethod
 from transports.errors import AgentFingerprintNotFound, LocalError
@@ -32,6 +33,22 @@ _ENV = (
 )
 _LAUNCHER = f"Programs started from a desktop often lack it. {_ENV}"
 _MAY_USE_AGENT = (AuthMethod.AUTO, AuthMethod.AGENT)
+
+
+def settings_files() -> list[Finding]:
+    """Which settings file counts, and what lies in the working directory without any effect."""
+    file = settings_file(os.environ)
+    used = ok(f"settings from {file}") if file else info("no settings file: settings come from the environment only")
+    return [used, *unused_files()]
+
+
+def unused_files() -> list[Finding]:
+    """Files that earlier releases read from the working directory, and that other programs still do."""
+    return [
+        info(f"{file} is not used", "Nothing is read from the working directory. To use it, name it: " + how)
+        for file in unused_in_working_directory(os.environ)
+        for how in [f"SSH_HOSTS_FILE={file}" if file.suffix == ".toml" else f"--env-file {file} or SSH_ENV_FILE."]
+    ]
 
 
 async def openssh() -> tuple[Binaries | None, list[Finding]]:

@@ -17,7 +17,8 @@ from ssh_mcp.inventory.model import HostPolicy, RedactionPolicy
 from ssh_mcp.inventory.remarks import remarks
 from ssh_mcp.inventory.toml import Document, load
 from ssh_mcp.inventory.values import block_key, host_key, shown
-from ssh_mcp.settings.model import Settings, exposed
+from ssh_mcp.settings.file import config_directory
+from ssh_mcp.settings.model import Settings
 from transports.api import Effective
 
 FILE_NAME = "hosts.toml"
@@ -118,24 +119,18 @@ def load_inventory(settings: Settings, env: Mapping[str, str] | None = None) -> 
         source=str(file) if file else "SSH_HOSTS_ALLOWLIST" if outside else "",
         default_redaction=merge.default_redaction(document, settings),
     )
-    if file:
-        warnings += exposed(file)
     return inventory, warnings + remarks((*hosts.values(), *outside.values()), document, settings)
 
 
 def _find(settings: Settings) -> tuple[Path | None, list[str]]:
-    """SSH_HOSTS_FILE; else ./hosts.toml; else the one in the user's configuration directory."""
+    """SSH_HOSTS_FILE, else the one in the user's configuration directory: never the working directory's."""
     if settings.ssh_hosts_file is not None:
         file = Path(settings.ssh_hosts_file)
         if file.exists():
             return file.absolute(), []
         return None, [f"SSH_HOSTS_FILE {shown(str(file))} does not exist: no hosts are taken from it."]
-    from platformdirs import user_config_path
-
-    for file in (Path(FILE_NAME), user_config_path("ssh-mcp", appauthor=False) / FILE_NAME):
-        if file.exists():
-            return file.absolute(), []
-    return None, []
+    usual = config_directory() / FILE_NAME
+    return (usual.absolute() if usual.exists() else None), []
 
 
 def _names_in(command: str) -> Iterable[str]:

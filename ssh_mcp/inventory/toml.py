@@ -20,6 +20,7 @@ from ssh_mcp.inventory.fields import (
 )
 from ssh_mcp.inventory.lines import line_of
 from ssh_mcp.inventory.values import BadValue, shown
+from ssh_mcp.settings.trusted import read_trusted
 
 _NOT_IN_DEFAULTS: Final = frozenset({"hostname", "notes"})
 _TABLES: Final = ("auth", "alerts")
@@ -43,11 +44,9 @@ class Document:
 
 
 def load(file: Path, env: Mapping[str, str]) -> Document:
-    """Read and check ``file``. Raises ConfigError with one line."""
+    """Read and check ``file``. Raises ConfigError with one line, also where others can change the file."""
     try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror}). Mend it or set SSH_HOSTS_FILE.") from None
+        text = read_trusted(file).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: is not UTF-8 text. Save it as UTF-8.") from None
     return parse(str(file), text, env)
@@ -59,7 +58,7 @@ def parse(file: str, text: str, env: Mapping[str, str]) -> Document:
         content = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         reason = shown(str(error) or "nested too deeply", 200)
-        raise ConfigError(f"{file}: is not valid TOML: {reason}. Mend the syntax.") from None
+        raise ConfigError(f"{file}: is not valid TOML: {reason}. Fix the syntax.") from None
     reader = _Reader(file, text, env)
     for name, value in content.items():
         if name not in ("defaults", "hosts"):
@@ -129,11 +128,11 @@ class _Reader:
         plain = name.lower().replace("-", "_")
         if plain in SECRET_FIELDS:
             instead = "passphrase_cmd" if "passphrase" in plain else "password_cmd"
-            return self.error(path, "secrets do not belong into this file", f"Use {instead}, which prints the secret.")
+            return self.error(path, "secrets do not belong in this file", f"Use {instead}, which prints the secret.")
         if plain in FORWARDING:
             return self.error(path, "agent forwarding cannot be switched on", "Use proxy_jump to reach hosts behind.")
         if path[0] == "hosts" and len(path) == 3 and name in _AUTH:
-            return self.error(path, "belongs into the auth table", f"Move it to [hosts.{path[1]}.auth].")
+            return self.error(path, "belongs in the auth table", f"Move it to [hosts.{path[1]}.auth].")
         if path[0] == "hosts" and len(path) == 3 and isinstance(value, dict):
             return self.error(
                 path,

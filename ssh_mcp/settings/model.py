@@ -1,4 +1,4 @@
-"""Environment and ``.env`` → Settings (BEHAVIOUR section 1).
+"""Environment and the operator's settings file → Settings (BEHAVIOUR section 1).
 
 The class is the table: one attribute a setting, named like the variable in lower case, with its parser and default.
 It is a plain dataclass: importing pydantic-settings takes 0.3 s, and its messages would have to be rewritten anyway.
@@ -20,6 +20,8 @@ from ssh_mcp.inventory.defaults import REDACT_PATHS_GLOBS
 from ssh_mcp.inventory.model import BypassPolicy
 from ssh_mcp.policy.tiers import GROUPS
 from ssh_mcp.settings import values as v
+from ssh_mcp.settings.file import read_settings_file, settings_file
+from ssh_mcp.settings.trusted import read_trusted
 
 T = TypeVar("T")
 
@@ -58,6 +60,7 @@ _globs = v.listed(values.remote_glob)
 class Settings:
     """Every name of BEHAVIOUR section 1. Tests may construct it directly; the program uses ``load_settings``."""
 
+    ssh_env_file: str | None = _opt(v.path)
     ssh_hosts_file: str | None = _opt(v.path)
     ssh_config_file: str | None = _opt(v.path)
     ssh_known_hosts: str | None = _opt(v.path)
@@ -138,14 +141,19 @@ NAMES: Final = tuple(f.name.upper() for f in dataclasses.fields(Settings))
 """All variables, in the order of BEHAVIOUR section 1."""
 
 
-def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = None) -> tuple[Settings, list[str]]:
-    """Settings and warnings. ``env`` None: this process's; ``dotenv`` None: ``.env`` in the working directory.
+def load_settings(env: Mapping[str, str] | None = None, file: Path | None = None) -> tuple[Settings, list[str]]:
+    """Settings and warnings. ``env`` None: this process's environment.
 
-    Raises ConfigError with one line: name, value (never a secret's), what is allowed.
+    ``file`` None: what SSH_ENV_FILE names, else settings.env in the user's configuration directory; a ``file`` given
+    here may be missing. Raises ConfigError with one line: name, value (never a secret's), what is allowed.
     """
     process = os.environ if env is None else env
-    file = Path(".env") if dotenv is None else dotenv
-    given = {k: x for k, x in _dotenv(file).items() if x.strip()}
+    source = settings_file(process) if file is None else file if file.exists() else None
+    read = read_settings_file(source) if source is not None else {}
+    warnings = []
+    if read.pop("SSH_ENV_FILE", "").strip():
+        warnings.append(f"SSH_ENV_FILE in {source} has no effect: only the environment or --env-file can name a file.")
+    given = {k: x for k, x in read.items() if x.strip()}
     given |= {k: x for k, x in process.items() if x.strip()}
     parsed: dict[str, Any] = {}
     for field in dataclasses.fields(Settings):
@@ -154,37 +162,13 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
             parsed[field.name] = _parse(name, given[name], field.metadata["parse"], given)
     settings = Settings(**parsed)
     _forbid(settings, given)
-    return settings, [*exposed(file), *_unknown(given), *_remarks(settings, given)]
-
-
-def exposed(file: Path) -> list[str]:
-    """A warning where other accounts of this machine could change ``file`` and with it the policy."""
-    try:
-        status = file.stat()
-    except OSError:
-        return []
-    if os.name == "nt" or (status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o002):
-        return []
-    return [
-        f"{file} can be changed by other users of this machine. Make it yours and take their write permission away."
-    ]
+    return settings, [*warnings, *_unknown(given), *_remarks(settings, given)]
 
 
 def is_loopback(host: str) -> bool:
     """Whether an HTTP listener on ``host`` can be reached from this machine only. Names but localhost count as not."""
     key = values.host_key(host)
     return key in ("localhost", "::1") or (key.startswith("127.") and key.replace(".", "").isdigit())
-
-
-def _dotenv(file: Path) -> dict[str, str]:
-    if not file.is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    try:
-        return {k: x for k, x in dotenv_values(file, interpolate=False, encoding="utf-8").items() if x is not None}
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"{file}: cannot be read ({error}). Mend or remove it.") from None
 
 
 def _parse(name: str, text: str, parse: v.Parser[Any], env: Mapping[str, str]) -> object:
@@ -199,7 +183,7 @@ def _forbid(settings: Settings, given: Mapping[str, str]) -> None:
     """Rules over more than one setting. Raises ConfigError."""
     if "SSH_SUDO_PASSWORD" in given and settings.allow_sudo:
         raise ConfigError(
-            "SSH_SUDO_PASSWORD=***: a sudo password must not stand in the environment. "
+            "SSH_SUDO_PASSWORD=***: a sudo password must not be in the environment. "
             "Use SSH_SUDO_PASSWORD_CMD or the keyring (service ssh-mcp-sudo, user = alias)."
         )
     if settings.ssh_redact_keys_add and settings.ssh_redact_keys_replace:
@@ -220,11 +204,10 @@ def _forbid(settings: Settings, given: Mapping[str, str]) -> None:
 
 def _check_token_file(file: str) -> None:
     try:
-        empty = not Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigError(f"MCP_HTTP_TOKEN_FILE={values.shown(file)}: cannot be read ({reason}).") from None
-    if empty:
+        content = read_trusted(Path(file), secret=True)
+    except ConfigError as error:
+        raise ConfigError(f"MCP_HTTP_TOKEN_FILE={values.shown(file)}: {str(error).removeprefix(f'{file}: ')}") from None
+    if not content.strip():
         raise ConfigError(f"MCP_HTTP_TOKEN_FILE={values.shown(file)}: is empty. Write a long random token into it.")
 
 
@@ -260,8 +243,9 @@ def _remarks(settings: Settings, given: Mapping[str, str]) -> list[str]:
         found.append(
             "SSH_REDACT_SALT is not set: redaction markers are plain SHA-256, from which short secrets can be guessed."
         )
-    if settings.ssh_config_file and not Path(settings.ssh_config_file).is_file():
-        found.append(f"SSH_CONFIG_FILE {values.shown(settings.ssh_config_file)} does not exist and is not used.")
+    config = settings.ssh_config_file
+    if config and config != os.devnull and not Path(config).is_file():
+        found.append(f"SSH_CONFIG_FILE {values.shown(config)} does not exist and is not used.")
     if settings.ssh_known_hosts and not Path(settings.ssh_known_hosts).is_file():
         found.append(f"SSH_KNOWN_HOSTS {values.shown(settings.ssh_known_hosts)} does not exist: every host is unknown.")
     for group in settings.ssh_enabled_groups:

@@ -79,6 +79,7 @@ def doctor(
         path=TERMINAL_PATH,
         xdg_runtime_dir=control_dir,
         ssh_config_file=tmp_path / "ssh_config",
+        ssh_hosts_file=tmp_path / "hosts.toml",
         ssh_redact_salt="a salt for the tests, long enough",
     )
     monkeypatch.chdir(tmp_path)

@@ -131,11 +131,11 @@ async def test_another_address_is_served_with_a_token_only(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "mode", "said"),
     [
-        (TOKEN, 0o644, "can be read by others. Run chmod 600 on it."),
+        (TOKEN, 0o644, "can be read by others (mode 0644). Run: chmod 600 "),
         ("short", 0o600, "holds a token of 5 characters. Put at least 16 random ones on its first line."),
         ("\n" + TOKEN, 0o600, "holds a token of 0 characters."),
         ("", 0o600, "is empty. Write a long random token into it."),
-        (None, 0o600, "cannot be read (No such file or directory)."),
+        (None, 0o600, "cannot be read (No such file or directory). Fix or remove it."),
     ],
 )
 async def test_a_token_file_that_protects_nothing_stops_the_start(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssh_mcp.errors import HostBlocked, HostNotAllowed, public_text
+from ssh_mcp.errors import ConfigError, HostBlocked, HostNotAllowed, public_text
 from ssh_mcp.inventory.destination import to_destination, transport_config
 from ssh_mcp.inventory.model import BypassPolicy, HostPolicy, Platform
 from ssh_mcp.inventory.resolve import Inventory, diff, load_inventory
@@ -402,28 +402,29 @@ def test_a_named_file_that_is_missing_is_warned_of(tmp_path: Path) -> None:
     assert warnings == ["SSH_HOSTS_FILE /no/hosts.toml does not exist: no hosts are taken from it."]
 
 
-def test_the_file_is_looked_for_here_and_then_in_the_configuration_directory(
+def test_the_file_is_looked_for_in_the_configuration_directory_and_never_in_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "hosts.toml").write_text("[hosts.here]\n")
+    assert list(load_inventory(Settings(), ENV)[0].hosts) == []
     there = tmp_path / "config/ssh-mcp/hosts.toml"
     there.parent.mkdir(parents=True)
     there.write_text("[hosts.there]\n")
-    assert list(load_inventory(Settings(), ENV)[0].hosts) == ["there"]
-    (tmp_path / "hosts.toml").write_text("[hosts.here]\n")
     inventory, _ = load_inventory(Settings(), ENV)
-    assert list(inventory.hosts) == ["here"]
-    assert inventory.source == str(tmp_path / "hosts.toml")
+    assert list(inventory.hosts) == ["there"]
+    assert inventory.source == str(there)
 
 
-def test_a_file_that_others_can_change_is_warned_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o602])
+def test_a_file_that_others_can_change_stops_the_start(tmp_path: Path, mode: int) -> None:
     file = tmp_path / "hosts.toml"
     file.write_text("[hosts.a]\n")
-    file.chmod(0o666)
-    assert load_inventory(Settings(ssh_hosts_file=str(file)), ENV)[1] == [
-        f"{file} can be changed by other users of this machine. Make it yours and take their write permission away."
-    ]
+    file.chmod(mode)
+    with pytest.raises(ConfigError) as caught:
+        load_inventory(Settings(ssh_hosts_file=str(file)), ENV)
+    assert str(caught.value) == f"{file}: can be changed by others (mode {mode:04o}). Run: chmod go-w {file}"
 
 
 def test_a_reload_tells_what_was_added_removed_and_changed(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_refusal_of_the_defaults_points_at_the_defaults(tmp_path: Path) -> Non
 
 
 def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot be read \(Is a directory\)\. Mend it or set SSH_HOSTS_FILE\.$"):
+    with pytest.raises(ConfigError, match=r"is not a regular file\. Name a file\.$"):
         load_inventory(Settings(ssh_hosts_file=str(tmp_path)), ENV)
     file = tmp_path / "hosts.toml"
     file.write_bytes(b"notes = '\xff'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 
 from ssh_mcp.errors import ConfigError
 from ssh_mcp.inventory.defaults import REDACT_PATHS_GLOBS
+from ssh_mcp.inventory.destination import transport_config
 from ssh_mcp.inventory.model import BypassPolicy
 from ssh_mcp.settings import model as module
+from ssh_mcp.settings.file import unused_in_working_directory
 from ssh_mcp.settings.model import NAMES, Settings, is_loopback, load_settings
 
 SALTED = {"SSH_REDACT_SALT": "s" * 32}
@@ -147,7 +150,7 @@ def test_a_bad_value_stops_the_start_with_name_value_and_what_is_allowed(name: s
 def test_a_sudo_password_in_the_environment_stops_the_start_and_is_not_repeated() -> None:
     text = refusal(SSH_SUDO_PASSWORD="hunter2", ALLOW_SUDO="true")
     assert text == (
-        "SSH_SUDO_PASSWORD=***: a sudo password must not stand in the environment. "
+        "SSH_SUDO_PASSWORD=***: a sudo password must not be in the environment. "
         "Use SSH_SUDO_PASSWORD_CMD or the keyring (service ssh-mcp-sudo, user = alias)."
     )
 
@@ -171,8 +174,13 @@ def test_http_beyond_loopback_needs_a_token_file(tmp_path: Path) -> None:
     )
     token = tmp_path / "token"
     at = {"MCP_TRANSPORT": "sse", "MCP_HTTP_HOST": "0.0.0.0", "MCP_HTTP_TOKEN_FILE": str(token)}
-    assert refusal(**at) == f"MCP_HTTP_TOKEN_FILE={token}: cannot be read (No such file or directory)."
+    assert (
+        refusal(**at) == f"MCP_HTTP_TOKEN_FILE={token}: cannot be read (No such file or directory). Fix or remove it."
+    )
     token.write_text("\n")
+    token.chmod(0o644)
+    assert refusal(**at) == (f"MCP_HTTP_TOKEN_FILE={token}: can be read by others (mode 0644). Run: chmod 600 {token}")
+    token.chmod(0o600)
     assert refusal(**at) == f"MCP_HTTP_TOKEN_FILE={token}: is empty. Write a long random token into it."
     token.write_text("t" * 40)
     assert load(**at)[0].mcp_http_token_file == str(token)
@@ -216,26 +224,98 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert warnings == ["ALLOW_SODU is not a setting and was ignored. Did you mean ALLOW_SUDO?"]
 
 
-def test_a_file_in_the_working_directory_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_is_read_from_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("SSH_FIND_MAX_DEPTH=4\n")
-    assert load_settings(SALTED)[0].ssh_find_max_depth == 4
-
-
-def test_a_file_that_others_can_change_is_warned_of(tmp_path: Path) -> None:
-    file = tmp_path / ".env"
-    file.write_text("")
-    file.chmod(0o666)
-    assert load_settings(SALTED, file)[1] == [
-        f"{file} can be changed by other users of this machine. Make it yours and take their write permission away."
+    (tmp_path / "settings.env").write_text("SSH_FIND_MAX_DEPTH=4\n")
+    (tmp_path / "hosts.toml").write_text("")
+    assert load_settings(SALTED)[0].ssh_find_max_depth == 10
+    names = [file.name for file in unused_in_working_directory(SALTED)]
+    assert names == [".env", "settings.env", "hosts.toml"]
+    assert [file.name for file in unused_in_working_directory({"SSH_ENV_FILE": ".env", "SSH_HOSTS_FILE": "x"})] == [
+        "settings.env",
+        "hosts.toml",
     ]
 
 
-def test_a_file_that_is_no_text_stops_the_start(tmp_path: Path) -> None:
-    file = tmp_path / ".env"
-    file.write_bytes(b"SSH_DEFAULT_USER=\xff\xfe\n")
-    with pytest.raises(ConfigError, match=r"\.env: cannot be read"):
+def test_the_settings_file_is_the_one_of_the_configuration_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "ssh-mcp").mkdir()
+    (tmp_path / "ssh-mcp" / "settings.env").write_text("SSH_FIND_MAX_DEPTH=4\n")
+    assert load_settings(SALTED)[0].ssh_find_max_depth == 4
+
+
+def test_the_environment_can_name_another_settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("SSH_FIND_MAX_DEPTH=5\nSSH_ENV_FILE=other\n")
+    settings, warnings = load_settings({**SALTED, "SSH_ENV_FILE": ".env"})
+    assert settings.ssh_find_max_depth == 5
+    assert len(warnings) == 1
+    assert "SSH_ENV_FILE in" in warnings[0]
+    with pytest.raises(ConfigError) as caught:
+        load_settings({**SALTED, "SSH_ENV_FILE": "missing.env"})
+    assert str(caught.value) == "SSH_ENV_FILE=missing.env: does not exist. Correct the name or unset it."
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o620])
+def test_a_settings_file_that_others_can_change_stops_the_start(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("")
+    file.chmod(mode)
+    with pytest.raises(ConfigError) as caught:
         load_settings(SALTED, file)
+    assert str(caught.value) == f"{file}: can be changed by others (mode {mode:04o}). Run: chmod go-w {file}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a file away needs root")
+def test_a_settings_file_of_another_user_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("")
+    os.chown(file, 12345, -1)
+    # Root may run as anyone's server: only its own files count.
+    with pytest.raises(ConfigError, match=r"belongs to another user \(uid 12345\)"):
+        load_settings(SALTED, file)
+
+
+def test_a_pipe_as_settings_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    os.mkfifo(file, 0o600)
+    with pytest.raises(ConfigError, match=r"is not a regular file"):
+        load_settings(SALTED, file)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ("SSH_HOSTS_BLOCKLIST: 127.0.0.1\n", 1, "SSH_HOSTS_BLOCKLIST:"),
+        ("A=1\n# a remark\n\nSSH_HOSTS_BLOCKLIST 127.0.0.1\nB=2\n", 4, "SSH_HOSTS_BLOCKLIST"),
+        ("A=1\nALLOW_SUDO\n", 2, "ALLOW_SUDO"),
+        ("A='never closed\nB=2\n", 1, "A"),
+        ("SSH-HOSTS=1\n", 1, "SSH-HOSTS"),
+        ("[settings]\n", 1, "[settings]"),
+    ],
+)
+def test_a_line_that_is_no_assignment_stops_the_start(tmp_path: Path, text: str, line: int, word: str) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(SALTED, file)
+    assert str(caught.value) == (f"{file}:{line}: {word}: is no assignment. Write NAME=value, or # before a remark.")
+
+
+def test_a_file_that_is_no_text_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_bytes(b"SSH_DEFAULT_USER=\xff\xfe\n")
+    with pytest.raises(ConfigError, match=r"settings\.env: is not UTF-8 text\. Save it as UTF-8\."):
+        load_settings(SALTED, file)
+
+
+def test_an_empty_ssh_config_can_be_asked_for() -> None:
+    settings, warnings = load(SSH_CONFIG_FILE="/dev/null")
+    assert warnings == []
+    assert transport_config(settings).ssh_config_file == "/dev/null"
 
 
 def test_paths_expand_home_and_variables() -> None:
