@@ -95,6 +95,8 @@ def _hosts_plain(schema: dict[str, Any], hosts: Iterable[str]) -> dict[str, Any]
 def compact(schema: Mapping[str, Any], *, output: bool) -> dict[str, Any]:
     """The same schema in fewer bytes: references inlined, titles and null defaults gone, ``anyOf`` with null folded.
 
+    An input schema has one type per parameter and no null (BEHAVIOUR section 14).
+
     Of output schemas only names and types remain, and not even these where they go without saying (lists of strings
     are lists, what has properties is an object): the skills describe their fields.
     """
@@ -120,14 +122,31 @@ def _fold(node: Mapping[str, Any], definitions: Mapping[str, Any], output: bool)
         elif (key == "additionalProperties" and isinstance(value, Mapping)) or key == "items":
             result[key] = _fold(value, definitions, output)
         elif key == "anyOf":
-            result.update(_fold_any_of([_fold(option, definitions, output) for option in value]))
+            options = [_fold(option, definitions, output) for option in value]
+            result.update(_fold_any_of(options) if output else _one_type(options))
         elif key not in dropped and not (key == "default" and value is None):
             result[key] = value
+    if result.get("type") == "string" and isinstance(result.get("default"), int):
+        result["default"] = f"{result['default']:04o}"  # a file mode: an octal string to the client, a number to us
     if output and result.get("items") == {"type": "string"}:
         del result["items"]
     if output and ("enum" in result or "properties" in result):
         result.pop("type", None)
     return result
+
+
+def _one_type(options: list[dict[str, Any]]) -> dict[str, Any]:
+    """The one type that a parameter shows: not every client's function calling takes lists of types or ``anyOf``.
+
+    Null is left out, since a parameter that takes it is optional; of a number or a string the string, which can say
+    both. What is validated is the annotation, so that callers may send all of them.
+    """
+    plain = [o for o in options if o != {"type": "null"}]
+    if len(plain) > 1 and {"type": "string"} in plain:
+        return {"type": "string"}
+    if len(plain) != 1:
+        raise ValueError(f"a parameter has to have one type, not {[o.get('type') for o in plain]}")
+    return plain[0]
 
 
 def _fold_any_of(options: list[dict[str, Any]]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ async def ssh_docker_compose_ps(
     *,
     include_labels: bool = False,
     compose_v1: Legacy = False,
-    service: str | None = None,
+    service: Annotated[str | None, Field(description="One service; default all")] = None,
     status: Literal["paused", "restarting", "removing", "running", "dead", "created", "exited"] | None = None,
 ) -> ServiceList:
     """List the containers of a compose project with service, state and ports. All containers of the host:
@@ -51,7 +51,7 @@ async def ssh_docker_compose_logs(
     compose_file: File,
     *,
     tail: Tail = 50,
-    service: str | None = None,
+    service: Annotated[str | None, Field(description="One service; default all")] = None,
     max_bytes: MaxBytes = 65_536,
     compose_v1: Legacy = False,
 ) -> ExecResult:
@@ -89,7 +89,7 @@ async def ssh_docker_compose_up(
     compose_file: File,
     *,
     detached: bool = True,
-    build: bool = False,
+    build: Annotated[bool, Field(description="Build images first")] = False,
     timeout: LongTimeout = None,
     compose_v1: Legacy = False,
 ) -> ExecResult:
@@ -112,7 +112,7 @@ async def ssh_docker_compose_down(
     host: RemoteHost,
     compose_file: File,
     *,
-    volumes: bool = False,
+    volumes: Annotated[bool, Field(description="Delete the named volumes too")] = False,
     timeout: LongTimeout = None,
     compose_v1: Legacy = False,
 ) -> ExecResult:

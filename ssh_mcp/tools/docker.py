@@ -69,7 +69,7 @@ async def ssh_docker_images(
     *,
     include_labels: bool = False,
     reference: Annotated[str | None, Field(description="Such as nginx or nginx:1.*")] = None,
-    dangling: bool | None = None,
+    dangling: Annotated[bool | None, Field(description="Only (or without) untagged ones")] = None,
     label: Annotated[str | None, Field(description="key or key=value")] = None,
 ) -> ImageList:
     """List images with tag, id, age and size. For the containers made of them: ssh_docker_ps."""
@@ -110,7 +110,7 @@ async def ssh_docker_system_df(host: RemoteHost) -> DiskCategoryList:
 async def ssh_docker_events(
     host: RemoteHost,
     since: Annotated[str, Field(description="Duration before now (10m, 1h30m), RFC 3339 time or seconds")] = "1h",
-    until: str = "now",
+    until: Annotated[str, Field(description="now or an RFC 3339 time")] = "now",
     filters: Annotated[list[str] | None, Field(max_length=20, description="Such as type=container")] = None,
 ) -> EventList:
     """List the engine's events (start, die, oom, pull and the like) of a past time span, oldest first. What containers
@@ -127,7 +127,9 @@ async def ssh_docker_events(
 
 @tool(group="docker", tier=Tier.READ, windows_instead=_WINDOWS)
 async def ssh_docker_inspect(
-    host: RemoteHost, target: str, kind: Literal["container", "image", "network", "volume"] = "container"
+    host: RemoteHost,
+    target: Annotated[str, Field(description="Name or ID")],
+    kind: Literal["container", "image", "network", "volume"] = "container",
 ) -> Inspection:
     """Show the full configuration of a container, image, network or volume, secrets masked. For state alone
     ssh_docker_ps is shorter.
@@ -239,7 +241,7 @@ async def ssh_docker_run(
     name: str | None = None,
     *,
     command: Annotated[list[str] | None, Field(max_length=200, description="Program and arguments")] = None,
-    remove: bool = True,
+    remove: Annotated[bool, Field(description="Delete the container at its end")] = True,
     detached: bool = False,
     timeout: LongTimeout = None,
 ) -> ExecResult:

@@ -53,7 +53,10 @@ async def ssh_apt_show_holds(host: RemoteHost, timeout: Timeout = None) -> AptHo
 
 @tool(group="pkg", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
 async def ssh_apt_install(
-    host: RemoteHost, packages: Packages, update_first: bool = False, timeout: ChangeTimeout = None
+    host: RemoteHost,
+    packages: Packages,
+    update_first: Annotated[bool, Field(description="apt-get update before")] = False,
+    timeout: ChangeTimeout = None,
 ) -> AptAction:
     """Install packages without questions, refreshing the index first if asked. Changed configuration files are kept."""
     names = tuple(arguments.package_with_version(p) for p in packages)
@@ -65,7 +68,7 @@ async def ssh_apt_install(
 async def ssh_apt_remove(
     host: RemoteHost,
     packages: Annotated[list[str], Field(min_length=1, max_length=100)],
-    purge: bool = False,
+    purge: Annotated[bool, Field(description="Configuration files too")] = False,
     timeout: ChangeTimeout = None,
 ) -> AptAction:
     """Remove packages, with purge their configuration too. What depends on them goes too; what they needed stays until

@@ -98,8 +98,8 @@ async def ssh_journalctl(
     unit: Unit,
     *,
     since: Annotated[str | None, Field(description="systemd.time, such as '1 hour ago' or 2025-01-31 06:00")] = None,
-    until: str | None = None,
-    lines: Annotated[int, Field(ge=1, le=1000)] = 200,
+    until: Annotated[str | None, Field(description="systemd.time")] = None,
+    lines: Annotated[int, Field(ge=1, le=1000, description="From the end")] = 200,
     grep: Annotated[str | None, Field(description="Regular expression")] = None,
 ) -> JournalText:
     """Read a unit's journal: the newest lines (1-1000), of a time span, or those that match."""
