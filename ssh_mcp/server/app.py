@@ -15,13 +15,14 @@ from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.inventory.notes import Notes
 from ssh_mcp.inventory.resolve import load_inventory
 from ssh_mcp.policy.tiers import GROUPS, open_tiers, overview
+from ssh_mcp.policy.toolset import is_core
 from ssh_mcp.remote.exec.shells import Shells
 from ssh_mcp.remote.fleet import Fleet, ServerFacts
 from ssh_mcp.server.late_transport import LateTransport
 from ssh_mcp.server.server import Server
 from ssh_mcp.server.surface import decorate
 from ssh_mcp.settings.model import Settings, load_settings
-from ssh_mcp.tools.catalogue import Entry, exists, read
+from ssh_mcp.tools.catalogue import Entry, exists, read, unknown_names
 from ssh_mcp.tools.registered import RegisteredTool
 from ssh_mcp.tools.runner import Runner
 
@@ -74,6 +75,7 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     inventory, more = load_inventory(settings)
     remarks += more
     catalogue = read()
+    remarks += unknown_names(catalogue, settings)
     entries = tuple(e for e in catalogue if exists(e, settings))
     fleet = Fleet(
         settings=settings,
@@ -93,8 +95,10 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     background = _background(entries, settings, remarks)
     if background is not None:
         server.add_extension(background)
+    small = is_core(settings.ssh_tools)
     for entry in entries:
-        made = background.tool(entry, runner) if background and entry.task else RegisteredTool.of(entry, runner)
+        kind = background.tool if background and entry.task else RegisteredTool.of
+        made = kind(entry, runner, result_schema=not small)
         server.add_tool(made)
     decorate(server, runner, {entry.name: entry for entry in entries})
     tiers = {entry.name: entry.tier.value for entry in catalogue}

@@ -51,9 +51,9 @@ class Background(TasksExtension):
         super().__init__(url=settings.fastmcp_docket_url, name=os.environ.get("FASTMCP_DOCKET_NAME") or queue(settings))
         self.running: set[anyio.CancelScope] = set()
 
-    def tool(self, entry: Entry, runner: Runner) -> BackgroundTool:
+    def tool(self, entry: Entry, runner: Runner, *, result_schema: bool = True) -> BackgroundTool:
         """An entry that may run as a task."""
-        made = BackgroundTool.of(entry, runner)
+        made = BackgroundTool.of(entry, runner, result_schema=result_schema)
         made.task_config = TaskConfig(mode="optional", poll_interval=POLL)
         made._background = self  # noqa: SLF001 - the two are one mechanism
         return made

@@ -81,6 +81,7 @@ class Settings:
     allow_docker_privileged: bool = _s(v.boolean, False)
     ssh_exec_allow_cheatsheet_patterns: bool = _s(v.boolean, False)
     ssh_enabled_groups: tuple[str, ...] = _s(_words, ())
+    ssh_tools: tuple[str, ...] = _s(_words, ("all",))
     ssh_enable_bm25: bool = _s(v.boolean, False)
     ssh_bm25_max_results: int = _s(v.whole(1, 100), 8)
     ssh_bm25_always_visible: tuple[str, ...] = _s(

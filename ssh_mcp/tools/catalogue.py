@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from ssh_mcp.inventory.values import nearest, shown
 from ssh_mcp.policy.tiers import Group, Tier, visible
+from ssh_mcp.policy.toolset import ALL, CORE, listed
 
 if TYPE_CHECKING:
     from ssh_mcp.settings.model import Settings
@@ -46,10 +48,25 @@ def parse(text: str) -> tuple[Entry, ...]:
 
 
 def exists(entry: Entry, settings: Settings) -> bool:
-    """Whether a tool exists for a server's callers: its tier is open and its group enabled."""
+    """Whether a tool exists for a server's callers: its tier is open, its group enabled and SSH_TOOLS names it."""
+    if not listed(entry.name, settings.ssh_tools):
+        return False
     if entry.name in {"ssh_shell_open", "ssh_shell_exec"} and not settings.allow_persistent_sessions:
         return False
     return visible(entry.tier, entry.group, settings)
+
+
+def unknown_names(entries: Iterable[Entry], settings: Settings) -> list[str]:
+    """What SSH_TOOLS names that is no tool, one line each."""
+    names = [entry.name for entry in entries]
+    found = []
+    for name in settings.ssh_tools:
+        if name not in {ALL, CORE, *names}:
+            guess = nearest(name, names)
+            found.append(
+                f"SSH_TOOLS names {shown(name)}, which is no tool.{f' Did you mean {guess}?' if guess else ''}"
+            )
+    return found
 
 
 def generate() -> str:

@@ -32,13 +32,13 @@ class RegisteredTool(Tool):
     _runner: Runner = PrivateAttr()
 
     @classmethod
-    def of(cls, entry: Entry, runner: Runner) -> Self:
-        """Wrap one entry."""
+    def of(cls, entry: Entry, runner: Runner, *, result_schema: bool = True) -> Self:
+        """Wrap one entry. Without ``result_schema`` the listing is half as long; results stay structured."""
         made = cls(
             name=entry.name,
             description=entry.description,
             parameters=entry.input_schema,
-            output_schema=entry.output_schema,
+            output_schema=entry.output_schema if result_schema else None,
             annotations=mcp_types.ToolAnnotations.model_validate(entry.annotations),
             tags={entry.group, entry.tier.value},
             task_config=TaskConfig(mode="forbidden"),

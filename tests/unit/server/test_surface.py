@@ -18,6 +18,7 @@ from fastmcp.exceptions import McpError, ToolError
 from fastmcp.server.context import Context
 
 from ssh_mcp.policy.tiers import GROUPS
+from ssh_mcp.policy.toolset import CORE_TOOLS
 from ssh_mcp.server.app import build
 from ssh_mcp.server.server import Server
 from ssh_mcp.settings.model import Settings
@@ -95,6 +96,23 @@ async def test_what_is_closed_cannot_be_called_in_any_way(search: bool, mode: st
 async def test_shells_can_be_switched_off_but_still_listed_and_closed() -> None:
     async with connected(**ALL_OPEN, ssh_enabled_groups=("shell",), allow_persistent_sessions=False) as client:
         assert await names(client) == {"ssh_shell_list", "ssh_shell_close"}
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_the_core_is_listed_without_result_schemas_and_called_like_any(mode: str) -> None:
+    async with connected(mode, **ALL_OPEN, ssh_tools=("core",)) as client:
+        assert await names(client) == CORE_TOOLS & set(ENTRIES)
+        assert all(tool.output_schema is None for tool in await client.list_tools())
+        listed = await client.call_tool("ssh_host_list", {})
+        assert listed.structured_content == {"hosts": [], "count": 0}
+        with pytest.raises((ToolError, McpError), match="Unknown tool"):
+            await client.call_tool("ssh_server_info", {})
+
+
+def test_a_name_in_ssh_tools_that_is_no_tool_is_said_at_the_start(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        build(Settings(ssh_tools=("core", "ssh_host_pin")))
+    assert "SSH_TOOLS names ssh_host_pin, which is no tool. Did you mean ssh_host_ping?" in caplog.text
 
 
 # -- search -----------------------------------------------------------------------------------------------------------
