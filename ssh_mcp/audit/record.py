@@ -1,7 +1,7 @@
 """One audit line as a value (BEHAVIOUR section 7).
 
 A line says who did what where and how it ended, and holds nothing that could be a secret: paths and commands are
-present as hashes only, an error as its class name.
+present as hashes (with SSH_AUDIT_DETAIL=masked also as text, secrets masked), an error as its class name.
 
 Fields stand in the order of the class. ``ts, correlation_id, tool, tier, host, result, duration_ms`` are always there
 (``host`` is null for a tool that is about no host, ``?`` for a fan-out, with ``hosts`` beside it); of the rest a line
@@ -18,10 +18,21 @@ from typing import Final, Literal
 FAN_OUT: Final = "?"
 _ALWAYS: Final = ("ts", "correlation_id", "tool", "tier", "host", "result", "duration_ms")
 _SOMETIMES: Final = (
+    "alias",
+    "port",
+    "user",
     "hosts",
+    "identity",
+    "client",
+    "session",
+    "parent",
+    "job",
+    "approval",
     "path_hash",
     "path_hashes",
+    "paths",
     "command_hash",
+    "command",
     "exit_code",
     "error",
     "cheatsheet_pattern_id",
@@ -31,11 +42,33 @@ _ENCODED = json.JSONEncoder(separators=(",", ":")).encode
 """Made once: ``json.dumps`` makes a new encoder for each call that has separators."""
 
 
+@dataclass(frozen=True, slots=True)
+class ApprovalNote:
+    """How a call that policy asked about went on: ``outcome`` is granted, denied, pending or unavailable.
+
+    ``channel`` is client, operator or grant; ``who`` decided; ``id`` is the question's, ``grant`` the grant's that was
+    used; ``waited_ms`` how long the call waited for the decision.
+    """
+
+    outcome: Literal["granted", "denied", "pending", "unavailable"]
+    channel: str
+    id: str
+    who: str | None = None
+    grant: str | None = None
+    waited_ms: int = 0
+
+    def to_fields(self) -> dict[str, object]:
+        """What an audit line holds of it."""
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+
+
 @dataclass(slots=True)
 class AuditRecord:
     """``ts`` is UTC in RFC 3339 with milliseconds, ``correlation_id`` 16 hex digits, ``duration_ms`` milliseconds.
 
-    ``path_hash`` belongs to the first path of the call; a call with several lists all in ``path_hashes``.
+    ``path_hash`` belongs to the first path of the call; a call with several lists all in ``path_hashes``. ``command``
+    and ``paths`` are text, and set with SSH_AUDIT_DETAIL=masked only. ``parent`` is the correlation id of the call that
+    made this one (a fleet), ``job`` the id of the job that it started or saw end.
     """
 
     ts: str
@@ -43,12 +76,23 @@ class AuditRecord:
     tool: str
     tier: str
     host: str | None = None
+    alias: str | None = None
+    port: int | None = None
+    user: str | None = None
     result: Literal["ok", "error"] = "ok"
     duration_ms: int = 0
     hosts: tuple[str, ...] = ()
+    identity: str | None = None
+    client: str | None = None
+    session: str | None = None
+    parent: str | None = None
+    job: str | None = None
+    approval: ApprovalNote | None = None
     path_hash: str | None = None
     path_hashes: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
     command_hash: str | None = None
+    command: str | None = None
     exit_code: int | None = None
     error: str | None = None
     cheatsheet_pattern_id: str | None = None
@@ -60,7 +104,7 @@ class AuditRecord:
         for name in _SOMETIMES:
             value = getattr(self, name)
             if value is not None and value is not False and value != ():
-                fields[name] = value
+                fields[name] = value.to_fields() if isinstance(value, ApprovalNote) else value
         return _ENCODED(fields)
 
 

@@ -27,10 +27,11 @@ from ssh_mcp.errors import AuditUnavailable, Refusal
 from transports.errors import TransportError
 
 from .files import LOCK_PATIENCE, ChainFile
-from .record import FAN_OUT, AuditRecord, hash_text
+from .record import FAN_OUT, ApprovalNote, AuditRecord, hash_text
 
 MAX_PENDING: Final = 10_000
 _SHORT_PATIENCE: Final = 0.02  # seconds
+_TEXT_LIMIT: Final = 4_096  # characters of a command or path in a line
 _DETAIL_LIMIT: Final = 2_000  # characters of an error's text at DEBUG
 logger = logging.getLogger("ssh_mcp.audit")
 _log = logging.getLogger("ssh_mcp.audit_file")
@@ -59,20 +60,44 @@ class AuditCall:
         """The canonical hostname."""
         self._record.host = canonical
 
+    def login(self, alias: str, user: str | None, port: int | None) -> None:
+        """Where the call goes beside the hostname; None: only ssh's own configuration knows."""
+        self._record.alias, self._record.user, self._record.port = alias, user, port
+
+    def caller(self, identity: str, client: str | None, session: str) -> None:
+        """Who calls. ``client`` is what the client says of itself."""
+        self._record.identity, self._record.client, self._record.session = identity, client, session
+
+    def parent(self, correlation_id: str) -> None:
+        """The call that made this one."""
+        self._record.parent = correlation_id
+
+    def job(self, job_id: str) -> None:
+        """The job that this call starts, or whose end it sees first."""
+        self._record.job = job_id
+
+    def approval(self, note: ApprovalNote) -> None:
+        """What became of the question whether this call may run."""
+        self._record.approval = note
+
     def hosts(self, canonical: list[str] | tuple[str, ...]) -> None:
         """A fan-out: ``host`` becomes ``?`` and these stand beside it."""
         self._record.host = FAN_OUT
         self._record.hosts = tuple(canonical)
 
     def path(self, canonical: str) -> None:
-        """A canonical path that the call touches; only its hash is kept."""
+        """A canonical path that the call touches; its hash is kept, its text with SSH_AUDIT_DETAIL=masked only."""
         digest = hash_text(canonical)
         if digest not in self._paths:
             self._paths.append(digest)
+            if self._audit.masked:
+                self._record.paths += (canonical[:_TEXT_LIMIT],)
 
     def command(self, masked: str) -> None:
-        """The command with its secrets masked; only its hash is kept."""
+        """The command with its secrets masked; its hash is kept, its text with SSH_AUDIT_DETAIL=masked only."""
         self._record.command_hash = hash_text(masked)
+        if self._audit.masked:
+            self._record.command = masked[:_TEXT_LIMIT]
 
     def exit_code(self, code: int | None) -> None:
         self._record.exit_code = code
@@ -123,7 +148,9 @@ def _leave(token: Token[AuditCall | None]) -> None:
 class Audit:
     """The audit of one server. Thread-safe; writing takes some tens of microseconds, so that nothing awaits."""
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, *, masked: bool = False) -> None:
+        self.masked = masked
+        """Whether lines hold masked commands and paths beside their hashes."""
         self._file = ChainFile(file) if file is not None else None
         self._pending: deque[str] = deque()
         self._lost = 0

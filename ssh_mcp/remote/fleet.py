@@ -74,13 +74,14 @@ class Fleet:
         """BEHAVIOUR section 3. Raises HostNotAllowed, HostBlocked."""
         policy = self.inventory.resolve(name)
         destination = self.destination(policy)
-        canonical = policy.hostname
+        canonical, user, port = policy.hostname, destination.user, destination.port
         if self.inventory.needs_effective(policy):
             effective = await self.transport.effective(destination)
             self.inventory.check_effective(policy, effective)
+            user, port = user or effective.user, port or effective.port
             if not policy.hostname_given:
                 canonical = effective.hostname
-        return RemoteHost(policy, self.transport.connection(destination), call, name=canonical)
+        return RemoteHost(policy, self.transport.connection(destination), call, name=canonical, user=user, port=port)
 
     def reload_inventory(self) -> InventoryChange:
         """Read hosts.toml again and swap, or change nothing. Raises InvalidArgument with the loader's line.

@@ -25,11 +25,24 @@ if TYPE_CHECKING:
 class RemoteHost:
     """One host within one call. Made by ``Fleet.host`` only."""
 
-    def __init__(self, policy: HostPolicy, connection: Connection, call: Call, *, name: str) -> None:
+    def __init__(
+        self,
+        policy: HostPolicy,
+        connection: Connection,
+        call: Call,
+        *,
+        name: str,
+        user: str | None = None,
+        port: int | None = None,
+    ) -> None:
         self.policy = policy
         self.call = call
         self.name = name
         """Canonical hostname: what results name."""
+        self.user = user
+        """The login user; None: ssh's own configuration decides, and nobody asked it."""
+        self.port = port
+        """The same for the port."""
         self._connection = connection
 
     @property
@@ -40,6 +53,11 @@ class RemoteHost:
     @property
     def alias(self) -> str:
         return self.policy.alias
+
+    def note_login(self) -> None:
+        """Name this host in the call's audit line."""
+        self.call.record.host(self.name)
+        self.call.record.login(self.alias, self.user, self.port)
 
     @property
     def settings(self) -> Settings:

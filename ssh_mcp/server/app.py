@@ -85,7 +85,9 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
         notes=Notes(settings),
         shells=Shells(),
     )
-    audit = Audit(Path(settings.ssh_audit_file) if settings.ssh_audit_file else None)
+    audit = Audit(
+        Path(settings.ssh_audit_file) if settings.ssh_audit_file else None, masked=settings.ssh_audit_detail == "masked"
+    )
     registry = HookRegistry()
     if settings.ssh_hooks_module:
         load_hooks(settings.ssh_hooks_module, registry)

@@ -125,6 +125,7 @@ class Settings:
     ssh_enable_runbooks: bool = _s(v.boolean, True)
     ssh_hooks_module: str | None = _opt(v.word)
     ssh_audit_file: str | None = _opt(v.path)
+    ssh_audit_detail: Literal["hashes", "masked"] = _s(v.choice("hashes", "masked"), "hashes")
     mcp_transport: Literal["stdio", "http", "sse"] = _s(
         v.choice("stdio", "http", "sse", also={"streamable-http": "http"}), "stdio"
     )

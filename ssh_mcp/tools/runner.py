@@ -66,6 +66,7 @@ class Runner:
     ) -> Result:
         """Answer the tool's guarded result. Raises ToolFailed for every refusal and failure."""
         record = self.audit.begin(entry.name, entry.tier)
+        record.caller(caller.identity, caller.client, caller.session)
         claimed = _claimed_host(arguments)
         if claimed is not None:
             record.host(claimed)
@@ -152,7 +153,7 @@ def _claimed_hosts(arguments: Mapping[str, Any]) -> list[str]:
 
 def _note_hosts(record: AuditCall, hosts: list[RemoteHost]) -> None:
     if len(hosts) == 1:
-        record.host(hosts[0].name)
+        hosts[0].note_login()
     elif hosts:
         record.hosts([host.name for host in hosts])
 

@@ -31,7 +31,7 @@ async def ssh_shell_exec(session_id: str, command: str, call: Call, timeout: Tim
     shells = call.fleet.shells
     session = shells.find(session_id)
     host = await call.host(session.alias)
-    call.record.host(host.name)
+    host.note_login()
     return await shells.execute(host, session, command, timeout)
 
 

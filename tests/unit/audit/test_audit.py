@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ssh_mcp.audit import files as audit_files
 from ssh_mcp.audit.chain import GENESIS, HEAD_SUFFIX, Head, read_link, seal, verify, verify_all
-from ssh_mcp.audit.record import hash_text
+from ssh_mcp.audit.record import ApprovalNote, hash_text
 from ssh_mcp.audit.sinks import Audit, current, error_name
 from ssh_mcp.errors import AuditUnavailable, CommandIsCheatsheetMatch, PathNotAllowed
 from transports.errors import FileError, FileErrorKind, LocalError
@@ -549,3 +549,34 @@ def test_a_lock_that_is_never_released_is_a_failure_not_a_hang(path: Path) -> No
         audit.begin("ssh_host_list", "read").finish()
     audit.require("dangerous")
     assert verify(path).lines == 2
+
+
+# -- who, where, and with SSH_AUDIT_DETAIL=masked what --------------------------------------------------------------
+
+
+def test_a_line_names_the_login_the_caller_the_parent_the_job_and_the_approval() -> None:
+    call = Audit().begin("ssh_exec_run", "dangerous")
+    call.host("web01.example")
+    call.login("web", "deploy", 2222)
+    call.caller("alice", "Claude 1.2", "s1")
+    call.parent("0123456789abcdef")
+    call.job("j1")
+    call.approval(ApprovalNote("granted", "operator", "k7x2", who="bob", grant="g1", waited_ms=1200))
+    value = json.loads(call.finish().to_json())
+    assert (value["alias"], value["user"], value["port"]) == ("web", "deploy", 2222)
+    assert (value["identity"], value["client"], value["session"]) == ("alice", "Claude 1.2", "s1")
+    assert (value["parent"], value["job"]) == ("0123456789abcdef", "j1")
+    assert value["approval"] == {
+        "outcome": "granted", "channel": "operator", "id": "k7x2", "who": "bob", "grant": "g1", "waited_ms": 1200,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_commands_and_paths_are_text_only_where_the_operator_asked_for_it(masked: bool) -> None:
+    call = Audit(masked=masked).begin("ssh_exec_run", "dangerous")
+    call.command("mysql -p***")
+    call.path("/etc/a")
+    call.path("/etc/a")
+    value = json.loads(call.finish().to_json())
+    assert value["command_hash"] == hash_text("mysql -p***")
+    assert (value.get("command"), value.get("paths")) == (("mysql -p***", ["/etc/a"]) if masked else (None, None))

@@ -123,6 +123,8 @@ async def test_each_call_leaves_one_audit_line_with_host_and_outcome(app: App, r
         await app.runner.run(entry_for(REGISTRY["failing_tool"]), {"host": "web", "path": "/x"})
     (line,) = audit_lines(app)
     assert (line["tool"], line["tier"], line["host"]) == ("failing_tool", "dangerous", "web.example")
+    assert (line["alias"], line["user"], line["port"]) == ("web", "u", 22)
+    assert line["identity"] == "local"
     assert (line["result"], line["error"]) == ("error", "PathNotAllowed")
     assert line["path_hash"].startswith("sha256:")
     assert "/x" not in json.dumps(line)
