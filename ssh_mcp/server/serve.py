@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from ssh_mcp.server.app import App
+    from ssh_mcp.server.http import HttpPlan
     from ssh_mcp.settings.model import Settings
 
 EXIT_CONFIG = 2
@@ -58,13 +59,13 @@ def serve() -> int:
     return 0
 
 
-def _http(settings: Settings) -> dict[str, Any] | None:
-    """The HTTP options; None: stdio. Before all else, so that a start refused for them says nothing but that."""
+def _http(settings: Settings) -> HttpPlan | None:
+    """How to serve HTTP; None: stdio. Before all else, so that a start refused for it says nothing but that."""
     if settings.mcp_transport == "stdio":
         return None
-    from ssh_mcp.server.http import http_options
+    from ssh_mcp.server.http import http_plan
 
-    return http_options(settings)
+    return http_plan(settings)
 
 
 _GARBAGE_AFTER = (10_000, 20, 20)
@@ -125,7 +126,7 @@ def _one_line(record: logging.LogRecord) -> bool:
     return True
 
 
-async def _main(app: App, http: dict[str, Any] | None, end_telemetry: Callable[[], None]) -> None:
+async def _main(app: App, http: HttpPlan | None, end_telemetry: Callable[[], None]) -> None:
     from ssh_mcp.server.app import check_pinned_keys
     from ssh_mcp.server.preload import preload
 
@@ -170,7 +171,7 @@ async def _stop_on_signal(stop: Callable[[], None]) -> None:
             stop()
 
 
-async def _serve_http(app: App, options: dict[str, Any]) -> None:
+async def _serve_http(app: App, plan: HttpPlan) -> None:
     """Until a signal: uvicorn ends by itself at one, raises it again when it is done, and then our part is closed."""
     from ssh_mcp.server.http import listen
 
@@ -182,5 +183,11 @@ async def _serve_http(app: App, options: dict[str, Any]) -> None:
     with listen(settings.mcp_http_host, settings.mcp_http_port) as listener:
         host, port = listener.getsockname()[:2]
         path = "sse" if settings.mcp_transport == "sse" else "mcp"
-        logger.info("listening on http://%s:%d/%s", f"[{host}]" if ":" in host else host, port, path)
-        await app.server.run_http_async(show_banner=False, sockets=[listener], **options)
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}/{path}"
+        try:
+            token = f" (token in {plan.fresh.write(port)})" if plan.fresh else ""
+            logger.info("listening on %s%s", address, token)
+            await app.server.run_http_async(show_banner=False, sockets=[listener], **plan.options)
+        finally:
+            if plan.fresh:
+                plan.fresh.remove()

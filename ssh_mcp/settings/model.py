@@ -132,6 +132,7 @@ class Settings:
     mcp_http_host: str = _s(v.word, "127.0.0.1")
     mcp_http_port: int = _s(v.whole(0, 65535), 8000)
     mcp_http_token_file: str | None = _opt(v.path)
+    mcp_http_local_open: bool = _s(v.boolean, False)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = _s(
         v.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO"
     )

@@ -47,6 +47,7 @@ class Serving:
 
     process: subprocess.Popen[str]
     url: str
+    token_file: Path | None
     log: list[str] = field(default_factory=list)
 
     @property
@@ -55,12 +56,17 @@ class Serving:
         assert found
         return int(found[1])
 
+    @property
+    def token(self) -> str | None:
+        """The fresh token that the server wrote for itself."""
+        return self.token_file.read_text().strip() if self.token_file else None
+
 
 @contextmanager
-def serving(env: Mapping[str, str], words: Sequence[str] = ()) -> Iterator[Serving]:
+def serving(env: Mapping[str, str], words: Sequence[str] = (), *, prefix: Sequence[str] = ()) -> Iterator[Serving]:
     """Start one on a free port and wait for its line; it is killed at the end where it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ssh_mcp", *words],
+        [*prefix, sys.executable, "-m", "ssh_mcp", *words],
         env={"MCP_HTTP_PORT": "0", **env},
         cwd=env["HOME"],
         stdin=subprocess.DEVNULL,
@@ -74,9 +80,9 @@ def serving(env: Mapping[str, str], words: Sequence[str] = ()) -> Iterator[Servi
     try:
         for line in process.stderr:
             log.append(line)
-            if found := re.search(r"listening on (http://\S+)", line):
+            if found := re.search(r"listening on (http://\S+)(?: \(token in (.*)\)$)?", line):
                 reader.start()
-                yield Serving(process, found[1], log)
+                yield Serving(process, found[1], Path(found[2]) if found[2] else None, log)
                 break
         else:
             raise AssertionError(f"the server ended: {''.join(log)}")

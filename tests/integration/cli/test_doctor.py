@@ -272,12 +272,12 @@ def test_a_configuration_that_stops_the_start_is_said_and_the_rest_is_still_look
     doctor.setting(**settings)
     assert doctor() == 1
     assert said.lower() in doctor.line("FAIL").lower()
-    assert "the server does not start with it" in doctor.line("FAIL")
+    assert "The server does not start with it." in doctor.line("FAIL")
     assert "control sockets live in" in doctor.said
 
 
 def test_a_misspelt_setting_and_no_hosts_are_said(doctor: Doctor) -> None:
-    doctor.setting(ssh_enabled_group="host")
+    doctor.setting(ssh_enabled_group="host", ssh_hosts_file="")
     assert doctor() == 0
     assert "SSH_ENABLED_GROUPS" in doctor.line("SSH_ENABLED_GROUP is not a setting")
     assert "ssh-mcp init" in doctor.line("no hosts")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import resource
 import signal
 import socket
 from pathlib import Path
@@ -31,11 +33,12 @@ HELLO = {
 
 
 def ask(server: Serving, *, path: str = "/mcp", method: str = "POST", **headers: str) -> int:
-    """The status of one bare request."""
+    """The status of one bare request, with the server's fresh token where it made one."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     given = {
         "Content-Type": "application/json",
         "Accept": "application/json, text/event-stream",
+        **({"Authorization": f"Bearer {server.token}"} if server.token else {}),
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
     try:
@@ -50,6 +53,7 @@ def ask(server: Serving, *, path: str = "/mcp", method: str = "POST", **headers:
 
 
 def client(server: Serving, *, token: str | None = None, mode: str = "auto") -> Client[Any]:
+    token = token or server.token
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     kind = SSETransport if server.url.endswith("/sse") else StreamableHttpTransport
     return Client(kind(server.url, headers=headers), mode=mode)
@@ -59,7 +63,7 @@ def client(server: Serving, *, token: str | None = None, mode: str = "auto") -> 
     ("transport", "path", "mode"),
     [("http", "/mcp", "legacy"), ("http", "/mcp", "2026-07-28"), ("http", "/mcp", "auto"), ("sse", "/sse", "legacy")],
 )
-async def test_tools_are_listed_and_called_on_loopback_without_a_token(
+async def test_tools_are_listed_and_called_on_loopback_with_the_fresh_token(
     transport: str, path: str, mode: str, tmp_path: Path
 ) -> None:
     with serving(environment(tmp_path, mcp_transport=transport)) as server:
@@ -111,6 +115,65 @@ async def test_a_page_in_a_browser_cannot_reach_a_server_on_loopback(transport: 
         assert ask(server, path=path, method=method, Origin="null") == 403
         for host in (f"localhost:{server.port}", f"127.0.0.1:{server.port}"):
             assert ask(server, path=path, method=method, Host=host, Origin=f"http://{host}") == 200, host
+
+
+@pytest.mark.parametrize(("transport", "path", "method"), [("http", "/mcp", "POST"), ("sse", "/sse", "GET")])
+async def test_loopback_asks_every_user_for_a_token_that_only_this_one_can_read(
+    transport: str, path: str, method: str, tmp_path: Path
+) -> None:
+    env = environment(tmp_path, mcp_transport=transport)
+    with serving(env) as server:
+        assert server.token_file is not None
+        assert server.token_file.stat().st_mode & 0o777 == 0o600
+        assert server.token_file.parent.stat().st_mode & 0o777 == 0o700
+        assert server.token_file.is_relative_to(env["XDG_RUNTIME_DIR"])
+        assert ask(server, path=path, method=method) == 200
+        for wrong in ("", "Bearer ", "Bearer x"):
+            assert ask(server, path=path, method=method, Authorization=wrong) == 401
+        first = server.token
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+        assert not server.token_file.exists()
+    with serving(env) as server:
+        assert server.token != first
+
+
+async def test_loopback_can_be_opened_to_every_user_on_purpose(tmp_path: Path) -> None:
+    with serving(environment(tmp_path, mcp_transport="http", mcp_http_local_open="true")) as server:
+        assert server.token is None
+        assert ask(server) == 200
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory"])
+async def test_a_token_file_that_is_no_file_is_refused_and_not_waited_for(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    os.mkfifo(file, 0o600) if kind == "pipe" else file.mkdir(mode=0o700)
+    done = ssh_mcp(env=environment(tmp_path, mcp_transport="http", mcp_http_token_file=file))
+    assert done.returncode == 2
+    assert done.stderr == f"ssh-mcp: MCP_HTTP_TOKEN_FILE={file}: is not a regular file. Name a file.\n"
+
+
+async def test_half_open_connections_without_a_token_block_nobody(tmp_path: Path) -> None:
+    """1,200 of them, more than a process has descriptors: silent, with half a head, and without the promised body."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    parts = (b"", b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n", b"POST /mcp HTTP/1.1\r\nContent-Length: 999\r\n\r\n{")
+    opened: list[socket.socket] = []
+    try:
+        env = environment(tmp_path, mcp_transport="http")
+        with serving(env, prefix=("prlimit", "--nofile=1024:1024")) as server:
+            for number in range(1200):
+                opened.append(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+                opened[-1].sendall(parts[number % len(parts)])
+            assert ask(server) == 200
+            async with client(server, mode="legacy") as connected:
+                assert await connected.list_tools()
+            files = Path(f"/proc/{server.process.pid}/fd")
+            assert len(list(files.iterdir())) < 512
+    finally:
+        for each in opened:
+            each.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_another_address_is_served_with_a_token_only(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_http_beyond_loopback_needs_a_token_file(tmp_path: Path) -> None:
     assert load(**at)[0].mcp_http_token_file == str(token)
 
 
-def test_streamable_http_is_http_and_loopback_is_free() -> None:
+def test_streamable_http_is_http_and_loopback_needs_no_token_file() -> None:
     assert load(MCP_TRANSPORT="streamable-http")[0].mcp_transport == "http"
     assert load(MCP_TRANSPORT="sse", MCP_HTTP_HOST="localhost")[0].mcp_transport == "sse"
 
