@@ -10,7 +10,6 @@ import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 from ssh_mcp.guard.sanitise import remarks, split_pending, strip_controls
@@ -18,7 +17,6 @@ from ssh_mcp.guard.walk import Walker, warned
 from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction.engine import (
     OutputStream,
-    first_secret,
     mask_arguments,
     mask_key_value,
     redact_output,
@@ -111,13 +109,11 @@ class Guard:
             return False
         return not self._redacts or not self._rules.gate.may_find(joined)
 
-    def raw(self, text: str, *, reader: str = "ssh_read_redacted") -> tuple[str, ...]:
-        """Warnings only, for text that must arrive byte for byte."""
+    def raw(self, text: str) -> tuple[str, ...]:
+        """Warnings only, for text that must arrive byte for byte; whether its secrets may, its reader has decided."""
         warnings = remarks(text)
         if "\x1b" in text:
             warnings += ("The text holds terminal escape sequences, which act on any terminal that it is written to.",)
-        if first_secret(text, self._rules):
-            warnings += (f"The text looks as if it held secrets; {reader} shows it with them masked.",)
         return warnings
 
     def key_value(self, key: str, value: str) -> tuple[str, tuple[str, ...]]:
@@ -126,10 +122,9 @@ class Guard:
         warnings = remarks(value)
         return (mask_key_value(key, value, self._rules) if self._redacts else value), warnings
 
-    def result(self, model: ResultT, *, reader: str = "ssh_read_redacted") -> ResultT:
+    def result(self, model: ResultT) -> ResultT:
         """The model with every unmarked text guarded; ``Ours`` untouched, ``Raw`` only warned about."""
-        raw = partial(self.raw, reader=reader)
-        walker = Walker(self._shown, self.key_value, raw, self._plain, self._arguments)
+        walker = Walker(self._shown, self.key_value, self.raw, self._plain, self._arguments)
         return warned(walker.model(model), walker.warnings)
 
     def _arguments(self, items: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,12 +17,15 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ssh_mcp.errors import InvalidArgument, PathNotAllowed, PathRestricted, RedactBypassBlocked
 from ssh_mcp.inventory.model import BypassPolicy, PathPolicy
 from ssh_mcp.inventory.values import has_control, shown
 from ssh_mcp.policy import globs, windows_paths
+
+if TYPE_CHECKING:
+    from ssh_mcp.redaction.model import Finding
 
 MAX_PATH_CHARACTERS: Final = 4096
 """PATH_MAX of Linux; longer arguments are refused unseen."""
@@ -141,8 +144,11 @@ def child(directory: str, *names: str) -> str:
 # --- the decision ---------------------------------------------------------------------------------------------------
 
 
-def decide(canonical: str, policy: PathPolicy, *, purpose: Purpose) -> PathVerdict:
-    """Judge a path as the host canonicalised it. Raises PathNotAllowed, PathRestricted or RedactBypassBlocked."""
+def decide(canonical: str, policy: PathPolicy, *, purpose: Purpose, reader: str = "ssh_read_redacted") -> PathVerdict:
+    """Decide on a path as the host canonicalised it. ``reader`` is the tool that masks in the same view.
+
+    Raises PathNotAllowed, PathRestricted or RedactBypassBlocked.
+    """
     rules = _rules(policy)
     path = _judgeable(canonical, rules)
     if not _allowed(path, rules):
@@ -158,12 +164,27 @@ def decide(canonical: str, policy: PathPolicy, *, purpose: Purpose) -> PathVerdi
         return PathVerdict(path)
     if policy.bypass is BypassPolicy.BLOCK:
         raise RedactBypassBlocked(
-            f"{shown(path)} is redact-listed and would be shown unmasked.", "Use ssh_read_redacted to read it."
+            f"{shown(path)} is redact-listed and would be shown unmasked.", f"Use {reader} to read it."
         )
     if policy.bypass is BypassPolicy.WARN:
-        note = f"{shown(path)} is redact-listed and was delivered unmasked; ssh_read_redacted masks its secrets."
+        note = f"{shown(path)} is redact-listed and was delivered unmasked; {reader} masks its secrets."
         return PathVerdict(path, (note,), redact_bypass=True)
     return PathVerdict(path, redact_bypass=True)
+
+
+def decide_content(path: str, found: Finding, policy: PathPolicy, *, reader: str) -> tuple[str, ...]:
+    """May a file that holds the secret ``found`` be delivered unmasked? The warnings to deliver it with.
+
+    The same as for a redact-listed path. Raises RedactBypassBlocked, which names ``reader``.
+    """
+    what = f"a secret ({found.key or found.kind})"
+    if policy.bypass is BypassPolicy.BLOCK:
+        raise RedactBypassBlocked(
+            f"{shown(path)} holds {shown(what)} and would be shown unmasked.", f"Use {reader} to read it."
+        )
+    if policy.bypass is BypassPolicy.WARN:
+        return (f"The text holds {shown(what)} and was delivered unmasked; {reader} masks its secrets.",)
+    return ()
 
 
 def decide_two(

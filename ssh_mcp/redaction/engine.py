@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ssh_mcp.redaction import blocks, commands, entropy, kv, lines, shapes, values
 from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.detect import detect
@@ -26,6 +28,7 @@ __all__ = [
     "mask_key_value",
     "redact_file",
     "redact_output",
+    "redact_part",
     "rules_from",
 ]
 
@@ -50,6 +53,45 @@ def redact_file(text: str, rules: Rules, *, path: str = "", format: Format | Non
         done += report(text, final, rules.marker)
         text = apply(text, final, rules.marker)
     return Redacted(text, done, kind)
+
+
+def redact_part(
+    text: str,
+    start: int,
+    end: int,
+    rules: Rules,
+    *,
+    path: str = "",
+    format: Format | None = None,  # noqa: A002
+) -> Redacted:
+    """``text[start:end]`` masked in the light of all of ``text``.
+
+    So a value whose name comes before the part, or a key that begins before it, is masked too. A secret that one end of
+    the part cuts is in it as a whole marker. Lines are counted from the part's start.
+    """
+    kind = format or detect(text, path)
+    first_line = 1 + text.count("\n", 0, start)
+    done: tuple[Redaction, ...] = ()
+    for _ in range(ROUNDS):
+        final = resolve(text, _file_spans(text, rules, kind, path))
+        if not final:
+            break
+        inside = [span for span in final if span.start < end and span.end > start]
+        done += report(text, inside, rules.marker)
+        pieces = [
+            apply(text[a:b], [s._replace(start=s.start - a, end=s.end - a) for s in spans], rules.marker)
+            for a, b, spans in _three(final, start, end, len(text))
+        ]
+        text, start, end = "".join(pieces), len(pieces[0]), len(pieces[0]) + len(pieces[1])
+    lines_from = tuple(replace(r, line=max(r.line - first_line + 1, 1)) for r in done)
+    return Redacted(text[start:end], lines_from, kind)
+
+
+def _three(spans: list[Span], start: int, end: int, length: int) -> list[tuple[int, int, list[Span]]]:
+    """The text before, in and behind ``start:end``, moved outwards where a span crosses, with the spans of each."""
+    begin = min([s.start for s in spans if s.start < start < s.end], default=start)
+    stop = max([s.end for s in spans if s.start < end < s.end], default=end)
+    return [(a, b, [s for s in spans if a <= s.start < b]) for a, b in ((0, begin), (begin, stop), (stop, length))]
 
 
 def _file_spans(text: str, rules: Rules, kind: Format, path: str) -> list[Span]:
@@ -88,11 +130,12 @@ def _format_spans(text: str, rules: Rules, kind: Format) -> tuple[list[Span], bo
     return [], kind is Format.CODE
 
 
-def first_secret(text: str, rules: Rules, *, path: str = "") -> Finding | None:
+def first_secret(text: str, rules: Rules, *, path: str = "", start: int = 0, end: int | None = None) -> Finding | None:
     """The first secret of a file's text by name or shape, or None; what the raw readers decide by.
 
     Precise rather than eager: read as output is, and by the format that ``path`` or the content tells. Strings that
-    only look generated (entropy) do not count. Ordinary text costs one pass of the gate.
+    only look generated (entropy) do not count. Ordinary text costs one pass of the gate. With ``start`` and ``end``
+    only a secret counts that reaches into that part of the text.
     """
     kind = detect(text, path)
     spans = records.bare(text, path) + records.tables(text, path)
@@ -101,12 +144,13 @@ def first_secret(text: str, rules: Rules, *, path: str = "") -> Finding | None:
         spans += _format_spans(text, rules, kind)[0]
     found, opened = lines.find(text, rules)
     final = resolve(text, spans + found)
-    if opened is not None and not (final and final[0].start <= opened):
-        final = [Span(opened, len(text), "pem")]
-    if not final:
-        return None
-    first = final[0]
-    return Finding(first.kind, first.key, text.count("\n", 0, first.start) + 1)
+    if opened is not None:  # a private key that does not end in this text
+        final = [*(span for span in final if span.end <= opened), Span(opened, len(text), "pem")]
+    stop = len(text) if end is None else end
+    for span in final:
+        if span.start < stop and span.end > start:
+            return Finding(span.kind, span.key, text.count("\n", 0, span.start) + 1)
+    return None
 
 
 def mask_key_value(key: str, value: str, rules: Rules) -> str:

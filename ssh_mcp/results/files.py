@@ -43,7 +43,10 @@ class SftpStat(Warned):
 
 
 class Download(Warned):
-    """A file's bytes: ``content_text`` where they are UTF-8 text, else base64. ``next_offset``: where a part ends."""
+    """A file's bytes: ``content_text`` where they are UTF-8 text, else base64.
+
+    ``next_offset``: where the next part starts, while the file goes on. ``truncated``: the limit on one read ended it.
+    """
 
     host: Ours
     path: Ours
@@ -65,6 +68,7 @@ class RedactedRead(Warned):
     format_detected: Ours
     redactions: list[dict[str, Ours | int | None]] = Field(default_factory=list)
     truncated: bool = False
+    next_offset: int | None = None
 
 
 class FileHash(Warned):

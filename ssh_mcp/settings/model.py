@@ -97,6 +97,7 @@ class Settings:
     )
     ssh_stdout_cap_bytes: int = _s(v.whole(1, 1 << 30), _MIB)
     ssh_stderr_cap_bytes: int = _s(v.whole(1, 1 << 30), _MIB)
+    ssh_read_max_bytes: int = _s(v.whole(1, 1 << 30), 64 << 10)
     ssh_edit_max_file_bytes: int = _s(v.whole(1, 1 << 30), 10 * _MIB)
     ssh_upload_max_file_bytes: int = _s(v.whole(1, 1 << 34), 256 * _MIB)
     ssh_find_max_depth: int = _s(v.whole(1, 1000), 10)

@@ -46,8 +46,8 @@ async def ssh_sftp_download(
     offset: Offset = None,
     max_bytes: MaxBytes = None,
 ) -> Download:
-    """Read a file byte for byte: content_text if UTF-8, else content_base64. Over the cap it comes truncated and empty:
-    ask for a part, which costs only that much. Secrets: ssh_read_redacted.
+    """Read a file byte for byte: content_text if UTF-8, else content_base64. At most 64 KiB at once; go on with
+    next_offset. Files with secrets: ssh_read_redacted.
     """
     selection = parse_selection(first_lines, last_lines, offset, max_bytes)
     if local_path is None:

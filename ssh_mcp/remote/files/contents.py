@@ -14,7 +14,8 @@ from ssh_mcp.policy.paths import Purpose, redact_listed
 from ssh_mcp.remote.files import text_edits
 from ssh_mcp.remote.files.arguments import DEFAULT_MODE
 from ssh_mcp.remote.files.local_files import local_source
-from ssh_mcp.remote.files.reading import Located, as_text, located, opened, opened_at
+from ssh_mcp.remote.files.reading import Located, located, opened, opened_at
+from ssh_mcp.remote.files.shown import as_text
 from ssh_mcp.remote.files.sources import BytesSource, LocalFileSource, SameHostSource, Source
 from ssh_mcp.remote.files.writer import Job, Writer, lock_for
 from ssh_mcp.remote.progress import reporting

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -14,9 +13,10 @@ from ssh_mcp.errors import FileConflict, InvalidArgument, TooLarge
 from ssh_mcp.guard.aside import aside
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import Purpose
-from ssh_mcp.remote.files.arguments import Selection
 from ssh_mcp.remote.files.local_files import check_size, local_failure, local_target
 from ssh_mcp.remote.files.paths import Places, in_place
+from ssh_mcp.remote.files.pieces import CONTEXT, WHOLE, Piece, Window, cut_piece
+from ssh_mcp.remote.files.shown import as_download, as_redacted
 from ssh_mcp.remote.progress import reporting
 from ssh_mcp.remote.together import together
 from ssh_mcp.results.files import Download, RedactedRead
@@ -25,10 +25,13 @@ from transports.errors import MasterLost, TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.redaction.model import Format
+    from ssh_mcp.remote.files.arguments import Selection
     from ssh_mcp.remote.host import RemoteHost
 
 _FIRST_STEP: Final = 32 * 1024
 """Bytes of the first step when looking for lines; each further step doubles."""
+_UNTOLD_MAX: Final = 4 << 20
+"""Bytes of a file whose size the host does not tell, read for its last lines."""
 _CLOSE_WITHIN: Final = 5.0
 """Seconds given to closing a handle that is no longer needed."""
 
@@ -52,17 +55,16 @@ class OpenFile:
 
     @property
     def size(self) -> int:
-        """0 where the server does not tell, such as in /proc."""
+        """What the host says: 0 in /proc, a page in /sys, whatever the length of the content."""
         return self.attributes.size or 0
 
+    async def check_length(self, read: int) -> None:
+        """Raise FileConflict where a whole read brought ``read`` bytes because the file changed meanwhile.
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some of a file's bytes. ``cut``: the cap ended it, not the file or the selection."""
-
-    data: bytes
-    offset: int
-    cut: bool
+        A file that still has the same size was read to its end: in /sys and /proc it is never the content's length.
+        """
+        if self.size and read != self.size and (await self.handle.stat()).size != self.size:
+            raise FileConflict(f"{shown(self.path)} changed its size while it was read.", "Try again.")
 
 
 async def located(places: Places, path: str, purpose: Purpose) -> Located:
@@ -115,128 +117,59 @@ async def opened_at(places: Places, where: Located) -> AsyncIterator[OpenFile]:
                 await handle.close()
 
 
-async def read_piece(file: OpenFile, selection: Selection, cap: int) -> Piece:
-    """The selected part, at most ``cap`` bytes. A file that is too large is not read at all unless a part is asked."""
-    cap = min(cap, selection.max_bytes or cap)
+async def read_window(file: OpenFile, selection: Selection, cap: int, *, whole: int = 0) -> Window:
+    """The bytes that ``cut_piece`` needs for ``selection``, and little more: one read, or a few for lines.
+
+    A file of at most ``whole`` bytes is read whole. EOF counts, not ``st_size``: that is 0 in /proc and a page in /sys.
+    """
+    limit = min(cap, selection.max_bytes or cap)
+    if 0 < file.size <= whole or (not file.size and selection.last_lines is not None):
+        wanted = file.size or _UNTOLD_MAX
+        data = await file.handle.read(0, wanted)
+        return Window(data, 0, not file.size or len(data) < wanted or wanted == file.size, file.size)
     if selection.first_lines is not None:
-        return await _first_lines(file, selection.first_lines, cap)
+        return await _first_lines(file, selection.first_lines, limit)
     if selection.last_lines is not None:
-        return await _last_lines(file, selection.last_lines, cap)
-    if selection.whole and file.size > cap:
-        return Piece(b"", 0, cut=True)
+        return await _last_lines(file, selection.last_lines, limit)
     offset = selection.offset or 0
-    data = await file.handle.read(offset, cap if not file.size else max(min(cap, file.size - offset), 0))
-    if not file.size and selection.whole and len(data) == cap:
-        return Piece(b"", 0, cut=True)  # such as in /proc, where no file tells its size
-    cut = offset + len(data) < file.size and selection.max_bytes is None
-    return Piece(data, offset, cut)
+    start = max(offset - CONTEXT, 0)
+    wanted = offset - start + limit + CONTEXT
+    if file.size:
+        wanted = max(min(wanted, file.size - start), 0)
+    data = await file.handle.read(start, wanted)
+    return Window(data, start, len(data) < wanted or start + len(data) == file.size, file.size)
 
 
-async def _first_lines(file: OpenFile, lines: int, cap: int) -> Piece:
+async def _first_lines(file: OpenFile, lines: int, limit: int) -> Window:
     got = bytearray()
     step = _FIRST_STEP
     found = 0
-    while len(got) < cap:
-        data = await file.handle.read(len(got), min(step, cap - len(got)))
-        if not data:
-            return Piece(bytes(got), 0, cut=False)
-        scanned = len(got)
+    while len(got) < limit + CONTEXT and found < lines:
+        data = await file.handle.read(len(got), step)
         got += data
-        while found < lines and (newline := got.find(b"\n", scanned)) >= 0:
-            found += 1
-            scanned = newline + 1
-        if found == lines:
-            return Piece(bytes(got[:scanned]), 0, cut=False)
+        if len(data) < step:
+            return Window(bytes(got), 0, at_end=True, size=file.size)
+        found += data.count(b"\n")
         step *= 2
-    return Piece(bytes(got), 0, cut=True)
+    return Window(bytes(got), 0, len(got) == file.size, file.size)
 
 
-async def _last_lines(file: OpenFile, lines: int, cap: int) -> Piece:
-    """From the end backwards; a final newline ends the last line and begins none."""
+async def _last_lines(file: OpenFile, lines: int, limit: int) -> Window:
+    """From the end backwards, in steps that double."""
     got = b""
     start = file.size
     step = _FIRST_STEP
-    if not start:
-        got = await file.handle.read(0, cap)
-    while start and len(got) < cap:
-        length = min(step, start, cap - len(got))
+    while start and len(got) < limit + CONTEXT:
+        length = min(step, start)
+        data = await file.handle.read(start - length, length)
+        if len(data) < length and not got:  # shorter than st_size says: its end is wherever EOF comes
+            return Window(await file.handle.read(0, min(start, _UNTOLD_MAX)), 0, at_end=True, size=file.size)
         start -= length
-        got = await file.handle.read(start, length) + got
-        if got.removesuffix(b"\n").count(b"\n") >= lines:
+        got = data + got
+        if got[CONTEXT if start else 0 :].removesuffix(b"\n").count(b"\n") >= lines:
             break
         step *= 2
-    end = len(got) - (1 if got.endswith(b"\n") else 0)
-    position = end
-    for _ in range(lines):
-        position = got.rfind(b"\n", 0, position)
-        if position < 0:
-            break
-    return Piece(got[position + 1 :], start + position + 1, cut=position < 0 and start > 0)
-
-
-def as_text(data: bytes, *, partial: bool) -> tuple[str, int] | None:
-    """The text and how many bytes it takes, or None for what is no text.
-
-    The last character of a part may be cut: up to three bytes are then left for the next part.
-    """
-    for tail in range(4 if partial else 1):
-        with suppress(UnicodeDecodeError):
-            text = data[: len(data) - tail].decode("utf-8")
-            return None if "\0" in text else (text, len(data) - tail)
-        if tail == len(data):
-            break
-    return None
-
-
-def as_download(host: RemoteHost, path: str, size: int, piece: Piece, selection: Selection) -> Download:
-    """The answer of a raw reader: text where it is UTF-8, else base64; of a file over the cap only its size."""
-    result = Download(host=host.name, path=path, size=size, truncated=piece.cut)
-    if piece.cut and not piece.data:
-        host.call.warn(
-            f"The file has {size} bytes, and {host.settings.ssh_stdout_cap_bytes} are shown at once: "
-            "ask for first_lines, last_lines, or offset and max_bytes, or use local_path."
-        )
-        return result
-    text = as_text(piece.data, partial=piece.offset + len(piece.data) < size)
-    if text is None:
-        result.content_base64 = base64.b64encode(piece.data).decode("ascii")
-    else:
-        result.content_text = text[0]
-    end = piece.offset + (text[1] if text else len(piece.data))
-    result.next_offset = end if end < size and selection.offset is not None else None
-    return result
-
-
-def as_redacted(host: RemoteHost, path: str, size: int, piece: Piece, wanted: Format | None) -> RedactedRead:
-    """The answer of a redacting reader: text with markers for its secrets.
-
-    Sanitised first, as all output is: a NUL or an escape sequence within a key's name would hide it from redaction.
-    """
-    from ssh_mcp.guard.guard import decode
-    from ssh_mcp.guard.sanitise import strip_controls
-    from ssh_mcp.redaction.engine import redact_file, rules_from
-
-    text, remarks = decode(piece.data, truncated=piece.offset + len(piece.data) < size)
-    for remark in remarks:
-        host.call.warn(remark)
-    if piece.cut and not piece.data:
-        host.call.warn(
-            f"The file has {size} bytes, and {host.settings.ssh_edit_max_file_bytes} are masked at once: "
-            "ask for first_lines, last_lines, or offset and max_bytes."
-        )
-    visible = strip_controls(text)
-    if visible != text:
-        host.call.warn("Escape sequences, NULs or backspaces in the file were removed from the text.")
-    redacted = redact_file(visible, rules_from(host.policy.redaction), path=path, format=wanted)
-    return RedactedRead(
-        host=host.name,
-        path=path,
-        size_original=size,
-        content=redacted.text,
-        format_detected=redacted.format.value,
-        redactions=[{"key": r.key, "line": r.line, "kind": r.kind, "hash": r.hash} for r in redacted.redactions],
-        truncated=piece.cut,
-    )
+    return Window(got, start, at_end=True, size=file.size)
 
 
 class Reading:
@@ -247,10 +180,9 @@ class Reading:
         self._places = places
 
     async def download(self, path: str, selection: Selection) -> Download:
-        """A file's bytes, byte for byte: text where it is UTF-8, else base64; over the cap nothing but its size."""
-        cap = self._host.settings.ssh_stdout_cap_bytes
-        canonical, size, piece = await self._again(path, Purpose.READ_RAW, selection, cap)
-        return as_download(self._host, canonical, size, piece, selection)
+        """A file's bytes, byte for byte: text where it is UTF-8, else base64; at most SSH_READ_MAX_BYTES."""
+        canonical, piece = await self._again(path, Purpose.READ_RAW, selection)
+        return await aside(len(piece.data), as_download, self._host, canonical, piece)
 
     async def download_to(self, path: str, local_path: str) -> Download:
         """Stream a whole file into a local one, which appears when it is complete."""
@@ -265,16 +197,14 @@ class Reading:
                     except OSError as error:
                         raise local_failure(local_path, error) from None
                 check_size(size, target)
-                if size < file.size:
-                    raise FileConflict(f"{shown(file.path)} became shorter while it was read.", "Try again.")
+                await file.check_length(size)
             target.commit()
         return Download(host=self._host.name, path=file.path, size=size, local_path_written=str(target.path))
 
     async def redacted(self, path: str, selection: Selection, wanted: Format | None) -> RedactedRead:
         """A file's text with markers for its secrets."""
-        cap = self._host.settings.ssh_edit_max_file_bytes
-        canonical, size, piece = await self._again(path, Purpose.READ_REDACTED, selection, cap)
-        return await aside(len(piece.data), as_redacted, self._host, canonical, size, piece, wanted)
+        canonical, piece = await self._again(path, Purpose.READ_REDACTED, selection, whole=WHOLE)
+        return await aside(len(piece.data), as_redacted, self._host, canonical, piece, wanted)
 
     async def for_edit(self, where: Located) -> tuple[bytes, FileAttributes]:
         """A whole file that is to be changed: its bytes, and how it stands. Raises TooLarge. Two round trips."""
@@ -301,16 +231,18 @@ class Reading:
             data = await file.handle.read(0, cap)
         return data, stands
 
-    async def _again(self, path: str, purpose: Purpose, selection: Selection, cap: int) -> tuple[str, int, Piece]:
-        """Reading changes nothing: once more after a lost link."""
+    async def _again(self, path: str, purpose: Purpose, selection: Selection, *, whole: int = 0) -> tuple[str, Piece]:
+        """Reading changes nothing: once more after a lost connection."""
         try:
-            return await self._read(path, purpose, selection, cap)
+            return await self._read(path, purpose, selection, whole)
         except MasterLost:
-            return await self._read(path, purpose, selection, cap)
+            return await self._read(path, purpose, selection, whole)
 
-    async def _read(self, path: str, purpose: Purpose, selection: Selection, cap: int) -> tuple[str, int, Piece]:
+    async def _read(self, path: str, purpose: Purpose, selection: Selection, whole: int) -> tuple[str, Piece]:
+        cap = self._host.settings.ssh_read_max_bytes
         async with opened(self._places, path, purpose, verify=False) as file:
-            _, piece = await together(
-                self._places.opened(file.files, file.handle, file.path), read_piece(file, selection, cap)
+            _, window = await together(
+                self._places.opened(file.files, file.handle, file.path),
+                read_window(file, selection, cap, whole=whole),
             )
-            return file.path, file.size or len(piece.data), piece
+        return file.path, cut_piece(window, selection, cap)

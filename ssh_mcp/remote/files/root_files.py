@@ -16,7 +16,7 @@ from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import split_parent
 from ssh_mcp.remote.files.arguments import Selection
 from ssh_mcp.remote.files.paths import changed
-from ssh_mcp.remote.files.reading import Piece
+from ssh_mcp.remote.files.pieces import CONTEXT, WHOLE, Piece, Window, cut_piece
 from ssh_mcp.remote.files.shell_paths import CANONICAL, ShellPath, read_answer
 from ssh_mcp.remote.files.writer import PREFIX, temporary_name
 from ssh_mcp.tokens import arg, command, lit
@@ -31,6 +31,9 @@ _NOT_FOUND, _NO_FILE, _CHANGED, _IS_DIRECTORY, _NOT_DIRECTORY, _FAILED, _CONFLIC
 
 _LIST_CAP = 64 << 20
 """Bytes of a directory's listing."""
+
+_LINES_AROUND = 100
+"""Lines read beside those asked for: a secret is found in the light of its neighbours."""
 
 # What stands at a path: size, mode, owner, and marks by which a change is noticed.
 _STATE = """
@@ -48,10 +51,9 @@ q=$(readlink /proc/$$/fd/3 2>/dev/null) || q=$(readlink -f -- "$1")
 s=$(state "$1") || exit {_FAILED}
 printf '%s\\n' "$s"
 case $2 in
-  whole) [ "${{s%% *}}" -gt "$3" ] || head -c $(($3 + 1)) <&3 ;;
-  range) tail -c "+$4" <&3 | head -c $(($3 + 1)) ;;
-  first) head -n "$4" <&3 | head -c $(($3 + 1)) ;;
-  last) tail -n "$4" <&3 | tail -c $(($3 + 1)) ;;
+  range) tail -c "+$4" <&3 | head -c "$3" ;;
+  first) head -n "$4" <&3 | head -c "$3" ;;
+  last) tail -n "$4" <&3 | tail -c "$3" ;;
 esac
 """
 
@@ -123,7 +125,6 @@ _TYPES = {"f": 0o100000, "d": 0o040000, "l": 0o120000}
 class RootRead:
     """Some of a file. ``state`` says how the file stood, for a write that must not overwrite another's."""
 
-    size: int
     piece: Piece
     state: str
 
@@ -142,22 +143,26 @@ class RootFiles:
         done = await self._run(CANONICAL, *paths)
         return read_answer(done, paths, self._sudo.host_name)
 
-    async def read(self, path: str, selection: Selection, cap: int) -> RootRead:
-        """The selected bytes, at most ``cap``. Raises PathChanged."""
-        cap = min(cap, selection.max_bytes or cap)
-        what, number = "range", (selection.offset or 0) + 1
+    async def read(self, path: str, selection: Selection, cap: int, *, whole: bool = False) -> RootRead:
+        """The selected bytes, at most ``cap``, with some around them. Raises PathChanged.
+
+        ``whole``: a small file comes whole, so that a part can be masked in the light of all of it.
+        """
+        limit = min(cap, selection.max_bytes or cap)
+        start = max((selection.offset or 0) - CONTEXT, 0)
+        what, number, most = "range", start + 1, (selection.offset or 0) - start + limit + CONTEXT
+        if whole and not start:
+            most = max(most, WHOLE)
         if selection.first_lines is not None:
-            what, number = "first", selection.first_lines
+            what, number = "first", selection.first_lines + _LINES_AROUND
         elif selection.last_lines is not None:
-            what, number = "last", selection.last_lines
-        elif selection.whole:
-            what = "whole"
-        done = await self._run(_READ, path, what, str(cap), str(number), cap=cap + 256)
+            what, number = "last", selection.last_lines + _LINES_AROUND
+        done = await self._run(_READ, path, what, str(most), str(number), cap=most + 256)
         self._check(done, path)
         head, _, data = done.stdout.partition(b"\n")
         state = head.decode("ascii", "replace")
-        size = int(state.split()[0])
-        return RootRead(size or len(data), _piece(data, size, selection, cap), state)
+        window = _window(data, int(state.split()[0]), what, start=start, most=most, lines=number)
+        return RootRead(cut_piece(window, selection, cap), state)
 
     async def write(
         self,
@@ -242,13 +247,9 @@ class RootFiles:
         raise FileError(kind, path, what, remedy)
 
 
-def _piece(data: bytes, size: int, selection: Selection, cap: int) -> Piece:
-    """What was asked for out of what came: the scripts give one byte more than the cap where there is more."""
-    more = len(data) > cap
-    if selection.whole:
-        return Piece(b"", 0, cut=True) if more or size > cap else Piece(data, 0, cut=False)
-    if selection.last_lines is not None:
-        kept = data[-cap:] if more else data
-        return Piece(kept, max(size - len(kept), 0), cut=more)
-    cut = more and (selection.first_lines is not None or selection.max_bytes is None)
-    return Piece(data[:cap], selection.offset or 0, cut=cut)
+def _window(data: bytes, size: int, what: str, *, start: int, most: int, lines: int) -> Window:
+    """What a read brought. Less than was asked for means that the file ends there, whatever ``st_size`` says."""
+    short = len(data) < most and (what == "range" or data.count(b"\n") < lines)
+    if what == "last":
+        return Window(data, 0 if short else max(size - len(data), 0), at_end=True, size=size)
+    return Window(data, start, short, size)

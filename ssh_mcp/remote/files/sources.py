@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 import anyio
 
 from ssh_mcp.errors import FileConflict
-from ssh_mcp.inventory.values import shown
 from ssh_mcp.remote.files.local_files import local_failure
 
 if TYPE_CHECKING:
@@ -115,6 +114,5 @@ class OtherHostSource(_Streamed):
 
     async def pour(self, target: FileHandle) -> int:
         size = await self.file.handle.relay(target, progress=self.progress, on_block=self.digest.update)
-        if self.file.size and size != self.file.size:
-            raise FileConflict(f"{shown(self.file.path)} changed its size while it was read.", "Try again.")
+        await self.file.check_length(size)
         return size

@@ -20,7 +20,7 @@ from ssh_mcp.remote.files.arguments import DEFAULT_MODE, Content, Selection
 from ssh_mcp.remote.files.contents import may_show
 from ssh_mcp.remote.files.listing import MAX_PAGE, kind_of, mode_of, readable, time_of, unrestricted
 from ssh_mcp.remote.files.local_files import local_failure, local_source
-from ssh_mcp.remote.files.reading import as_download, as_redacted
+from ssh_mcp.remote.files.shown import as_download, as_redacted
 from ssh_mcp.remote.files.writer import lock_for
 from ssh_mcp.remote.progress import reporting
 from ssh_mcp.results.files import ContentResult, FileResult, SftpEntry, SftpListing
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 1 << 18
 """Bytes read from a local file at once."""
+_READER: Final = "ssh_sudo_read_redacted"
 
 
 class SudoFiles:
@@ -51,14 +52,15 @@ class SudoFiles:
     async def read(self, path: str, selection: Selection) -> Download:
         """A file's bytes, byte for byte."""
         canonical = await self._judged(path, Purpose.READ_RAW)
-        found = await self._root.read(canonical, selection, self._host.settings.ssh_stdout_cap_bytes)
-        return as_download(self._host, canonical, found.size, found.piece, selection)
+        found = await self._root.read(canonical, selection, self._host.settings.ssh_read_max_bytes)
+        size = len(found.piece.data)
+        return await aside(size, as_download, self._host, canonical, found.piece, _READER)
 
     async def redacted(self, path: str, selection: Selection, wanted: Format | None) -> RedactedRead:
         """A file's text with markers for its secrets."""
         canonical = await self._judged(path, Purpose.READ_REDACTED)
-        found = await self._root.read(canonical, selection, self._host.settings.ssh_edit_max_file_bytes)
-        return await aside(len(found.piece.data), as_redacted, self._host, canonical, found.size, found.piece, wanted)
+        found = await self._root.read(canonical, selection, self._host.settings.ssh_read_max_bytes, whole=True)
+        return await aside(len(found.piece.data), as_redacted, self._host, canonical, found.piece, wanted)
 
     async def write(
         self, path: str, content: Content, mode: int | None, user: str | None, group: str | None
@@ -80,7 +82,7 @@ class SudoFiles:
         cap = self._host.settings.ssh_edit_max_file_bytes
         async with lock_for(self._host, canonical):
             found = await self._root.read(canonical, Selection(), cap)
-            if found.piece.cut:
+            if found.piece.more:
                 raise TooLarge(
                     f"{shown(canonical)} has more than {cap} bytes.", "The operator can raise SSH_EDIT_MAX_FILE_BYTES."
                 )
@@ -138,7 +140,7 @@ class SudoFiles:
         found = await self._root.canonical([wanted, *policy.restricted])
         resolved = {given: place.path for given, place in zip(policy.restricted, found[1:], strict=True)}
         self._policy = with_resolved_restrictions(policy, resolved)
-        verdict = decide(found[0].path, self._policy, purpose=purpose)
+        verdict = decide(found[0].path, self._policy, purpose=purpose, reader=_READER)
         call = self._host.call
         call.note_path(verdict.path)
         if verdict.redact_bypass:

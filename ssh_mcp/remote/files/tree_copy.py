@@ -69,8 +69,7 @@ async def _copy(places: Places, files: Files, one: Found, place: str) -> int:
         handle = await files.open(place, "x", 0o600)
         try:
             size = await SameHostSource(file, lambda _done, _total: None).pour(handle)
-            if size != file.size:
-                raise FileConflict(f"{shown(one.path)} changed its size while it was read.", "Try again.")
+            await file.check_length(size)
         finally:
             await handle.close()
         await _dress(files, place, file.attributes)

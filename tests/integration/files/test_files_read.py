@@ -151,18 +151,77 @@ async def test_a_file_comes_as_text_or_base64_byte_for_byte(
         assert version["content_text"].startswith("Linux")
 
 
-async def test_a_file_over_the_cap_comes_without_content_and_says_how_to_get_at_it(
+async def test_a_large_file_comes_in_parts_that_say_where_the_next_one_starts(
     mcp_server: McpServerFactory, sshd: Sshd, place: Path
 ) -> None:
-    (place / "big").write_bytes(b"x" * 5000)
-    async with mcp_server({"web": sshd}, ssh_stdout_cap_bytes=4096) as server:
-        got = await server.call("ssh_sftp_download", host="web", path=f"{place}/big")
-        assert (got["size"], got["truncated"], got["content_text"], got["content_base64"]) == (5000, True, None, "")
-        assert any("last_lines" in w for w in got["output_warnings"])
-        part = await server.call("ssh_sftp_download", host="web", path=f"{place}/big", offset=4000)
-        assert (part["content_text"], part["truncated"], part["next_offset"]) == ("x" * 1000, False, None)
-        part = await server.call("ssh_sftp_download", host="web", path=f"{place}/big", offset=0)
-        assert (len(part["content_text"]), part["truncated"], part["next_offset"]) == (4096, True, 4096)
+    (place / "big").write_bytes(b"x" * 150_000)
+    async with mcp_server({"web": sshd}) as server:
+        for tool, text in (("ssh_sftp_download", "content_text"), ("ssh_read_redacted", "content")):
+            sizes, offset, warned = [], 0, 0
+            while offset is not None:
+                part = await server.call(
+                    tool, host="web", path=f"{place}/big", **({"offset": offset} if offset else {})
+                )
+                assert part.get("size", part.get("size_original")) == 150_000
+                sizes.append((len(part[text]), part["truncated"]))
+                offset = part["next_offset"]
+                warned += any("Continue with offset" in w for w in part["output_warnings"])
+            assert (sizes, warned) == ([(65536, True), (65536, True), (18928, False)], 2), tool
+            less = await server.call(tool, host="web", path=f"{place}/big", offset=10, max_bytes=7)
+            assert (less[text], less["truncated"], less["next_offset"]) == ("xxxxxxx", False, 17)
+
+
+async def test_the_end_of_file_counts_where_st_size_does_not(
+    mcp_server: McpServerFactory, sshd: Sshd, tmp_path: Path
+) -> None:
+    path = "/sys/kernel/mm/transparent_hugepage/enabled"
+    need(os.path.exists(path), "no /sys here")
+    content = Path(path).read_text()
+    async with mcp_server({"web": sshd}, ssh_local_transfer_roots=str(tmp_path)) as server:
+        for more in ({}, {"last_lines": 1}, {"first_lines": 3}, {"offset": 0}):
+            got = await server.call("ssh_sftp_download", host="web", path=path, **more)
+            assert (got["content_text"], got["truncated"], got["next_offset"], got["size"]) == (
+                content, False, None, len(content)
+            ), more  # fmt: skip
+        await server.call("ssh_sftp_download", host="web", path=path, local_path=f"{tmp_path}/copy")
+        assert (tmp_path / "copy").read_text() == content
+        last = await server.call("ssh_sftp_download", host="web", path="/proc/cpuinfo", last_lines=2)
+        assert last["content_text"].count("\n") == 2
+
+
+async def test_a_raw_read_of_a_secret_follows_the_bypass_policy(
+    mcp_server: McpServerFactory, sshd: Sshd, place: Path
+) -> None:
+    lines = [f"option_{n} = {n}" for n in range(200)]
+    lines[150] = "db_password = canary-h0rse-battery"
+    (place / "app.conf").write_text("\n".join(lines) + "\n")
+    at = (place / "app.conf").read_text().index("canary")
+    parts = ({}, {"last_lines": 60}, {"offset": at, "max_bytes": 4}, {"offset": at + 10, "max_bytes": 3})
+    async with mcp_server({"web": sshd}) as server:
+        for more in parts:
+            text = await server.refused("ssh_sftp_download", host="web", path=f"{place}/app.conf", **more)
+            assert text.startswith("RedactBypassBlocked: "), text
+            assert "ssh_read_redacted" in text
+            assert "canary" not in text
+            masked = await server.call("ssh_read_redacted", host="web", path=f"{place}/app.conf", **more)
+            assert "<sha:" in masked["content"]
+            assert not any(word in masked["content"] for word in ("canary", "cana", "h0r"))
+        fine = await server.call("ssh_sftp_download", host="web", path=f"{place}/app.conf", last_lines=40)
+        assert fine["content_text"].startswith("option_160 = 160\n")
+        (place / "bytes").write_bytes(b"\0\1\2" + (place / "app.conf").read_bytes())
+        assert "RedactBypass" in await server.refused("ssh_sftp_download", host="web", path=f"{place}/bytes")
+        edit = {"old_string": "option_1 = 1\n", "new_string": "option_1 = 2\n"}
+        done = await server.call("ssh_edit", host="web", path=f"{place}/app.conf", **edit)
+        assert done["success"]
+        assert "canary" not in str(done)
+    async with mcp_server({"web": sshd}, ssh_redact_bypass_policy="warn") as server:
+        got = await server.call("ssh_sftp_download", host="web", path=f"{place}/app.conf")
+        assert "canary" in got["content_text"]
+        assert any("ssh_read_redacted" in w for w in got["output_warnings"])
+    async with mcp_server({"web": sshd}, ssh_redact_bypass_policy="audit_only") as server:
+        got = await server.call("ssh_sftp_download", host="web", path=f"{place}/app.conf")
+        assert "canary" in got["content_text"]
+        assert (got["output_warnings"], server.audit()[-1]["redact_bypass"]) == ([], True)
 
 
 async def test_the_end_of_a_large_log_costs_only_that_much(
@@ -190,7 +249,7 @@ async def test_lines_are_those_of_head_and_tail(
     lines = [f"{n} {'y' * (n % 90)}" for n in range(3000)]
     (place / "f").write_text("\n".join(lines) + ending)
     whole = (place / "f").read_text().splitlines(keepends=True)
-    async with mcp_server({"web": sshd}) as server:
+    async with mcp_server({"web": sshd}, ssh_read_max_bytes=1 << 20) as server:
         for count in (1, 2, 700, 2999, 3000, 5000):
             first = await server.call("ssh_sftp_download", host="web", path=f"{place}/f", first_lines=count)
             last = await server.call("ssh_sftp_download", host="web", path=f"{place}/f", last_lines=count)
@@ -337,16 +396,6 @@ async def test_the_redacted_reader_sanitises_before_it_masks(
             assert any("were removed from the text" in w for w in masked["output_warnings"])
         plain = await server.call("ssh_read_redacted", host="web", path=f"{place}/plain.conf")
         assert (plain["content"], plain["output_warnings"]) == ("\tport = 80\r\n\f# ä\n", [])
-
-
-async def test_the_redacted_reader_says_how_to_get_at_a_file_over_its_cap(
-    mcp_server: McpServerFactory, sshd: Sshd, place: Path
-) -> None:
-    (place / "big.log").write_text("line\n" * 100)
-    async with mcp_server({"web": sshd}, ssh_edit_max_file_bytes=100) as server:
-        masked = await server.call("ssh_read_redacted", host="web", path=f"{place}/big.log")
-        assert (masked["content"], masked["truncated"], masked["size_original"]) == ("", True, 500)
-        assert "last_lines" in masked["output_warnings"][0]
 
 
 FLIPPER = """

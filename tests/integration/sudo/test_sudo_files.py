@@ -88,14 +88,15 @@ async def test_read_gives_text_or_bytes_and_parts_of_them(
         assert (await read("text", max_bytes=6))["content_text"] == "line 0"
 
 
-async def test_a_file_over_the_cap_comes_empty_and_its_parts_do_not(
-    mcp_server: McpServerFactory, host: Host, place: Path
-) -> None:
+async def test_a_large_file_comes_in_parts(mcp_server: McpServerFactory, host: Host, place: Path) -> None:
     (place / "large").write_text("".join(f"{i}\n" for i in range(100_000)))
-    async with mcp_server({"web": host}, ssh_stdout_cap_bytes=1000) as server:
+    async with mcp_server({"web": host}, ssh_read_max_bytes=1000) as server:
         path = str(place / "large")
+        text = (place / "large").read_text()
         done = await server.call("ssh_sudo_read", host="web", path=path)
-        assert (done["truncated"], done["content_text"], done["content_base64"]) == (True, None, "")
+        assert (done["truncated"], done["content_text"], done["next_offset"]) == (True, text[:1000], 1000)
+        done = await server.call("ssh_sudo_read", host="web", path=path, offset=1000)
+        assert (done["truncated"], done["content_text"], done["next_offset"]) == (True, text[1000:2000], 2000)
         assert done["size"] == (place / "large").stat().st_size
         done = await server.call("ssh_sudo_read", host="web", path=path, last_lines=2)
         assert (done["content_text"], done["truncated"]) == ("99998\n99999\n", False)
@@ -127,6 +128,13 @@ async def test_read_redacted_masks_and_reads_what_is_listed(
     async with mcp_server({"web": host}) as server:
         text = await server.refused("ssh_sudo_read", host="web", path=f"{place}/.env")
         assert text.startswith("RedactBypassBlocked: ")
+        assert "ssh_sudo_read_redacted" in text
+        (place / "app").write_text(f"host = db\npassword = {SECRET}\n")
+        text = await server.refused("ssh_sudo_read", host="web", path=f"{place}/app", offset=22)
+        assert text.startswith("RedactBypassBlocked: ")
+        assert "ssh_sudo_read_redacted" in text
+        part = await server.call("ssh_sudo_read_redacted", host="web", path=f"{place}/app", offset=22, max_bytes=6)
+        assert part["content"].startswith("<sha:")
         done = await server.call("ssh_sudo_read_redacted", host="web", path=f"{place}/.env")
         assert done["content"].startswith("# app\nPORT=80\nDB_PASSWORD=<sha:")
         assert done["format_detected"] == "env"
