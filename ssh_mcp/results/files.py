@@ -102,10 +102,11 @@ class FileResult(Warned):
 
 
 class ContentResult(FileResult):
-    """A change of content: ``diff`` is a bounded unified diff of text."""
+    """A change of content: ``diff`` is a bounded unified diff of text, ``sha256`` that of what was written."""
 
     dry_run: bool = False
     diff: str | None = None
+    sha256: Ours | None = None
 
 
 class DeployResult(ContentResult):

@@ -16,9 +16,10 @@ from ssh_mcp.remote.files.arguments import DEFAULT_MODE
 from ssh_mcp.remote.files.local_files import local_source
 from ssh_mcp.remote.files.reading import Located, located, opened, opened_at
 from ssh_mcp.remote.files.shown import as_text
-from ssh_mcp.remote.files.sources import BytesSource, LocalFileSource, SameHostSource, Source
+from ssh_mcp.remote.files.sources import BytesSource, LocalFileSource, SameHostSource
 from ssh_mcp.remote.files.writer import Job, Writer, lock_for
 from ssh_mcp.remote.progress import reporting
+from ssh_mcp.remote.together import together
 from ssh_mcp.results.files import ContentResult, DeployResult
 from transports.api import FileAttributes, Files
 from transports.errors import FileError, FileErrorKind, TransportError
@@ -49,7 +50,8 @@ class Contents:
         async with lock_for(self._host, target), self._source(content, target) as (source, size):
             old, result.diff = await self._compare(target, content)
             if not dry_run:
-                written = await Writer(self._host, await self._places.files()).write(Job(target, source, mode))
+                writer = Writer(self._host, await self._places.files())
+                written, result.sha256 = await together(writer.write(Job(target, source, mode)), source.sha256())
                 result.bytes_written = written.size
         result.message = _said(old is not None, size, mode, dry_run=dry_run)
         return result
@@ -74,7 +76,8 @@ class Contents:
                         result.backup_path = await self._keep(files, target, kept)
 
                 try:
-                    written = await Writer(self._host, files).write(Job(target, source, mode, before=keep))
+                    writing = Writer(self._host, files).write(Job(target, source, mode, before=keep))
+                    written, result.sha256 = await together(writing, source.sha256())
                 except BaseException:
                     await self._drop_backup(files, result.backup_path)
                     raise
@@ -96,13 +99,15 @@ class Contents:
             result = ContentResult(host=self._host.name, path=target, dry_run=dry_run, diff=diff)
             if not dry_run:
                 files = await self._places.files()
-                job = Job(target, BytesSource(changed.encode("utf-8")), unchanged=before)
+                source = BytesSource(changed.encode("utf-8"))
+                job = Job(target, source, unchanged=before)
                 result.bytes_written = (await Writer(self._host, files).write(job)).size
+                result.sha256 = await source.sha256()
         result.message = "Would change the file." if dry_run else "Changed the file."
         return result
 
     @asynccontextmanager
-    async def _source(self, content: Content, target: str) -> AsyncIterator[tuple[Source, int]]:
+    async def _source(self, content: Content, target: str) -> AsyncIterator[tuple[BytesSource | LocalFileSource, int]]:
         if content.data is not None:
             yield BytesSource(content.data), len(content.data)
             return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 import anyio
 
 from ssh_mcp.errors import FileConflict
+from ssh_mcp.guard.aside import aside
 from ssh_mcp.remote.files.local_files import local_failure
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Source(Protocol):
         """Whether calling ``pour`` has sent everything: what is asked then is served behind the bytes."""
 
     def pour(self, target: FileHandle) -> Awaitable[int]:
-        """Write everything from offset 0 on; answers the number of bytes."""
+        """Write everything from offset 0 on; returns the number of bytes. Pouring again starts again."""
 
 
 class _Streamed:
@@ -59,6 +60,10 @@ class BytesSource:
         await writing
         return len(self.data)
 
+    async def sha256(self) -> str:
+        """Of all bytes, hexadecimal."""
+        return (await aside(len(self.data), hashlib.sha256, self.data)).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class LocalFileSource(_Streamed):
@@ -75,7 +80,11 @@ class LocalFileSource(_Streamed):
         self._whole(size)
         return size
 
-    async def lightest(self) -> Source:
+    async def sha256(self) -> str:
+        """Of the whole file, hexadecimal; computed in a worker thread."""
+        return await anyio.to_thread.run_sync(_digest_of, self.file.fd)
+
+    async def lightest(self) -> LocalFileSource | BytesSource:
         """Itself, or the bytes of a file that is small enough to be sent at once: a round trip less, and no threads."""
         if self.file.size > _AT_ONCE:
             return self
@@ -91,6 +100,14 @@ class LocalFileSource(_Streamed):
             raise FileConflict(f"{self.file.path} became shorter while it was read.", "Try again.")
 
 
+def _digest_of(fd: int) -> str:
+    digest, position = hashlib.sha256(), 0
+    while block := os.pread(fd, _AT_ONCE, position):
+        digest.update(block)
+        position += len(block)
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class SameHostSource(_Streamed):
     """A file of the same SFTP service: the server copies it by itself where it can."""
@@ -104,7 +121,7 @@ class SameHostSource(_Streamed):
         return await self.file.handle.relay(target, progress=self.progress)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OtherHostSource(_Streamed):
     """A file of another host; ``digest`` is the SHA-256 of what passed."""
 
@@ -113,6 +130,7 @@ class OtherHostSource(_Streamed):
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     async def pour(self, target: FileHandle) -> int:
+        self.digest = hashlib.sha256()
         size = await self.file.handle.relay(target, progress=self.progress, on_block=self.digest.update)
         await self.file.check_length(size)
         return size

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from ssh_mcp.errors import FileConflict, InvalidArgument
-from ssh_mcp.inventory.values import shown
-
-if TYPE_CHECKING:
-    from unidiff.patch import Hunk
+from ssh_mcp.remote.files import unified
 
 _CONTEXT: Final = 3
 _MAX_DIFF_CHARACTERS: Final = 20_000
@@ -38,14 +35,24 @@ def replace(text: str, old: str, new: str, occurrence: Literal["single", "all"],
         raise InvalidArgument("old_string and new_string are equal.", "There is nothing to change.")
     count = text.count(old)
     if count == 0:
-        crlf = "\r\n" in text and "\n" in old and "\r\n" not in old
-        hint = " Its lines end in CRLF." if crlf else ""
+        hint = _why(text, old)
         raise FileConflict(f"old_string is not in {path}.{hint}", "Read the file again and copy the text exactly.")
     if count > 1 and occurrence == "single":
         raise FileConflict(
             f"old_string is {count} times in {path}.", "Give more of the text around it, or occurrence all."
         )
     return text.replace(old, new)
+
+
+def _why(text: str, wanted: str) -> str:
+    """What no eye sees and yet keeps ``wanted`` from being found in ``text``; empty or a sentence behind a blank."""
+    if "\r\n" in text and "\n" in wanted and "\r\n" not in wanted:
+        return " Its lines end in CRLF."
+    if "\r\n" in wanted and "\r\n" not in text:
+        return " Its lines end in LF, not in CRLF."
+    if text.startswith("\ufeff") and not wanted.startswith("\ufeff") and wanted in text[1:]:
+        return " It starts with a byte order mark."
+    return ""
 
 
 def patch(text: str, unified_diff: str, path: str) -> str:
@@ -56,16 +63,17 @@ def patch(text: str, unified_diff: str, path: str) -> str:
     lines = _lines(text)
     out: list[str] = []
     position = 0
-    for number, hunk in enumerate(_hunks(unified_diff), start=1):
-        begin = hunk.source_start - (1 if hunk.source_length else 0)
+    for number, hunk in enumerate(unified.hunks(unified_diff), start=1):
+        begin = hunk.start - (1 if hunk.length else 0)
         if begin < position or begin > len(lines):
             raise _does_not_fit(number, path, begin)
         out += lines[position:begin]
         position = begin
-        for kind, value in _rows(hunk):
+        for kind, value in hunk.rows:
             if kind in " -":
                 if lines[position : position + 1] != [value]:
-                    raise _does_not_fit(number, path, position)
+                    found = "".join(lines[position : position + 1])
+                    raise _does_not_fit(number, path, position, _difference(found, value))
                 position += 1
             if kind in " +":
                 out.append(value)
@@ -84,42 +92,20 @@ def _lines(text: str) -> list[str]:
     return [f"{line}\n" for line in whole] + ([last] if last else [])
 
 
-def _hunks(unified_diff: str) -> list[Hunk]:
-    from unidiff.errors import UnidiffParseError
-    from unidiff.patch import PatchSet
-
-    try:
-        files = PatchSet(unified_diff if unified_diff.endswith("\n") else unified_diff + "\n")
-    except UnidiffParseError as error:
-        reason = shown(str(error).strip(), 160)
-        raise InvalidArgument(
-            f"unified_diff cannot be read: {reason}.",
-            "Give a unified diff of one file: --- and +++ headers, then hunks whose lengths are right.",
-        ) from None
-    if len(files) != 1 or not len(files[0]):
-        raise InvalidArgument(
-            f"unified_diff holds changes of {len(files)} files.", "Give a unified diff of one file, with its headers."
-        )
-    if files[0].is_added_file or files[0].is_removed_file:
-        raise InvalidArgument("unified_diff creates or removes a file.", "Use ssh_upload or ssh_delete.")
-    return list(files[0])
+def _difference(found: str, value: str) -> str:
+    """The difference of two lines that look alike."""
+    if found.rstrip("\r\n") == value.rstrip("\r\n"):
+        if found.endswith("\r\n") != value.endswith("\r\n"):
+            return f" Its lines end in {'CRLF' if found.endswith(chr(13) + chr(10)) else 'LF, not in CRLF'}."
+    elif found.removeprefix("\ufeff") == value:
+        return " It starts with a byte order mark."
+    return ""
 
 
-def _rows(hunk: Hunk) -> list[tuple[str, str]]:
-    """Kind and text of a hunk's lines; a line that the mark for a missing final newline follows has none."""
-    rows: list[tuple[str, str]] = []
-    for line in hunk:
-        if line.line_type == "\\":
-            if rows:
-                rows[-1] = rows[-1][0], rows[-1][1].removesuffix("\n")
-        else:
-            rows.append((line.line_type or " ", line.value))
-    return rows
-
-
-def _does_not_fit(number: int, path: str, position: int) -> FileConflict:
+def _does_not_fit(number: int, path: str, position: int, difference: str = "") -> FileConflict:
     return FileConflict(
-        f"Hunk {number} does not fit {path} at line {position + 1}.", "Read the file again and make a new diff."
+        f"Hunk {number} does not fit {path} at line {position + 1}.{difference}",
+        "Read the file again and make a new diff.",
     )
 
 

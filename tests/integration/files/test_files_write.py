@@ -63,6 +63,7 @@ async def test_upload_creates_and_replaces_and_says_what_changed(
         assert "+one" in would["diff"]
         done = await server.call("ssh_upload", host="web", path=path, content_text="one\n")
         assert (done["success"], done["bytes_written"], done["path"]) == (True, 4, path)
+        assert done["sha256"] == hashlib.sha256(b"one\n").hexdigest()
         assert done["message"].startswith("Created the file")
         assert (Path(path).read_text(), mode_of(Path(path))) == ("one\n", 0o644)
         done = await server.call(

@@ -139,6 +139,40 @@ def test_what_is_no_change_of_one_file_is_refused(diff: str) -> None:
         text_edits.patch("one\ntwo\nthree\n", diff, "/f")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "@@ -1,2 +1,2 @@\n one\n-two\n+zwei\n-three\n+drei\n",
+        "@@ -1,1 +1,2 @@\n one\n+x\n+y\n",
+        "@@ -1,1 +1,1 @@\n-one\n+eins\n-two\n",
+        "@@ -1 +1 @@\n-one\n+eins\n two\n",
+        "-two\n@@ -1 +1 @@\n-one\n+eins\n",
+        "@@ -1 +1 @@\n-one\n+eins\n--- two\n",
+    ],
+)
+def test_a_hunk_that_holds_more_than_its_header_counts_is_refused_whole(body: str) -> None:
+    with pytest.raises(InvalidArgument):
+        text_edits.patch("one\ntwo\nthree\n", f"--- a/f\n+++ b/f\n{body}", "/f")
+
+
+def test_a_change_of_lines_that_look_like_headers_is_applied() -> None:
+    patch = "--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n-- a\n--- b\n+++ c\n++ d\n"
+    assert text_edits.patch("- a\n-- b\n", patch, "/f") == "++ c\n+ d\n"
+
+
+def test_line_ends_and_a_byte_order_mark_are_named() -> None:
+    for text, words in (
+        ("one\r\ntwo\r\nthree\r\n", "lines end in CRLF"),
+        ("one\n\ufefftwo\nthree\n", "byte order mark"),
+    ):
+        with pytest.raises(FileConflict, match=words):
+            text_edits.patch(text, PATCH, "/f")
+    with pytest.raises(FileConflict, match="LF, not in CRLF"):
+        text_edits.patch("one\ntwo\nthree\n", PATCH.replace("\n two", "\r\n two").replace("\n", "\r\n"), "/f")
+    with pytest.raises(FileConflict, match="LF, not in CRLF"):
+        text_edits.replace("a\nb", "a\r\nb", "c", "single", "/f")
+
+
 def test_a_diff_that_cannot_be_read_is_refused_in_one_line() -> None:
     with pytest.raises(InvalidArgument) as caught:
         text_edits.patch("one\n", "@@ -1,1 +1,1 @@\n-one\n+two\n", "/f")

@@ -262,7 +262,7 @@ async def test_starting_loads_nothing_that_only_some_calls_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    heavy = {"cyclopts", "keyring", "tree_sitter", "tree_sitter_bash", "unidiff", "docket", "ssh_mcp.guard.guard"}
+    heavy = {"cyclopts", "keyring", "tree_sitter", "tree_sitter_bash", "docket", "ssh_mcp.guard.guard"}
     assert loaded & heavy == set()
     assert not [m for m in loaded if m.startswith(("ssh_mcp.facts", "ssh_mcp.shell.", "transports.openssh"))]
     families = {m.rpartition(".")[2] for m in loaded if m.startswith("ssh_mcp.tools.")}
