@@ -7,12 +7,12 @@ scripts); an argument that only serves to start something else is refused. Sourc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from typing import Final
 
-from ssh_mcp.shell.options import Denied, Forbidden, scan, settings_file
+from ssh_mcp.shell.inner import Inner, forbidding, rows
+from ssh_mcp.shell.options import Denied, Forbidden, Style, scan, settings_file
 from ssh_mcp.shell.tree import names
 from ssh_mcp.shell.values import Arg
-from ssh_mcp.shell.wrappers import Inner
 
 _APT_KEYS = re.compile(
     r"(?i)dpkg::options::=--force-conf(?:old|def|new|miss)"
@@ -73,20 +73,10 @@ def systemctl(args: list[Arg], _inner: Inner) -> None:
 
 
 def service(args: list[Arg], _inner: Inner) -> None:
-    """``service ../../tmp/x`` runs /tmp/x."""
+    """A path in the name runs that file: ``service ../../tmp/x``."""
     for arg in args[:1]:
         if arg.value is None or "/" in arg.value:
             raise Denied("the name of a service must stand in the text and hold no slash", arg.excerpt)
-
-
-_BUS_READS = names("list status tree introspect get-property")
-
-
-def busctl(args: list[Arg], _inner: Inner) -> None:
-    """Its calls reach systemd's manager, which starts units."""
-    operands = scan("busctl", args, Forbidden("HM", "host machine", ""))
-    if operands and operands[0].value not in _BUS_READS:
-        raise Denied("a call over the bus can start programs", operands[0].excerpt)
 
 
 def openssl(args: list[Arg], _inner: Inner) -> None:
@@ -95,63 +85,6 @@ def openssl(args: list[Arg], _inner: Inner) -> None:
         text = arg.value if arg.value is not None else arg.head
         if (arg.value is None and not arg.anchored) or re.match(r"engine\Z|--?(?:engine|provider|config)", text):
             raise Denied("this can make openssl load a library", arg.excerpt)
-
-
-def nmap(args: list[Arg], _inner: Inner) -> None:
-    """Its scripts are programs; long options begin with one dash or two."""
-    for arg in args:
-        text = arg.value if arg.value is not None else arg.head
-        if (arg.value is None and not arg.anchored) or re.match(
-            r"--?(?:sc(?!an)|interactive|datadir|resume|stylesheet|o[NXSGAM])", text
-        ):
-            raise Denied("this option makes nmap run scripts or write a file", arg.excerpt)
-
-
-def _escapes(pattern: str, name: str) -> Callable[[list[Arg], Inner], None]:
-    """Statements through which a database's client starts programs or writes files, where they stand in the text."""
-    compiled = re.compile(pattern, re.MULTILINE)
-
-    def check(args: list[Arg], _inner: Inner) -> None:
-        for arg in args:
-            for text in (
-                arg.value or arg.head,
-                *(getattr(p, "text", "") for p in (arg.word.parts if arg.word else ())),
-            ):
-                if compiled.search(text):
-                    raise Denied(f"this makes {name} start a program, read a script or write a file", arg.excerpt)
-
-    return check
-
-
-_ftp = _escapes(r"(?:^|[;&|\n])\s*(?:!|shell\b|source\b)|^-[A-Za-z]*f", "this program")
-_mail = _escapes(r"^--exec|^-[A-Za-rt-z]*[ES~]", "mail")
-_mysql = _escapes(
-    r"\\[!.eTPp]|(?:^|;)\s*(?i:system|source|pager|tee|edit)\b|(?i:into\s+(?:out|dump)file)"
-    r"|^--?(?:pager|tee|init-com|plugin-d|default-a|tab\b|ta=)",
-    "the client",
-)
-_psql = _escapes(
-    r"\\(?:!|i|ir|e|ef|ev|o|out|w|g\w*|copy|s|setenv|cd)\b|\\[!|]|(?i:\bprogram\s*')"
-    r"|^-[AabeEnNlqsStTwWxXz01]*[oLf]|^--(?:output|log-file|file)",
-    "psql",
-)
-_sqlite = _escapes(
-    r"^\s*\.(?:sh(?!ow)|sy|loa|op|ou|on|rea|im|ex[ce]|ba|sa|cd|lo|ar|clon|w|tr|testc)|(?i:load_extension|\bwritefile\b|\bedit\s*\()"
-    r"|^-(?:-?init|-?cmd)\Z",
-    "sqlite3",
-)
-
-
-def mysql(args: list[Arg], inner: Inner) -> None:
-    """Statements, libraries to load, and option files, which may name either."""
-    _mysql(args, inner)
-    for index, arg in enumerate(args):
-        name, equals, value = (arg.value or arg.head).partition("=")
-        if not re.match(r"--defaults-[fe]", name):
-            continue
-        file = Arg(value, value) if equals and arg.value is not None else args[index + 1] if args[index + 1 :] else None
-        if not settings_file(file):
-            raise Denied("an option file can make the client load a library; it must be the operator's", arg.excerpt)
 
 
 _KERNEL_STARTS = re.compile(
@@ -167,7 +100,7 @@ def sysctl(args: list[Arg], _inner: Inner) -> None:
             raise Denied("the setting that `sysctl` changes must stand in the text", arg.excerpt)
         if "=" in text and _KERNEL_STARTS.match(text.strip()):
             raise Denied("the kernel starts what this setting names", arg.excerpt)
-    if any(re.match(r"-[a-zA-Z]*[pf]|--load", a.value or "") for a in args):
+    if any(re.match(r"-[a-zA-Z]*[pf]|--l(?:o|oa|oad)?(?:=|\Z)", a.value or "") for a in args):
         for arg in args:
             text = (arg.value or "").partition("=")[2] or (arg.value or "")
             if not text.startswith("-") and not settings_file(Arg(text, text)):
@@ -190,6 +123,34 @@ def dc(args: list[Arg], _inner: Inner) -> None:
             raise Denied("dc starts what follows an exclamation mark", arg.excerpt)
 
 
+_SYSTEM = re.compile(r"/(?:usr|bin|sbin|lib(?:32|64|x32)?|opt|snap)/(?!.*\.\.(?:/|\Z)).*")
+_MOUNT = re.compile(r"(?i)(?:fuse|.*\.fuse|sshfs|davfs|rclone)")
+
+
+def list_libraries(args: list[Arg], _inner: Inner) -> None:
+    """Only programs of the system: on some, ldd has its loader list libraries."""
+    for operand in scan("ldd", args, Forbidden()):
+        if not _SYSTEM.match(operand.value or operand.head):
+            raise Denied(
+                "ldd may start a program that it looks at; only those of the system can be given", operand.excerpt
+            )
+
+
+def borg(args: list[Arg], _inner: Inner) -> None:
+    """``with-lock`` starts a program, ``mount`` serves a file system."""
+    for operand in scan("borg", args, Forbidden("", "rsh remote-path content-from-command paths-from-command", "")):
+        if operand.value in ("with-lock", "mount") or (operand.value or operand.head).startswith("ssh:"):
+            raise Denied("this form of `borg` starts a program", operand.excerpt)
+
+
+def mounting(args: list[Arg], _inner: Inner) -> None:
+    """A file system of FUSE is a program that mount(8) starts."""
+    for operand in (*scan("mount", args, Forbidden("", "", "ULoOTN")), *args):
+        text = operand.value or operand.head
+        if _MOUNT.match(text.removeprefix("-t").partition("=")[2] or text.removeprefix("-t")) or "#" in text:
+            raise Denied("a file system of FUSE is a program that mount starts", operand.excerpt)
+
+
 def traffic(args: list[Arg], _inner: Inner) -> None:
     """tc(8): ``exec`` starts a program, -batch reads commands. bridge(8) knows the latter."""
     for arg in args:
@@ -198,39 +159,145 @@ def traffic(args: list[Arg], _inner: Inner) -> None:
             raise Denied("this makes the program start another one, or read commands from a file", arg.excerpt)
 
 
-SPECIAL: dict[str, Callable[[list[Arg], Inner], None]] = {
-    **dict.fromkeys(("apt", "apt-get", "apt-cache", "apt-mark", "aptitude"), apt),
-    "systemctl": systemctl,
-    "service": service,
-    "busctl": busctl,
-    "openssl": openssl,
-    "nmap": nmap,
-    **dict.fromkeys(("mysql", "mariadb", "mysqladmin", "mariadb-admin", "mysqldump", "mariadb-dump"), mysql),
-    "sysctl": sysctl,
-    "logrotate": logrotate,
-    "dc": dc,
-    **dict.fromkeys(("tc", "bridge"), traffic),
-    **dict.fromkeys(("lftp", "smbclient"), _ftp),
-    **dict.fromkeys(("mail", "mailx", "s-nail"), _mail),
-    "psql": _psql,
-    **dict.fromkeys(("sqlite3", "sqlite"), _sqlite),
+_IPTABLES = "iptables ip6tables iptables-legacy ip6tables-legacy iptables-nft ip6tables-nft arptables ebtables"
+_SYSTEMD = (
+    "loginctl hostnamectl timedatectl localectl networkctl resolvectl systemd-analyze userdbctl oomctl systemd-cgls"
+    " systemd-cgtop portablectl importctl"
+)
+_REMOTE = Forbidden("H", "host", "pnosM")
+"""Programs of systemd that reach another host by starting ssh."""
+_BINUTILS = Forbidden("", "plugin", "", style=Style.ONE_DASH, response=True)
+"""A plug-in is a library; ``@file`` holds further options."""
+_LVM = Forbidden("", "config driverloaded profile", "oSOL")
+_GPG = Forbidden(
+    "",
+    "agent-program dirmngr-program photo-viewer keyserver-options exec-path options homedir load-extension"
+    " protect-tool-program passphrase-command no-options keydb-program",
+    "",
+)
+_TEX = "tex latex pdftex pdflatex xetex xelatex luatex lualatex etex context"
+_COMPILERS = "gcc g++ cc c++ c89 c99 cpp clang clang++ gfortran gccgo tcc"
+_DAEMONS = (
+    "monit snmpd snmptrapd collectd telegraf fluent-bit nrpe keepalived unbound named rndc chronyd ntpd knotd radvd"
+)
+_SAMBA = "net smbcacls smbget smbtree nmblookup wbinfo pdbedit smbpasswd smbcontrol smbstatus smbcquotas"
+_YT = "exec exec-before-download config-location external-downloader downloader ffmpeg-location plugin-dirs netrc-cmd"
+_OPENVPN = (
+    "config up down ipchange route-up route-pre-down client-connect client-disconnect learn-address tls-verify plugin"
+    " auth-user-pass-verify tls-crypt-v2-verify script-security iproute engine pkcs11-providers writepid log status cd"
+)
+_RPM = Forbidden("ED", "eval pipe define undefine predefine rcfile macros load", "", response=False)
+
+ROWS: Final = {
+    **rows(
+        ("apt apt-get apt-cache apt-mark aptitude apt-config", apt),
+        ("systemctl", systemctl),
+        ("service invoke-rc.d", service),
+        ("openssl", openssl),
+        ("sysctl", sysctl),
+        ("logrotate", logrotate),
+        ("dc", dc),
+        ("tc bridge", traffic),
+        ("ldd", list_libraries),
+        ("borg", borg),
+        ("mount", mounting),
+    ),
+    **{
+        name: forbidding(name, spec)
+        for programs, spec in (
+            ("rpm rpmquery rpmverify rpmdb rpmkeys rpmspec rpmbuild rpmsign rpm2archive rpmgraph", _RPM),
+            ("dpkg", Forbidden("", "pre-invoke post-invoke status-logger", "D")),
+            ("dpkg-deb dpkg-query", Forbidden("", "pre-invoke post-invoke", "DfWZ")),
+            (_IPTABLES, Forbidden("M", "modprobe", "tpsdjgiomwACDIRNXPE")),
+            ("pidstat", Forbidden("e", "", "CGTpU")),
+            ("ssh-keygen", Forbidden("Dw", "", "fCNPbtImnOrsVWyYzE")),
+            ("ssh-add", Forbidden("sSe", "", "Eth")),
+            ("ss", Forbidden("DKF", "diag kill filter", "fAN")),
+            ("coredumpctl", Forbidden("Ao", "debugger debugger-arguments output root image", "")),
+            ("dnf yum dnf5 microdnf tdnf", Forbidden("c", "config setopt installroot plugin", "dexR")),
+            ("zypper", Forbidden("cR", "config root plus-repo plus-content reposd-dir installroot", "")),
+            ("pacman", Forbidden("b", "config hookdir gpgdir dbpath root sysroot cachedir", "")),
+            ("apk", Forbidden("p", "root keys-dir repositories-file config-file", "")),
+            ("needrestart", Forbidden("c", "", "rumb")),
+            ("sar tshark dumpcap tcpflow", Forbidden("owX", "", "fsePFa")),
+            ("dmsetup", Forbidden("", "exec", "")),
+            ("fzf", Forbidden("", "preview bind listen execute become tmux", "")),
+            ("curl", Forbidden("K", "config engine", "AbcCdDeEFhHmoPQrtTuUwxXyYz")),
+            (_SYSTEMD, _REMOTE),
+            (
+                "nm ar ranlib objcopy objdump strip size strings readelf addr2line elfedit c++filt ld ld.gold ld.bfd",
+                _BINUTILS,
+            ),
+            ("install", Forbidden("", "strip-program", "gmotSZ")),
+            ("diff3 sdiff", Forbidden("o", "diff-program output", "")),
+            ("lvs vgs pvs lvdisplay vgdisplay pvdisplay lvscan vgscan pvscan lvmdiskscan", _LVM),
+            ("mdadm smartd", Forbidden("p", "program alert", "")),
+            ("nft ipset", Forbidden("f", "file", "")),
+            ("ip6tables-restore iptables-restore ip6tables-save iptables-save", Forbidden("Mf", "modprobe file", "TW")),
+            ("gpg gpg2 gpgsm gpgv gpg-connect-agent", _GPG),
+            ("xsltproc", Forbidden("o", "output writesubtree load-trace", "", style=Style.ONE_DASH)),
+            ("xmllint", Forbidden("o", "shell output", "", style=Style.ONE_DASH)),
+            ("ugrep ug", Forbidden("", "filter pager view query config save-config", "")),
+            ("aria2c", Forbidden("", "on-* conf-path", "")),
+            ("yt-dlp youtube-dl", Forbidden("", _YT, "")),
+            ("hg", Forbidden("", "config debugger config-file pager", "")),
+            ("svn", Forbidden("", "config-option config-dir editor-cmd diff-cmd diff3-cmd", "")),
+            ("rclone", Forbidden("", "password-command sftp-ssh rc config-dir metadata-mapper", "")),
+            ("restic", Forbidden("o", "password-command option", "rp")),
+            ("openvpn", Forbidden("", _OPENVPN, "", style=Style.ONE_DASH)),
+            ("openconnect vpnc", Forbidden("s", "script csd-wrapper external-browser", "", style=Style.ONE_DASH)),
+            ("dnsmasq", Forbidden("6C", "dhcp-script conf-file conf-dir dhcp-luascript", "")),
+            ("wpa_cli hostapd_cli", Forbidden("aB", "", "ipgGhP")),
+            ("swaks", Forbidden("", "pipe", "", style=Style.ONE_DASH)),
+            ("msmtp mpop", Forbidden("C", "passwordeval file delivery", "a")),
+            ("formail", Forbidden("s", "", "")),
+            ("enscript", Forbidden("I", "filter", "")),
+            ("exiftool", Forbidden("p@", "if config execute userparam stay_open api use", "", style=Style.ONE_DASH)),
+            ("cowsay cowthink", Forbidden("f", "", "eTW")),
+            (
+                _TEX,
+                Forbidden(
+                    "", "shell-escape enable-write18 shell-restricted-off output-directory", "", style=Style.ONE_DASH
+                ),
+            ),
+            ("groff troff nroff pic eqn tbl soelim", Forbidden("UPL", "", "TmMnordF")),
+            (_COMPILERS, Forbidden("B", "wrapper fplugin specs fuse-ld", "", style=Style.ONE_DASH, response=True)),
+            (
+                "pandoc",
+                Forbidden("FLod", "filter lua-filter output defaults data-dir pdf-engine extract-media", "ftrw"),
+            ),
+            ("facter", Forbidden("c", "custom-dir external-dir config", "")),
+            ("opkg", Forbidden("f", "conf", "dot")),
+            ("plink pscp", Forbidden("m", "proxycmd load", "lPi", style=Style.ONE_DASH)),
+            ("ssh-copy-id", Forbidden("oF", "", "ipt")),
+            ("scrot", Forbidden("e", "exec", "")),
+            ("debugfs", Forbidden("fwR", "", "bscd")),
+            ("sendmail", Forbidden("CXOMD", "", "fFhNrRV")),
+            ("nginx", Forbidden("cgpe", "", "s")),
+            ("sshd", Forbidden("foc", "", "CphbkugE")),
+            ("apachectl apache2ctl apache2 httpd", Forbidden("CcfdDe", "", "kt")),
+            ("php-fpm", Forbidden("ydcpzg", "fpm-config define", "")),
+            (_DAEMONS, Forbidden("c", "config script", "", style=Style.ONE_DASH)),
+            ("zabbix_agentd zabbix_agent2", Forbidden("ctT", "config test", "")),
+            (
+                "certbot",
+                Forbidden(
+                    "c", "pre-hook post-hook deploy-hook renew-hook manual-* config config-dir work-dir logs-dir", ""
+                ),
+            ),
+            ("acme.sh lego", Forbidden("", "pre-hook post-hook renew-hook reloadcmd run-hook renew-cmd exec", "")),
+            ("dhclient", Forbidden("", "sf cf df lf pf", "", style=Style.ONE_DASH)),
+            ("dhcpcd udhcpc", Forbidden("csf", "script config", "iVrx")),
+            ("testparm", Forbidden("", "option", "")),
+            (_SAMBA, Forbidden("s", "configfile option log-basename", "")),
+            ("pkcs11-tool p11tool certtool gnutls-cli", Forbidden("", "module provider outfile", "")),
+            (
+                "mysqld mariadbd postgres redis-server",
+                Forbidden("cC", "plugin-* init-file loadmodule defaults-file defaults-extra-file", ""),
+            ),
+            ("wget2", Forbidden("e", "execute use-askpass config plugin plugin-dirs", "aioBtTOPUQwlARDIX")),
+        )
+        for name in programs.split()
+    },
 }
-_IPTABLES = ("iptables", "ip6tables", "iptables-legacy", "ip6tables-legacy", "iptables-nft", "ip6tables-nft")
-_RPM = Forbidden("ED", "eval pipe define undefine predefine rcfile macros load", "")
-FORBIDDEN: dict[str, Forbidden] = {
-    **dict.fromkeys(("rpm", "rpmquery", "rpmverify", "rpmdb", "rpmkeys"), _RPM),
-    "dpkg": Forbidden("", "pre-invoke post-invoke status-logger", "D"),
-    **dict.fromkeys(_IPTABLES, Forbidden("M", "modprobe", "tpsdjgiomwACDIRNXPE")),
-    "pidstat": Forbidden("e", "", "CGTpU"),
-    "ssh-keygen": Forbidden("Dw", "", "fCNPbtImnOrsVWyYzE"),
-    "ssh-add": Forbidden("sSe", "", "Eth"),
-    "ss": Forbidden("DKF", "diag kill filter", "fAN"),
-    "coredumpctl": Forbidden("Ao", "debugger debugger-arguments output root image", ""),
-    "xmllint": Forbidden("", "shell output", ""),
-    **dict.fromkeys(("dnf", "yum", "dnf5"), Forbidden("c", "config setopt installroot", "dexR")),
-    **dict.fromkeys(("sar", "tshark", "dumpcap"), Forbidden("ow", "", "fsePFa")),
-    "dmsetup": Forbidden("", "exec", ""),
-    "fzf": Forbidden("", "preview bind listen", ""),
-    "curl": Forbidden("K", "config engine", "AbcCdDeEFhHmoPQrtTuUwxXyYz"),
-}  # fmt: skip
 """``curl -o`` and the like stay: fetching into a file is what it is allowed for."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
 from ssh_mcp.shell.values import Arg
 
@@ -112,19 +114,37 @@ def _value(name: str, word: Arg, rest: list[Arg]) -> Arg:
     return value
 
 
+class Style(StrEnum):
+    """How a parser reads long options, beside ``--name``, ``--name=value`` and any abbreviation of it."""
+
+    GNU = "gnu"
+    ONE_DASH = "one dash"
+    """``-name`` too: getopt_long_only(3), and parsers of their own."""
+    MYSQL = "mysql"
+    """With the prefixes that say what an unknown option is worth: ``--loose-name``, ``--enable-name``."""
+
+
+_LEAVE: Final = "leave the option out, or use the tool that does its job"
+_LOOSE: Final = re.compile(r"(?:loose|enable|maximum)-")
+
+
 @dataclass(frozen=True, slots=True)
 class Forbidden:
     """Options that start programs or write files, of a program that is harmless without them.
 
-    ``short`` letters and ``long`` names are refused wherever options may stand, abbreviations included; ``valued``
-    are the short letters that take a value in every version, ``long_valued`` such long names: what follows them is
-    no option.
+    ``short`` letters and ``long`` names are refused wherever options may stand, abbreviations included, with ``_`` for
+    ``-`` as with a joined value; ``valued`` are the short letters that take a value in every version, ``long_valued``
+    such long names: what follows them is no option; ``attached`` the letters with an optional joined value. A long name
+    that ends in ``*`` stands for all that begin so. ``response``: ``@file`` reads further arguments from a file.
     """
 
     short: str = ""
     long: str = ""
     valued: str = ""
     long_valued: str = ""
+    style: Style = Style.GNU
+    response: bool = False
+    attached: str = ""
 
 
 def scan(name: str, args: Sequence[Arg], spec: Forbidden) -> list[Arg]:
@@ -133,7 +153,11 @@ def scan(name: str, args: Sequence[Arg], spec: Forbidden) -> list[Arg]:
     rest = list(args)
     while rest:
         word = rest.pop(0)
+        if spec.response and (word.value or word.head or "@").startswith("@"):
+            raise Denied(f"`{name}` would read further arguments from a file", word.excerpt)
         if word.value is None:
+            if _joins_value(word, spec):
+                continue
             if not word.anchored:
                 raise Denied(
                     f"an expansion could become an option of `{name}`; put `--` or a path before it", word.excerpt
@@ -142,32 +166,57 @@ def scan(name: str, args: Sequence[Arg], spec: Forbidden) -> list[Arg]:
         elif word.value == "--":
             return operands + rest
         elif word.value.startswith("-") and word.value != "-":
-            _refuse(name, word, spec)
+            if forbids(spec, word.value):
+                raise Denied(
+                    f"the option makes `{name}` start a program, load code or write a file", word.excerpt, _LEAVE
+                )
             _skip_value(word.value, rest, spec)
         else:
             operands.append(word)
     return operands
 
 
-def _refuse(name: str, word: Arg, spec: Forbidden) -> None:
-    text = word.value or ""
-    bad = False
+def _joins_value(word: Arg, spec: Forbidden) -> bool:
+    """``--host="$H"`` and ``-p"$PW"``: a harmless option whose joined value is an expansion."""
+    if word.multi:
+        return False
+    if word.head.startswith("--"):
+        return "=" in word.head and not forbids(spec, word.head)
+    return (
+        word.head[:1] == "-" and word.head[1:2] in tuple(spec.valued + spec.attached) and not forbids(spec, word.head)
+    )
+
+
+def forbids(spec: Forbidden, text: str) -> bool:
+    """Whether an option word means something that ``spec`` forbids, in any reading that a parser could have."""
+    body = text.lstrip("-")
+    name = body.partition("=")[0].replace("_", "-")
     if text.startswith("--"):
-        option = text[2:].partition("=")[0]
-        bad = any(known.startswith(option) for known in spec.long.split())
-    else:
-        for letter in text[1:]:
-            if letter in spec.short:
-                bad = True
-                break
-            if letter in spec.valued:
-                break
-    if bad:
-        raise Denied(f"the option makes `{name}` start a program or write a file", word.excerpt)
+        return bool(name) and _is_long(name, spec)
+    if spec.style is Style.ONE_DASH and len(name) > 1 and _is_long(name, spec):
+        return True
+    for letter in body:
+        if letter in spec.short:
+            return True
+        if letter in spec.valued or letter in spec.attached:
+            return False
+    return False
+
+
+def _is_long(name: str, spec: Forbidden) -> bool:
+    """Whether ``name`` is a forbidden long name or an abbreviation of one."""
+    readings = {name}
+    while spec.style is Style.MYSQL and (found := _LOOSE.match(name)):
+        name = name[found.end() :]
+        readings.add(name)
+    known = spec.long.split()
+    return any(
+        r and (each.startswith(r) or (each[-1] == "*" and r.startswith(each[:-1]))) for r in readings for each in known
+    )
 
 
 def _skip_value(text: str, rest: list[Arg], spec: Forbidden) -> None:
-    """The separate value of a short option is no option itself; one that looks like an option is judged as both."""
+    """The separate value of a short option is no option itself; one that looks like an option is read as both."""
     if text.startswith("--"):
         if text[2:] in spec.long_valued.split() and rest and not rest[0].multi and not _dashed(rest[0]):
             rest.pop(0)

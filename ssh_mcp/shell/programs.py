@@ -8,15 +8,13 @@ own permission says it. Sources: the manual pages, GTFOBins' list of shell escap
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from typing import Final
 
-from ssh_mcp.shell import admin, awkscript, engines, gitargs, sedscript
+from ssh_mcp.shell import awkscript, gitargs, sedscript
+from ssh_mcp.shell.inner import Check, Inner, forbidding, rows
 from ssh_mcp.shell.options import Denied, Forbidden, Options, WritesFile, is_option, leading, scan, take
 from ssh_mcp.shell.tree import names
 from ssh_mcp.shell.values import UNKNOWN, Arg
-from ssh_mcp.shell.wrappers import Inner
-
-Check = Callable[[list[Arg], Inner], None]
 
 _WRITES = "use ssh_upload, ssh_edit or ssh_deploy to change files"
 
@@ -44,9 +42,6 @@ _FORBIDDEN: dict[str, Forbidden] = {
     "yq": Forbidden("is", "inplace split-exp", ""),
     "scp": Forbidden("SoFD", "", "cilPJ"),
     "sftp": Forbidden("SoFDb", "", "cilPJBRs"),
-    "loginctl": Forbidden("H", "host", "pnosM"),
-    "hostnamectl": Forbidden("H", "host", ""),
-    "timedatectl": Forbidden("H", "host", ""),
     "diff": Forbidden("l", "paginate", "CFILUWx"),
     "tree": Forbidden("oR", "output", "LPIH"),
     "file": Forbidden("C", "compile", "efFmP"),
@@ -57,17 +52,7 @@ _FORBIDDEN: dict[str, Forbidden] = {
         "nuoptSUcDMg",
         "since until unit identifier grep lines priority output",
     ),
-    **admin.FORBIDDEN,
 }
-
-
-def check(name: str, args: list[Arg], inner: Inner) -> None:
-    """Judge the arguments of ``name``, where they matter. Raises Denied."""
-    special = _SPECIAL.get(name)
-    if special:
-        special(args, inner)
-    elif name in _FORBIDDEN:
-        scan(name, args, _FORBIDDEN[name])
 
 
 # --- find -----------------------------------------------------------------------------------------------------------
@@ -323,12 +308,6 @@ def _less(args: list[Arg], _inner: Inner) -> None:
     )
 
 
-def _socat(args: list[Arg], _inner: Inner) -> None:
-    for arg in args:
-        if arg.value is None or re.search(r"(?i)exec|system|shell|create|gopen|!!", arg.value):
-            raise Denied("this address makes `socat` start a program or write a file", arg.excerpt)
-
-
 def _ip(args: list[Arg], _inner: Inner) -> None:
     """``ip netns exec`` and ``ip vrf exec`` in any abbreviation, and ``-batch``."""
     for index, word in enumerate(args):
@@ -354,31 +333,33 @@ def _printf(args: list[Arg], _inner: Inner) -> None:
         raise Denied("the first argument of `printf` could be an option; put -- before it", first.excerpt)
 
 
-_AWKS = ("awk", "gawk", "mawk", "nawk", "original-awk", "bwk")
-_SPECIAL: dict[str, Check] = {
-    "find": _find,
-    "gfind": _find,
-    "bfs": _find,
-    "sed": _sed,
-    "gsed": _sed,
-    **dict.fromkeys(_AWKS, _awk),
-    "tar": _tar,
-    "gtar": _tar,
-    "bsdtar": _tar,
-    "rsync": _rsync,
-    "uniq": _outputs("uniq", names("-f -s -w --skip-fields --skip-chars --check-chars")),
-    "xxd": _outputs("xxd", names("-c -cols -g -groupsize -l -len -s -seek -skip -o -n -name -R")),
-    "less": _less,
-    "more": _less,
-    "most": _less,
-    "pg": _less,
-    "zless": _less,
-    "socat": _socat,
-    "ip": _ip,
-    "printf": _printf,
-    "git": lambda args, _inner: gitargs.check(args),
-    **admin.SPECIAL,
-    **dict.fromkeys(("docker", "podman", "nerdctl", "crictl"), engines.docker),
-    **dict.fromkeys(("docker-compose", "podman-compose"), engines.compose),
-    **dict.fromkeys(("kubectl", "oc", "lxc", "incus"), engines.kubectl),
+_RENAMING = re.compile(r"(?:s|y|tr)([/|,#!:])[^$@`(){}\\]*\1[^$@`(){}\\]*\1[gi]*\Z")
+"""A substitution without code, variables or groups: s/ /_/g. The script of Perl's rename is Perl."""
+
+
+def _rename(args: list[Arg], _inner: Inner) -> None:
+    """util-linux's takes two strings, Perl's an expression."""
+    operands = scan("rename", args, Forbidden("eE", "expr", ""))
+    first = operands[0].value if operands else ""
+    if first is None or not (_RENAMING.match(first) or re.fullmatch(r"[\w. %+,=@-]*", first)):
+        raise Denied("the expression of `rename` may be a program", operands[0].excerpt)
+
+
+_AWKS = "awk gawk mawk nawk original-awk bwk"
+ROWS: Final = {
+    **{name: forbidding(name, spec) for name, spec in _FORBIDDEN.items()},
+    **rows(
+        ("find gfind bfs", _find),
+        ("sed gsed", _sed),
+        (_AWKS, _awk),
+        ("tar gtar bsdtar", _tar),
+        ("rsync", _rsync),
+        ("uniq", _outputs("uniq", names("-f -s -w --skip-fields --skip-chars --check-chars"))),
+        ("xxd", _outputs("xxd", names("-c -cols -g -groupsize -l -len -s -seek -skip -o -n -name -R"))),
+        ("less more most pg zless zmore bzless bzmore xzless xzmore lzless lzmore zstdless lv", _less),
+        ("ip", _ip),
+        ("printf", _printf),
+        ("git", lambda args, _inner: gitargs.check(args)),
+        ("rename prename file-rename perl-rename", _rename),
+    ),
 }

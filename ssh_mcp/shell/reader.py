@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 
-from ssh_mcp.shell import builtins, programs, values, wrappers
+from ssh_mcp.shell import builtins, table, values
 from ssh_mcp.shell.environment import protected
+from ssh_mcp.shell.fed import NOTHING, UNKNOWN, Fed, from_redirects, through_pipe
 from ssh_mcp.shell.invocation import Invocation, Permission
 from ssh_mcp.shell.options import Denied, WritesFile
 from ssh_mcp.shell.parse import BASH_ONLY, RESERVED, ShellSyntaxError, parse
@@ -24,6 +25,7 @@ from ssh_mcp.shell.tree import (
     If,
     Loop,
     Param,
+    Pipeline,
     Redirect,
     Sequence,
     Simple,
@@ -60,12 +62,14 @@ class CommandReader:
         level: int = 0,
         *,
         targets: list[str | None] | None = None,
+        fed: Fed = NOTHING,
     ) -> None:
         self.text = text
         self.permission = permission
         self.found = found
         self.level = level
         self.targets = targets
+        self.fed = fed
         self.variables = Variables()
         self.functions: set[str] = set()
 
@@ -85,8 +89,7 @@ class CommandReader:
     def sequence(self, body: Sequence, bound: frozenset[str], *, top: bool = False) -> None:
         for item in body.items:
             for pipeline in item.pipelines:
-                for command in pipeline.commands:
-                    self.command(command, bound)
+                self.pipeline(pipeline, bound)
             first = item.pipelines[0]
             if item.background or first.negated or len(first.commands) != 1:
                 continue
@@ -98,10 +101,21 @@ class CommandReader:
                 case _:
                     pass
 
+    def pipeline(self, pipeline: Pipeline, bound: frozenset[str]) -> None:
+        outer = self.fed
+        for index, command in enumerate(pipeline.commands):
+            self.fed = outer if index == 0 else through_pipe(pipeline.commands[index - 1])
+            self.command(command, bound)
+        self.fed = outer
+
     def command(self, command: Command, bound: frozenset[str]) -> None:
+        """Several commands that share one input each find a part of it, so that it is unknown to them."""
+        mine = from_redirects(values.redirects(command), self.fed)
+        self.fed = self.fed if self.fed == NOTHING else UNKNOWN
         self.expansions(command, bound)
         for redirect in values.redirects(command):
             self.redirect(redirect)
+        self.fed = mine if isinstance(command, Simple) or mine == NOTHING else UNKNOWN
         match command:
             case Simple():
                 self.simple(command, bound)
@@ -126,8 +140,9 @@ class CommandReader:
         """A function may carry no name that means something else where its definition did not happen."""
         name = function.name
         known = name in builtins.FREE | RESERVED | BASH_ONLY | REFUSED | builtins.OTHERS
-        if known or self.permission.names(name) or wrappers.is_wrapper(name) or protected(name):
+        if known or self.permission.names(name) or table.row(name) is not None or protected(name):
             raise Denied("a function must not carry the name of a program", name)
+        self.fed = UNKNOWN  # where it is called decides
         self.command(function.body, frozenset())
 
     def expansions(self, command: Command, bound: frozenset[str]) -> None:
@@ -230,16 +245,16 @@ class CommandReader:
             raise Denied("a program may be named by its name or absolute path only", name)
         if not _PROGRAM.match(name) or base in ("", ".."):
             raise Denied("this is not the name of a program", name)
-        if base in REFUSED or name in RESERVED or name in BASH_ONLY - {"time"}:
+        if not REFUSED.isdisjoint(table.other_names(base)) or name in RESERVED or name in BASH_ONLY - {"time"}:
             raise Denied(f"what `{base}` does cannot be decided from the text", name)
         if not self.permission.permits(name, args[1:]):
             raise Denied(self._missing(name), name)
         self.found.append(Invocation(name, tuple(a.value for a in args[1:])))
-        if wrappers.is_wrapper(base):
-            wrappers.unwrap(base, args[1:], self)
+        row = table.row(base)
+        if row is None:
             return
         try:
-            programs.check(base, args[1:], self)
+            row(args[1:], self)
         except WritesFile:
             if self.targets is None:
                 raise
@@ -265,5 +280,7 @@ class CommandReader:
             raise Denied(f"the commands that `{starter}` runs hold an expansion", arg.excerpt)
         if self.level >= MAX_TEXTS:
             raise Denied("shells are nested too deep", arg.excerpt)
-        inner = CommandReader(arg.value, self.permission, self.found, self.level + 1, targets=self.targets)
+        inner = CommandReader(
+            arg.value, self.permission, self.found, self.level + 1, targets=self.targets, fed=self.fed
+        )
         inner.run_script(binds=binds)

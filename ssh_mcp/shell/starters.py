@@ -18,7 +18,7 @@ INTERPRETERS: Final = names(
     deno bun ts-node tsx npx lua luajit texlua php php-cli php8 tclsh wish expect expectk Rscript R julia octave
     java jshell groovy scala kotlin clojure clj bb guile racket sbcl clisp ecl ocaml ghci runghc runhaskell stack erl
     escript elixir iex swift go dotnet csi fsi mono gjs qjs js d8 rhino psi pike gforth genius maxima gnuplot
-    m4 osascript
+    m4 osascript mysqlsh mongosh mongo cypher-shell gremlin scapy ghc ghci irb pry byebug cobc jjs jrunscript
     """
 )
 """Their arguments and standard input are programs."""

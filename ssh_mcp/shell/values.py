@@ -33,6 +33,8 @@ from ssh_mcp.shell.tree import (
     Word,
 )
 
+_POSSIBLE = 32
+"""How many values of one word are looked at."""
 _INTEGER = re.compile(r"-?\d+\Z")
 _ASSIGNING = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)\Z", re.DOTALL)
 _RANGE = re.compile(r"\{\d+\.\.\d+\}\Z")
@@ -46,7 +48,8 @@ class Arg:
     """One argument as far as it is known. ``value`` is exact or None; ``head`` is a known beginning ("" if none).
 
     ``multi``: it may turn out as several arguments or none; ``wild``: and those behind the first may begin with
-    anything. ``excerpt`` is for messages.
+    anything. ``possible``: all the values of an expansion whose variables were
+    set to literal words in the same text. ``excerpt`` is for messages.
     """
 
     value: str | None
@@ -55,6 +58,12 @@ class Arg:
     wild: bool = False
     excerpt: str = ""
     word: Word | None = None
+    possible: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text that the argument can be; empty where that is not known."""
+        return self.possible if self.value is None else (self.value,)
 
     @property
     def anchored(self) -> bool:
@@ -138,7 +147,31 @@ class Variables:
             elif self.anchored(first.name, bound):
                 head = "/"
         wild = self.splits(word, bound)
-        return Arg(None, head, wild or tree.spreads(word), wild, excerpt, word)
+        spreads = wild or tree.spreads(word)
+        return Arg(None, head, spreads, wild, excerpt, word, () if spreads else self.possible(word, bound))
+
+    def possible(self, word: Word, bound: frozenset[str]) -> tuple[str, ...]:
+        """All values of ``word``, where each of its variables holds literal words only; empty where it does not."""
+        found = [""]
+        for part in word.parts:
+            options = self._values(part, bound)
+            if not options or len(found) * len(options) > _POSSIBLE:
+                return ()
+            found = [f + o for f in found for o in options]
+        return tuple(found)
+
+    def _values(self, part: Part, bound: frozenset[str]) -> list[str]:
+        match part:
+            case Text(text, _):
+                return [text]
+            case Arithmetic(_, _, ()):
+                return ["0"]
+            case Param(name, _, "", _) if name in bound:
+                values = [w.static if w else None for w in self.bindings.get(name, [])]
+                known = [v for v in values if v is not None]
+                return known if len(known) == len(values) else ["0"] if self.numeric(name, bound) else []
+            case _:
+                return []
 
     def splits(self, word: Word, bound: frozenset[str]) -> bool:
         """``tree.splits``, but a number never splits."""

@@ -8,11 +8,12 @@ the manual page of each program (GNU coreutils, util-linux, procps, sudo, BusyBo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Final
 
 from ssh_mcp.shell.environment import protected
+from ssh_mcp.shell.inner import Check, Inner
 from ssh_mcp.shell.options import Denied, Options, leading
 from ssh_mcp.shell.tree import names
 from ssh_mcp.shell.values import UNKNOWN, Arg, known
@@ -25,19 +26,11 @@ _PLAIN_TEMPLATE = re.compile(r"[A-Za-z0-9_./:,@%+-]+\Z")
 _PLACEHOLDERS = frozenset({"{}", "{.}", "{/}", "{//}", "{/.}", "{#}", "{%}"})
 
 
-class Inner(Protocol):
-    """What a wrapper hands its inner command to (the judge)."""
-
-    def run(self, args: list[Arg]) -> None:
-        """Judge a command given as arguments: no shell reads it again. Raises Denied."""
-
-    def run_text(self, arg: Arg, starter: str) -> None:
-        """Judge a text that a POSIX shell will read. Raises Denied."""
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An argument that matches ``positional`` stands before the inner command; ``alone``: there may be none."""
+    """Arguments that match the patterns in ``positional`` (separated by blanks) stand before the inner command;
+    ``alone``: there may be none; ``assignments``: NAME=value words may stand before it.
+    """
 
     options: Options
     positional: str = ""
@@ -101,29 +94,23 @@ _ROWS: dict[str, Row] = {
 _SHELLS = frozenset({"sh", "bash", "dash", "ash"})
 
 
-def is_wrapper(name: str) -> bool:
-    return name in _ROWS or name in _SPECIAL or name in _SHELLS
+def starting(name: str, row: Row) -> Check:
+    """The row of the table for a program that starts what follows its options."""
 
+    def check(args: list[Arg], inner: Inner) -> None:
+        options, rest = leading(name, args, row.options)
+        _check_env_option(options)
+        for pattern in row.positional.split():
+            if not rest or not re.fullmatch(pattern, rest.pop(0).value or ""):
+                raise Denied(f"it cannot be decided what `{name}` starts", name)
+        if row.assignments:
+            rest = _skip_assignments(rest, dash=name == "env")
+        if rest:
+            inner.run(rest)
+        elif not row.alone:
+            raise Denied(f"`{name}` without a command cannot be decided", name)
 
-def unwrap(name: str, args: list[Arg], inner: Inner) -> None:
-    """Judge what ``name`` starts with ``args``. Raises Denied."""
-    if name in _SPECIAL:
-        _SPECIAL[name](args, inner)
-        return
-    if name in _SHELLS:
-        _shell(name, args, inner)
-        return
-    row = _ROWS[name]
-    options, rest = leading(name, args, row.options)
-    _check_env_option(options)
-    if row.positional and (not rest or not re.fullmatch(row.positional, rest.pop(0).value or "")):
-        raise Denied(f"it cannot be decided what `{name}` starts", name)
-    if row.assignments:
-        rest = _skip_assignments(rest, dash=name == "env")
-    if rest:
-        inner.run(rest)
-    elif not row.alone:
-        raise Denied(f"`{name}` without a command cannot be judged", name)
+    return check
 
 
 def _check_env_option(options: list[tuple[str, Arg | None]]) -> None:
@@ -366,7 +353,7 @@ def _command(args: list[Arg], inner: Inner) -> None:
         inner.run(rest)
 
 
-def _listing(name: str, accepted: frozenset[str]) -> Callable[[list[Arg], Inner], None]:
+def _listing(name: str, accepted: frozenset[str]) -> Check:
     """Programs that start others later or elsewhere: only their listing forms can be judged."""
 
     def check(args: list[Arg], _inner: Inner) -> None:
@@ -376,7 +363,9 @@ def _listing(name: str, accepted: frozenset[str]) -> Callable[[list[Arg], Inner]
     return check
 
 
-_SPECIAL: dict[str, Callable[[list[Arg], Inner], None]] = {
+ROWS: Final[dict[str, Check]] = {
+    **{name: starting(name, row) for name, row in _ROWS.items()},
+    **{name: partial(_shell, name) for name in _SHELLS},
     "busybox": _busybox,
     "toybox": _busybox,
     "su": _su,
@@ -385,6 +374,7 @@ _SPECIAL: dict[str, Callable[[list[Arg], Inner], None]] = {
     "parallel": _parallel,
     "watch": _watch,
     "ssh": _ssh,
+    "dbclient": _ssh,
     "timeout": _timeout,
     "script": _script,
     "flock": _flock,

@@ -8,12 +8,13 @@ a policy for the others. Sources: docker(1), podman(1), crictl(1), kubectl(1), l
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from ssh_mcp.shell.environment import protected
+from ssh_mcp.shell.inner import Inner, rows
 from ssh_mcp.shell.options import Denied, Forbidden, Options, leading, scan, settings_file
 from ssh_mcp.shell.tree import names
 from ssh_mcp.shell.values import Arg
-from ssh_mcp.shell.wrappers import Inner
 
 _RUN_REMEDY = "use ssh_docker_run, which judges each option"
 _GLOBAL = Options(
@@ -155,3 +156,10 @@ def _kube_settings(args: list[Arg]) -> None:
         file = Arg(value, value) if equals and arg.value is not None else args[index + 1] if args[index + 1 :] else None
         if not settings_file(file):
             raise Denied("a kubeconfig names programs to start; it must be one of the operator's", arg.excerpt)
+
+
+ROWS: Final = rows(
+    ("docker podman nerdctl crictl", docker),
+    ("docker-compose podman-compose", compose),
+    ("kubectl oc lxc incus", kubectl),
+)
