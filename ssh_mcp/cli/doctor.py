@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import anyio
 from rich.console import Console
 
@@ -88,9 +90,13 @@ async def _hosts(report: Report, settings: Settings, inventory: Inventory, alias
     fleet = _fleet(settings, inventory)
     reports: dict[str, list[Finding]] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
+    alone: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def look(alias: str) -> None:
         async with limiter:
+            hostname = await _hostname(fleet, alias)
+        # How many connections a host needs can only be counted while no other alias of it is looked at.
+        async with alone[hostname], limiter:
             reports[alias] = await _one(fleet, alias)
 
     try:
@@ -101,6 +107,14 @@ async def _hosts(report: Report, settings: Settings, inventory: Inventory, alias
         await fleet.aclose()
     for alias in aliases:
         report.section(f"Host {alias}", reports[alias])
+
+
+async def _hostname(fleet: Fleet, alias: str) -> str:
+    """Where the alias really leads, or the alias itself where that cannot be said."""
+    try:
+        return (await fleet.transport.effective(fleet.destination(fleet.inventory.resolve(alias)))).hostname
+    except (Refusal, TransportError):
+        return alias
 
 
 def _fleet(settings: Settings, inventory: Inventory) -> Fleet:

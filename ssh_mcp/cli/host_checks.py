@@ -34,7 +34,7 @@ async def host_findings(host: RemoteHost) -> list[Finding]:
     except TransportError as error:
         return [fail(error.what, error.remedy)]
     details = ", ".join(d for d in (login.server_version, login.auth_method) if d) or "over a live connection"
-    found.append(ok(f"logged in to {host.name} ({details})"))
+    found.append(ok(f"logged in to {await _where(host)} ({details})"))
     runs = False
     async for finding, works in _commands(host):
         found.append(finding)
@@ -46,6 +46,15 @@ async def host_findings(host: RemoteHost) -> list[Finding]:
         if host.settings.allow_sudo:
             found += await _sudo(host)
     return found
+
+
+async def _where(host: RemoteHost) -> str:
+    """``user@hostname:port`` and the jump hosts, as ssh resolved them."""
+    fleet = host.call.fleet
+    effective = await fleet.transport.effective(fleet.destination(host.policy))
+    name = f"[{effective.hostname}]" if ":" in effective.hostname else effective.hostname
+    via = f" via {', '.join(effective.jump)}" if effective.jump else ""
+    return f"{effective.user}@{name}:{effective.port}{via}"
 
 
 async def _commands(host: RemoteHost) -> AsyncIterator[tuple[Finding, bool]]:
@@ -134,9 +143,10 @@ async def _quiet_run(host: RemoteHost, text: str) -> None:
 
 
 def _masters(host: RemoteHost) -> int:
+    """Connections to this hostname. Aliases that share it are examined one after the other, so only ours come up."""
     statuses = host.call.fleet.transport.sessions()
-    effective = {host.name, host.policy.hostname, host.policy.ssh_name}
-    return sum(1 for s in statuses if s.host in effective)
+    names = {host.hostname, host.policy.hostname, host.policy.ssh_name}
+    return sum(1 for s in statuses if s.host in names)
 
 
 async def _sudo(host: RemoteHost) -> list[Finding]:

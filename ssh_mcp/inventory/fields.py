@@ -239,6 +239,7 @@ class HostLayer:
     persistent_session: bool | None = _f(_boolean)
     docker_cmd: tuple[str, ...] | None = _f(_command)
     notes: str | None = _f(_text)
+    tags: tuple[str, ...] | None = _f(_each(values.tag))
     ssh_options: tuple[tuple[str, str], ...] | None = _f(_options)
     auth: AuthLayer = AuthLayer()
     alerts: AlertsLayer = AlertsLayer()

@@ -87,6 +87,7 @@ class _Merge:
             docker_cmd=self.of("docker_cmd") or self.settings.ssh_docker_cmd,
             compose_cmd=self.settings.ssh_docker_compose_cmd,
             notes=self.host.notes,
+            tags=_union(self.host.tags, self.document.defaults.tags or ()),
         )
 
     def auth(self) -> Auth:

@@ -75,7 +75,7 @@ class AlertLimits:
 
 @dataclass(frozen=True, slots=True)
 class HostPolicy:
-    """One host. ``ssh_name`` is the word that ssh is asked for; ``hostname`` is the canonical name of results.
+    """One host. ``ssh_name`` is the word that ssh is asked for; ``alias`` is the name of results.
 
     ``hostname_given`` False: only ssh's own configuration knows the real name (``Transport.effective`` tells it), and
     ``hostname`` repeats ``ssh_name`` until then.
@@ -98,6 +98,7 @@ class HostPolicy:
     docker_cmd: tuple[str, ...] = ("docker",)
     compose_cmd: tuple[str, ...] | None = None
     notes: str | None = None
+    tags: tuple[str, ...] = ()
     sudo_mode: Literal["per-call"] = "per-call"
     in_inventory: bool = True
     hostname_given: bool = True

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from ssh_mcp.errors import HostBlocked, HostNotAllowed
@@ -131,6 +132,25 @@ def _find(settings: Settings) -> tuple[Path | None, list[str]]:
         return None, [f"SSH_HOSTS_FILE {shown(str(file))} does not exist: no hosts are taken from it."]
     usual = config_directory() / FILE_NAME
     return (usual.absolute() if usual.exists() else None), []
+
+
+Stamp = tuple[int, int, int, int]
+"""Inode, size, and the times of the last change of content and of the inode, in ns."""
+
+
+def stamp(settings: Settings) -> Stamp | None:
+    """What tells one state of hosts.toml from the next; None where there is no file."""
+    file = settings.ssh_hosts_file if settings.ssh_hosts_file is not None else _usual()
+    try:
+        status = os.stat(file)  # noqa: PTH116 - once per call of a tool
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@cache
+def _usual() -> str:
+    return str(config_directory() / FILE_NAME)
 
 
 def _names_in(command: str) -> Iterable[str]:

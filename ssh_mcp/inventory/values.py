@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 _ALIAS: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,127}\Z")
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
 _ZONE: Final = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*%[A-Za-z0-9._-]+\Z")
 _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
@@ -50,6 +51,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     folded = {k.lower(): k for k in known}
     found = difflib.get_close_matches(name.lower()[:200], folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else None
+
+
+def tag(text: str) -> str:
+    """A word that ``@WORD`` can select: no operator of a host set (``,&!^[]``) and no namespace (``:``)."""
+    if not _TAG.match(text):
+        raise BadValue("is no tag", "Use letters, digits, dots, underscores and dashes, up to 64.")
+    return text
 
 
 def has_control(text: str) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
 
-from ssh_mcp.errors import ConfigError, InvalidArgument
+from ssh_mcp.errors import ConfigError, HostNotAllowed, InvalidArgument
 from ssh_mcp.inventory.destination import to_destination
-from ssh_mcp.inventory.resolve import diff, load_inventory
+from ssh_mcp.inventory.resolve import Stamp, diff, load_inventory, stamp
 from ssh_mcp.remote.capabilities import CapabilityCache
 from ssh_mcp.remote.host import RemoteHost
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ssh_mcp.settings.model import Settings
     from transports.api import Destination, Transport
 
+
+logger = logging.getLogger("ssh_mcp")
 
 CLOSE_LIMIT = 5.0
 """Seconds that each step of a clean stop may take."""
@@ -61,7 +64,13 @@ class Fleet:
     notes: Notes
     shells: Shells
     capabilities: CapabilityCache = field(default_factory=CapabilityCache)
+    inventory_problem: str | None = None
+    """Why the last change of hosts.toml was not taken; None while the file and ``inventory`` agree."""
     _destinations: dict[HostPolicy, Destination] = field(default_factory=dict)
+    _stamp: Stamp | None = None
+
+    def __post_init__(self) -> None:
+        self._stamp = stamp(self.settings)
 
     def destination(self, policy: HostPolicy) -> Destination:
         """The transport's view of a host; the same policy gives the same object."""
@@ -72,7 +81,7 @@ class Fleet:
 
     async def host(self, name: str, call: Call) -> RemoteHost:
         """BEHAVIOUR section 3. Raises HostNotAllowed, HostBlocked."""
-        policy = self.inventory.resolve(name)
+        policy = self._resolve(name)
         destination = self.destination(policy)
         canonical, user, port = policy.hostname, destination.user, destination.port
         if self.inventory.needs_effective(policy):
@@ -81,19 +90,57 @@ class Fleet:
             user, port = user or effective.user, port or effective.port
             if not policy.hostname_given:
                 canonical = effective.hostname
-        return RemoteHost(policy, self.transport.connection(destination), call, name=canonical, user=user, port=port)
+        return RemoteHost(
+            policy, self.transport.connection(destination), call, hostname=canonical, user=user, port=port
+        )
+
+    def _resolve(self, name: str) -> HostPolicy:
+        try:
+            return self.inventory.resolve(name)
+        except HostNotAllowed as error:
+            if self.inventory_problem is None:
+                raise
+            raise HostNotAllowed(
+                error.what, "The last change of hosts.toml has an error and is not in force."
+            ) from None
+
+    def refresh(self) -> None:
+        """Read hosts.toml again where it changed since it was last read. A file with an error changes nothing.
+
+        Costs one stat(2) where nothing changed. What is wrong is logged once, and kept in ``inventory_problem``.
+        """
+        now = stamp(self.settings)
+        if now == self._stamp:
+            return
+        self._stamp = now
+        try:
+            change = self.reload_inventory()
+        except InvalidArgument as error:
+            logger.warning("%s", error)
+            return
+        logger.info(
+            "hosts.toml changed: %d added, %d removed, %d changed",
+            len(change.added),
+            len(change.removed),
+            len(change.changed),
+        )
+        for line in change.warnings:
+            logger.warning("%s", line)
 
     def reload_inventory(self) -> InventoryChange:
         """Read hosts.toml again and swap, or change nothing. Raises InvalidArgument with the loader's line.
 
         Calls that run keep the host they have.
         """
+        self._stamp = stamp(self.settings)
         try:
             fresh, warnings = load_inventory(self.settings)
         except ConfigError as error:
+            self.inventory_problem = str(error)
             raise InvalidArgument(f"The new inventory was not taken: {error}", "The old one stays in force.") from None
         added, removed, changed = diff(self.inventory, fresh)
         self.inventory = fresh
+        self.inventory_problem = None
         self._destinations = {}
         self.capabilities.forget()
         return InventoryChange(

@@ -31,14 +31,14 @@ class RemoteHost:
         connection: Connection,
         call: Call,
         *,
-        name: str,
+        hostname: str,
         user: str | None = None,
         port: int | None = None,
     ) -> None:
         self.policy = policy
         self.call = call
-        self.name = name
-        """Canonical hostname: what results name."""
+        self.hostname = hostname
+        """What ssh would really connect to."""
         self.user = user
         """The login user; None: ssh's own configuration decides, and nobody asked it."""
         self.port = port
@@ -54,9 +54,14 @@ class RemoteHost:
     def alias(self) -> str:
         return self.policy.alias
 
+    @property
+    def name(self) -> str:
+        """What results and messages call the host: a name that the caller can use again."""
+        return self.policy.alias
+
     def note_login(self) -> None:
         """Name this host in the call's audit line."""
-        self.call.record.host(self.name)
+        self.call.record.host(self.hostname)
         self.call.record.login(self.alias, self.user, self.port)
 
     @property

@@ -18,20 +18,28 @@ class ServerInfo(Result):
 
 
 class HostListEntry(Result):
-    """One host of the inventory."""
+    """One host of the inventory. What only ssh_config decides is resolved, or null where ssh could not say."""
 
     alias: Ours
-    hostname: Ours
-    port: int
+    hostname: Ours | None
+    port: int | None
     platform: Ours
-    user: Ours
+    user: Ours | None
     auth_method: Ours
     has_notes: bool
+    jump_hosts: list[Ours] | None = None
+    tags: list[Ours] = Field(default_factory=list)
+    allowed_paths: list[Ours] = Field(default_factory=list)
+    allowed_programs: list[Ours] = Field(default_factory=list)
 
 
 class HostList(Result):
+    """``open_tiers`` holds for every host. A hosts.toml that could not be taken is reported in output_warnings."""
+
     hosts: list[HostListEntry] = Field(default_factory=list)
     count: int = 0
+    open_tiers: list[Ours] = Field(default_factory=list)
+    output_warnings: list[Ours] = Field(default_factory=list)
 
 
 class HostReload(Result):
@@ -46,7 +54,7 @@ class HostReload(Result):
 
 
 class SessionEntry(Result):
-    """One live master. ``via`` names its jump hosts, nearest first."""
+    """One live master. ``via`` names its jump hosts, nearest first; ``aliases`` the hosts that use it."""
 
     user: Ours
     host: Ours
@@ -55,6 +63,7 @@ class SessionEntry(Result):
     pid: int | None
     transport: Ours
     active_channels: int
+    aliases: list[Ours] = Field(default_factory=list)
     via: list[Ours] = Field(default_factory=list)
 
 

@@ -22,7 +22,7 @@ async def ssh_host_notes(host: RemoteHost) -> HostNotes:
     agent = await to_thread.run_sync(notes.read, host.alias)
     return HostNotes(
         alias=host.alias,
-        hostname=host.name,
+        hostname=host.hostname,
         operator_notes=host.policy.notes,
         agent_notes=agent,
         agent_notes_path=str(notes.path(host.alias)) if agent is not None else None,
@@ -54,7 +54,7 @@ async def _in_thread(change: Callable[[str, str], NotesWritten], alias: str, tex
 def _written(host: RemoteHost, written: NotesWritten, message: str) -> HostNotesWritten:
     return HostNotesWritten(
         alias=host.alias,
-        hostname=host.name,
+        hostname=host.hostname,
         agent_notes_path=str(written.path),
         bytes_written=written.bytes_written,
         was_created=written.created,

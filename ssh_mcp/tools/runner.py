@@ -65,6 +65,7 @@ class Runner:
         caller: Caller = UNKNOWN,
     ) -> Result:
         """Answer the tool's guarded result. Raises ToolFailed for every refusal and failure."""
+        self.fleet.refresh()
         record = self.audit.begin(entry.name, entry.tier)
         record.caller(caller.identity, caller.client, caller.session)
         claimed = _claimed_host(arguments)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.call import Call
+from ssh_mcp.remote.fleet import Fleet
+from ssh_mcp.remote.hosts import aliases_of, listed_hosts
 from ssh_mcp.results.server import (
     HostList,
-    HostListEntry,
     HostReload,
     ServerInfo,
     SessionEntry,
@@ -32,20 +33,15 @@ async def ssh_server_info(call: Call) -> ServerInfo:
 @tool(group="host", tier=Tier.READ)
 async def ssh_host_list(call: Call) -> HostList:
     """Hosts this server may reach. Start here when you do not know an alias."""
-    settings, notes = call.fleet.settings, call.fleet.notes
-    entries = [
-        HostListEntry(
-            alias=policy.alias,
-            hostname=policy.hostname,
-            port=policy.port or 22,
-            platform=policy.platform.value,
-            user=policy.user or settings.ssh_default_user or "",
-            auth_method=policy.auth.method.value,
-            has_notes=bool(policy.notes) or notes.exists(policy.alias),
-        )
-        for policy in call.fleet.inventory.listed()
-    ]
-    return HostList(hosts=entries, count=len(entries))
+    fleet = call.fleet
+    entries = await listed_hosts(fleet)
+    problem = fleet.inventory_problem
+    return HostList(
+        hosts=entries,
+        count=len(entries),
+        open_tiers=list(fleet.facts.tiers),
+        output_warnings=[f"The last change of hosts.toml is not in force: {problem}"] if problem else [],
+    )
 
 
 @tool(group="host", tier=Tier.LOW_ACCESS, destructive=False, idempotent=True)
@@ -65,11 +61,11 @@ async def ssh_host_reload(call: Call) -> HostReload:
 @tool(group="session", tier=Tier.READ)
 async def ssh_session_list(call: Call) -> SessionList:
     """Live SSH connections: idle seconds, master's pid, open channels, jump hosts."""
-    entries = [_entry(status) for status in call.fleet.transport.sessions()]
+    entries = [_entry(call.fleet, status) for status in call.fleet.transport.sessions()]
     return SessionList(sessions=entries, count=len(entries))
 
 
-def _entry(status: SessionStatus) -> SessionEntry:
+def _entry(fleet: Fleet, status: SessionStatus) -> SessionEntry:
     return SessionEntry(
         user=status.user,
         host=status.host,
@@ -78,5 +74,6 @@ def _entry(status: SessionStatus) -> SessionEntry:
         pid=status.pid,
         transport=status.transport,
         active_channels=status.active_channels,
+        aliases=aliases_of(fleet, status),
         via=list(status.via),
     )

@@ -95,7 +95,12 @@ def test_a_host_where_all_is_well_has_nothing_to_mend(doctor: Doctor, sshd: Sshd
     assert "warn" not in doctor.said
     for part in ("OpenSSL", "1 host from", "tools are open", "the agent's keys: stray-0", "the audit file"):
         assert doctor.line(part).startswith("ok"), part
-    for part in ("logged in to 127.0.0.1", "commands run", "SFTP works", "several sessions share one connection"):
+    for part in (
+        f"logged in to {sshd.user}@127.0.0.1:{sshd.port} (",
+        "commands run",
+        "SFTP works",
+        "several sessions share one connection",
+    ):
         assert doctor.line(part).startswith("ok"), part
     assert "sudo" not in doctor.line("logged in")
 
@@ -386,6 +391,20 @@ def test_max_sessions_one_is_said(doctor: Doctor, sshd_factory: SshdFactory) -> 
     doctor.host(sshd_factory(max_sessions=1))
     doctor()
     assert "Raise MaxSessions" in doctor.line("few sessions a connection")
+
+
+def test_aliases_of_one_hostname_do_not_count_as_a_lack_of_sessions(doctor: Doctor, sshd: Sshd) -> None:
+    names = [f"web{number}" for number in range(4)]
+    # Another keep-alive each: four configurations, four connections.
+    doctor.hosts(
+        "".join(
+            doctor.entry(sshd, name, more=f"ssh_options = {{ RekeyLimit = '{number + 1}G' }}")
+            for number, name in enumerate(names)
+        )
+    )
+    doctor.setting(ssh_known_hosts=sshd.known_hosts)
+    assert doctor() == 0, doctor.said
+    assert "MaxSessions" not in doctor.said
 
 
 def test_an_account_without_sudo_rights_is_said(doctor: Doctor, sshd: Sshd, lab_users: UserFactory) -> None:

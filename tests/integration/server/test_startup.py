@@ -163,7 +163,7 @@ def test_a_setting_that_cannot_be_stops_the_start_with_one_line(
 
 def test_a_broken_hosts_file_stops_the_start_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "hosts.toml").write_text('[hosts.web]\nhostname = "web"\nprot = 22\n')
-    done = ssh_mcp(env=environment(tmp_path, log_level="ERROR"))
+    done = ssh_mcp(env=environment(tmp_path, log_level="ERROR", ssh_hosts_file=tmp_path / "hosts.toml"))
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert "hosts.toml:3" in done.stderr
@@ -178,7 +178,8 @@ def test_a_pinned_key_that_no_agent_holds_stops_the_start_and_says_what_it_holds
         '[hosts.web]\n[hosts.web.auth]\nmethod = "agent"\n'
         'identity_fingerprint = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"\n'
     )
-    done = ssh_mcp(env=environment(tmp_path, log_level="ERROR", ssh_auth_sock=ssh_agent.socket))
+    hosts = tmp_path / "hosts.toml"
+    done = ssh_mcp(env=environment(tmp_path, log_level="ERROR", ssh_auth_sock=ssh_agent.socket, ssh_hosts_file=hosts))
     assert done.returncode == 2
     assert done.stderr.startswith("ssh-mcp: AgentFingerprintNotFound: ")
     assert "stray-0" in done.stderr
