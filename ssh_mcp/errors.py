@@ -10,6 +10,7 @@ sentences and a ``public_name``; ``public_text`` renders both kinds, so that no 
     ├── PathNotAllowed  PathRestricted  PathChanged  RedactBypassBlocked  LocalPathPolicyError
     ├── CommandNotAllowed  CommandIsCheatsheetMatch
     ├── PlatformNotSupported  InvalidArgument  TooLarge  FileConflict  AuditUnavailable  UnknownTool
+    ├── ApprovalRequired  ApprovalPending  ApprovalDenied
     └── SudoFailed
     CutShort                    transports.errors.MasterLost with the output that had come until then
     ConfigError                 stops the start (or a reload): file, line, alias, field, remedy in one line
@@ -92,6 +93,18 @@ class TooLarge(Refusal):
 
 class FileConflict(Refusal):
     """The file is not as the caller assumed: exists already, text not found, patch does not apply."""
+
+
+class ApprovalRequired(Refusal):
+    """A person must be asked first, and there is no way to ask."""
+
+
+class ApprovalPending(Refusal):
+    """A person was asked and has not decided yet."""
+
+
+class ApprovalDenied(Refusal):
+    """A person was asked and said no."""
 
 
 class SudoFailed(Refusal):

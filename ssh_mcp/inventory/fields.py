@@ -187,6 +187,18 @@ def _option_value(name: str, value: object) -> str:
     return str(value)
 
 
+def _ask(value: object, env: Env) -> tuple[str, ...]:
+    from ssh_mcp.policy.approval import check_ask_entry  # late: few files ask
+
+    entries = _words(value, env)
+    for entry in entries:
+        if (problem := check_ask_entry(entry)) is not None:
+            raise BadValue(
+                f"{shown(entry)} {problem}", 'Write rules such as "sudo", "command:reboot" or "write:/etc/**".'
+            )
+    return entries
+
+
 def _f(check: Check[T]) -> T | None:
     return dataclasses.field(default=None, metadata={"check": check})
 
@@ -235,6 +247,7 @@ class HostLayer:
     redact_hint_chars: int | None = _f(_whole(0, 4))
     redact_output: bool | None = _f(_boolean)
     command_allowlist: tuple[str, ...] | None = _f(_words)
+    ask: tuple[str, ...] | None = _f(_ask)
     proxy_jump: tuple[str, ...] | None = _f(_jump)
     persistent_session: bool | None = _f(_boolean)
     docker_cmd: tuple[str, ...] | None = _f(_command)

@@ -10,7 +10,15 @@ from typing import Any, Final, TypeVar
 from ssh_mcp.inventory import values
 from ssh_mcp.inventory.fields import AlertsLayer, AuthLayer, HostLayer
 from ssh_mcp.inventory.jumps import with_jumps
-from ssh_mcp.inventory.model import AlertLimits, CommandPolicy, HostPolicy, PathPolicy, Platform, RedactionPolicy
+from ssh_mcp.inventory.model import (
+    AlertLimits,
+    AskEntry,
+    CommandPolicy,
+    HostPolicy,
+    PathPolicy,
+    Platform,
+    RedactionPolicy,
+)
 from ssh_mcp.inventory.toml import Document
 from ssh_mcp.inventory.values import BadValue, shown
 from ssh_mcp.settings.model import Settings
@@ -42,6 +50,11 @@ def merge(document: Document, settings: Settings) -> tuple[dict[str, HostPolicy]
 def default_redaction(document: Document, settings: Settings) -> RedactionPolicy:
     """For text that belongs to no single host."""
     return _Merge(document, settings, ("defaults",), HostLayer()).redaction()
+
+
+def default_ask(document: Document, settings: Settings) -> tuple[AskEntry, ...]:
+    """For tools that are about no host."""
+    return _Merge(document, settings, ("defaults",), HostLayer()).ask()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,7 @@ class _Merge:
             ssh_options=self.options(),
             paths=self.paths(windows=windows, fold=platform in _FOLDING),
             commands=self.commands(),
+            ask=self.ask(),
             redaction=self.redaction(),
             alerts=self.alerts(),
             persistent_session=_first(self.of("persistent_session"), True),
@@ -171,6 +185,15 @@ class _Merge:
             cheatsheet=not s.ssh_exec_allow_cheatsheet_patterns,
             redact_globs=self.redact_globs(),
         )
+
+    def ask(self) -> tuple[AskEntry, ...]:
+        """The rules of defaults and host united with the environment's: each layer can only add questions."""
+        found = [AskEntry(entry, "SSH_ASK") for entry in self.settings.ssh_ask]
+        for path, layer in ((("defaults",), self.document.defaults), (self.path, self.host)):
+            if layer.ask:
+                where = self.document.place((*path, "ask"))
+                found += [AskEntry(entry, where) for entry in layer.ask]
+        return tuple(dict.fromkeys(found))
 
     def redaction(self) -> RedactionPolicy:
         s = self.settings

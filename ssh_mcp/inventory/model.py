@@ -74,6 +74,14 @@ class AlertLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class AskEntry:
+    """One ask rule as written, and where (file and line, or the environment's name)."""
+
+    entry: str
+    source: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class HostPolicy:
     """One host. ``ssh_name`` is the word that ssh is asked for; ``alias`` is the name of results.
 
@@ -92,6 +100,7 @@ class HostPolicy:
     ssh_options: tuple[tuple[str, str], ...] = ()
     paths: PathPolicy = field(default_factory=PathPolicy)
     commands: CommandPolicy = field(default_factory=CommandPolicy)
+    ask: tuple[AskEntry, ...] = ()
     redaction: RedactionPolicy = field(default_factory=RedactionPolicy)
     alerts: AlertLimits = field(default_factory=AlertLimits)
     persistent_session: bool = True

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ssh_mcp.errors import HostBlocked, HostNotAllowed
 from ssh_mcp.inventory import merge, values
-from ssh_mcp.inventory.model import HostPolicy, RedactionPolicy
+from ssh_mcp.inventory.model import AskEntry, HostPolicy, RedactionPolicy
 from ssh_mcp.inventory.remarks import remarks
 from ssh_mcp.inventory.toml import Document, load
 from ssh_mcp.inventory.values import block_key, host_key, shown
@@ -39,6 +39,7 @@ class Inventory:
     blocked: frozenset[str] = frozenset()
     source: str = ""
     default_redaction: RedactionPolicy = field(default_factory=RedactionPolicy)
+    ask: tuple[AskEntry, ...] = ()
 
     def resolve(self, name: str) -> HostPolicy:
         """The host that ``name`` means: alias, hostname, or an allowlisted name. Raises HostNotAllowed, HostBlocked."""
@@ -119,6 +120,7 @@ def load_inventory(settings: Settings, env: Mapping[str, str] | None = None) -> 
         blocked=frozenset(block_key(n) for n in settings.ssh_hosts_blocklist),
         source=str(file) if file else "SSH_HOSTS_ALLOWLIST" if outside else "",
         default_redaction=merge.default_redaction(document, settings),
+        ask=merge.default_ask(document, settings),
     )
     return inventory, warnings + remarks((*hosts.values(), *outside.values()), document, settings)
 

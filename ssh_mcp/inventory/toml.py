@@ -38,6 +38,11 @@ class Document:
     defaults: HostLayer = field(default_factory=HostLayer)
     hosts: Mapping[str, HostLayer] = field(default_factory=dict)
 
+    def place(self, path: tuple[str, ...]) -> str:
+        """``file:line`` of the value at ``path``."""
+        line = line_of(self.text, path)
+        return f"{self.file}:{line}" if line else self.file
+
     def error(self, path: tuple[str, ...], what: str, remedy: str) -> ConfigError:
         """``file:line: [table] field: what. Remedy.`` for the value at ``path``."""
         return _error(self.file, self.text, path, what, remedy)

@@ -23,13 +23,15 @@ class LocalPolicy:
     """Directories and files of this machine, absolute and with links resolved.
 
     ``never``: directories that stay closed even inside a root (``~/.ssh``). ``own``: files of this server itself,
-    among them the audit, together with their siblings that begin with the same name (rotated audit files).
+    among them the audit, together with their siblings that begin with the same name (rotated audit files); ``closed``:
+    its directories, with the grants, keys and sockets of approval.
     """
 
     roots: tuple[PurePath, ...]
     never: tuple[PurePath, ...]
     own: tuple[PurePath, ...]
     max_bytes: int
+    closed: tuple[PurePath, ...] = ()
     ignore_case: bool = False
 
 
@@ -61,7 +63,9 @@ def decide(resolved: PurePath, kind: Kind, policy: LocalPolicy, *, writing: bool
         raise LocalPathPolicyError(f"{named} lies outside the local transfer roots.", f"Use {_roots(policy)}.")
     if any(_inside(resolved, closed, policy) for closed in policy.never):
         raise LocalPathPolicyError(f"{named} lies in a directory of SSH keys.", "It is never read or written.")
-    if any(_is_own(resolved, own, policy) for own in policy.own):
+    if any(_is_own(resolved, own, policy) for own in policy.own) or any(
+        _inside(resolved, closed, policy) for closed in policy.closed
+    ):
         raise LocalPathPolicyError(f"{named} belongs to this server itself.", "It is never read or written.")
     if kind in ("directory", "link", "other"):
         what = {"directory": "a directory", "link": "a symbolic link"}.get(kind, "no regular file")

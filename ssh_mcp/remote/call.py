@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ssh_mcp.remote.caller import Caller
 
 if TYPE_CHECKING:
+    from ssh_mcp.approval.desk import CallApproval
     from ssh_mcp.audit.sinks import AuditCall
+    from ssh_mcp.policy.approval import AskMatch
+    from ssh_mcp.policy.permitted import PermittedCommand
     from ssh_mcp.remote.fleet import Fleet
     from ssh_mcp.remote.host import RemoteHost
 
@@ -36,6 +39,13 @@ class Call:
     record: AuditCall
     send_progress: ProgressSender = no_progress
     caller: Caller = field(default_factory=Caller)
+    tool: str = ""
+    group: str = ""
+    tier: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """The client's arguments, validated."""
+    approval: CallApproval | None = None
+    """How a person is asked; None: nobody can be, so that what must be asked is refused."""
     started: float = field(default_factory=time.monotonic)
     warnings: list[str] = field(default_factory=list)
     hosts: list[RemoteHost] = field(default_factory=list)
@@ -46,6 +56,67 @@ class Call:
         host = await self.fleet.host(name, self)
         self.hosts.append(host)
         return host
+
+    async def confirm_tool(self) -> None:
+        """Ask a person where a rule is about this tool itself. The runner does it for all tools but those that are
+        registered with ``confirms=True``, which ask once their own policy has decided.
+
+        This and the two below raise ApprovalRequired, ApprovalPending, ApprovalDenied, and QuestionForClient where the
+        question is the call's result; in each case nothing was sent.
+        """
+        from ssh_mcp.remote.confirming import tool_matches
+
+        await self.confirm(tool_matches(self), None)
+
+    async def confirm_command(self, *commands: tuple[RemoteHost, PermittedCommand], where: str | None = None) -> None:
+        """The same for commands that policy permitted, all of them in one question: a broadcast names all hosts.
+
+        ``where``: the directory of a shell session, on which the effect of the same text depends.
+        """
+        from ssh_mcp.remote.confirming import command_matches, tool_matches
+
+        found = [m for host, command in commands for m in command_matches(host, command)]
+        texts = dict.fromkeys(command.text for _, command in commands)
+        hosts = [host for host, _ in commands]
+        await self.confirm((*tool_matches(self), *dict.fromkeys(found)), "\n".join(texts), hosts=hosts, where=where)
+
+    async def confirm_write(self, host: RemoteHost, path: str, *, tree: bool = False) -> None:
+        """The same for a canonical path that policy permitted to be written, replaced or removed; ``tree``: with
+        everything below it.
+        """
+        from ssh_mcp.remote.confirming import tool_matches, write_matches
+
+        await self.confirm((*tool_matches(self), *write_matches(host, path, tree=tree)), path)
+
+    async def confirm(
+        self,
+        matches: Sequence[AskMatch],
+        what: str | None,
+        *,
+        hosts: Sequence[RemoteHost] | None = None,
+        where: str | None = None,
+    ) -> None:
+        """Ask about ``what`` (a command's text, a canonical path) because of ``matches``; none: nobody is asked.
+
+        ``hosts`` are those that it concerns, by default all of the call. What a person accepted already in this call is
+        not asked again.
+        """
+        if not matches:
+            return
+        from ssh_mcp.errors import ApprovalRequired
+        from ssh_mcp.remote.confirming import subject_of
+
+        if self.approval is None:
+            raise ApprovalRequired(
+                f"The operator wants to be asked first ({matches[0].rule}), and nobody can be asked here.",
+                "Make this call through an MCP client.",
+            )
+        try:
+            subject = subject_of(self, self.hosts if hosts is None else hosts, what, where)
+            await self.approval.confirm(subject, tuple(matches))
+        finally:
+            if self.approval.note is not None:
+                self.record.approval(self.approval.note)
 
     async def progress(self, done: float, total: float | None = None, message: str | None = None) -> bool:
         """Tell the client, at most twice a second and only once the call has lasted a second. False: not told now."""

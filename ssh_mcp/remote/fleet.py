@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ssh_mcp.approval.desk import Approvals
+from ssh_mcp.approval.store import ApprovalStore
 from ssh_mcp.errors import ConfigError, HostNotAllowed, InvalidArgument
 from ssh_mcp.inventory.destination import to_destination
 from ssh_mcp.inventory.resolve import Stamp, diff, load_inventory, stamp
@@ -63,6 +65,7 @@ class Fleet:
     transport: Transport
     notes: Notes
     shells: Shells
+    approvals: Approvals = field(default_factory=lambda: Approvals(ApprovalStore()))
     capabilities: CapabilityCache = field(default_factory=CapabilityCache)
     inventory_problem: str | None = None
     """Why the last change of hosts.toml was not taken; None while the file and ``inventory`` agree."""

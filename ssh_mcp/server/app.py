@@ -10,6 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ssh_mcp.approval.desk import Approvals
+from ssh_mcp.approval.sealing import request_state_security
+from ssh_mcp.approval.store import ApprovalStore
 from ssh_mcp.audit.hooks import HookRegistry, Hooks, load_hooks
 from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.inventory.notes import Notes
@@ -77,6 +80,7 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     catalogue = read()
     remarks += unknown_names(catalogue, settings)
     entries = tuple(e for e in catalogue if exists(e, settings))
+    store = ApprovalStore()
     fleet = Fleet(
         settings=settings,
         facts=_facts(entries, settings),
@@ -84,6 +88,7 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
         transport=transport(settings),
         notes=Notes(settings),
         shells=Shells(),
+        approvals=Approvals(store, channel=settings.ssh_ask_channel, seconds=settings.ssh_ask_seconds),
     )
     audit = Audit(
         Path(settings.ssh_audit_file) if settings.ssh_audit_file else None, masked=settings.ssh_audit_detail == "masked"
@@ -159,6 +164,7 @@ def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> Server:
         lifespan=lifespan,
         dereference_schemas=False,
         mask_error_details=False,
+        request_state_security=request_state_security(fleet.approvals.store, NAME),
     )
 
 

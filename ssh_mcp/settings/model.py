@@ -125,6 +125,9 @@ class Settings:
     ssh_runbooks_dir: str | None = _opt(v.path)
     ssh_enable_runbooks: bool = _s(v.boolean, True)
     ssh_hooks_module: str | None = _opt(v.word)
+    ssh_ask: tuple[str, ...] = _s(v.listed(v.ask_entry), ())
+    ssh_ask_channel: Literal["client", "operator", "auto"] = _s(v.choice("client", "operator", "auto"), "auto")
+    ssh_ask_seconds: float = _s(v.seconds(1, 3600), 50.0)
     ssh_audit_file: str | None = _opt(v.path)
     ssh_audit_detail: Literal["hashes", "masked"] = _s(v.choice("hashes", "masked"), "hashes")
     mcp_transport: Literal["stdio", "http", "sse"] = _s(

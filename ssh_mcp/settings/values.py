@@ -115,6 +115,15 @@ def listed(check: Callable[[str], str] | None = None) -> Parser[tuple[str, ...]]
     return parse
 
 
+def ask_entry(entry: str) -> str:
+    """One ask rule. Raises BadValue."""
+    from ssh_mcp.policy.approval import check_ask_entry  # late: few operators ask
+
+    if (problem := check_ask_entry(entry)) is not None:
+        raise values.BadValue(problem, "Write rules such as sudo, command:reboot or write:/etc/**.")
+    return entry
+
+
 def local_roots(text: str, env: Mapping[str, str]) -> tuple[str, ...]:
     """Absolute directories of this machine."""
     found = []

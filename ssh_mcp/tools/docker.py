@@ -194,7 +194,7 @@ for _verb, _description in _LIFECYCLE.items():
     _lifecycle(_verb, _description)
 
 
-@tool(group="docker", tier=Tier.LOW_ACCESS, windows_instead=_WINDOWS, destructive=True)
+@tool(group="docker", tier=Tier.LOW_ACCESS, windows_instead=_WINDOWS, destructive=True, confirms=True)
 async def ssh_docker_cp(
     host: RemoteHost,
     container: Container,
@@ -215,7 +215,7 @@ async def ssh_docker_cp(
     )
 
 
-@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS, confirms=True)
 async def ssh_docker_exec(
     host: RemoteHost,
     container: Container,
@@ -231,7 +231,7 @@ async def ssh_docker_exec(
     )
 
 
-@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+@tool(group="docker", tier=Tier.DANGEROUS, windows_instead=_WINDOWS, confirms=True)
 async def ssh_docker_run(
     host: RemoteHost,
     image: str,

@@ -19,7 +19,7 @@ Timeout = Annotated[int | None, Field(description="Seconds")]
 _WINDOWS = "SFTP tools work on Windows hosts."
 
 
-@tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+@tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS, confirms=True)
 async def ssh_exec_run(host: RemoteHost, command: str, timeout: Timeout = None) -> ExecResult:
     """Run a shell command. Non-zero exit is data; at the timeout the whole process group is ended and partial output
     kept. Prefer dedicated tools for files, units, containers and packages.
@@ -27,19 +27,19 @@ async def ssh_exec_run(host: RemoteHost, command: str, timeout: Timeout = None) 
     return await host.commands.execute(command, timeout=timeout)
 
 
-@tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS)
+@tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS, confirms=True)
 async def ssh_exec_script(host: RemoteHost, script: str, timeout: Timeout = None) -> ExecResult:
     """Run a multi-line script sent over stdin (sh, or what its #! line names). For one command use ssh_exec_run."""
     return await host.commands.script(script, timeout=timeout)
 
 
-@tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS, task=True)
+@tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS, task=True, confirms=True)
 async def ssh_exec_run_streaming(host: RemoteHost, command: str, timeout: Timeout = None) -> ExecResult:
     """Like ssh_exec_run for long commands: progress notifications carry the output's tail; can run as a task."""
     return await run_streaming(host, command, timeout)
 
 
-@tool(group="exec", tier=Tier.DANGEROUS)
+@tool(group="exec", tier=Tier.DANGEROUS, confirms=True)
 async def ssh_broadcast(
     hosts: Annotated[list[str], Field(min_length=1, max_length=500)],
     command: str,

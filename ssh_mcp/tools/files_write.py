@@ -18,7 +18,7 @@ WriteMode = Annotated[int | str, Field(description='As "0640"; by default a repl
 DryRun = Annotated[bool, Field(description="Only show what would change")]
 
 
-@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, idempotent=True)
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, idempotent=True, confirms=True)
 async def ssh_upload(
     host: RemoteHost,
     path: str,
@@ -36,7 +36,7 @@ async def ssh_upload(
     return await host.files.upload(path, content, parse_write_mode(mode), dry_run=dry_run)
 
 
-@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True)
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
 async def ssh_deploy(
     host: RemoteHost,
     path: str,
@@ -53,7 +53,7 @@ async def ssh_deploy(
     return await host.files.deploy(path, content, parse_write_mode(mode), backup=backup, dry_run=dry_run)
 
 
-@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True)
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
 async def ssh_edit(
     host: RemoteHost,
     path: str,
@@ -67,13 +67,13 @@ async def ssh_edit(
     return await host.files.edit(path, old_string, new_string, occurrence, dry_run=dry_run)
 
 
-@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True)
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
 async def ssh_patch(host: RemoteHost, path: str, unified_diff: str, dry_run: DryRun = False) -> ContentResult:
     """Apply a unified diff to one file, strictly where it says. For one replacement use ssh_edit."""
     return await host.files.patch(path, unified_diff, dry_run=dry_run)
 
 
-@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=False)
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=False, confirms=True)
 async def ssh_mkdir(
     host: RemoteHost,
     path: str,
@@ -85,13 +85,13 @@ async def ssh_mkdir(
     return await host.files.mkdir(path, parse_mode(mode), parents=parents)
 
 
-@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True)
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
 async def ssh_delete(host: RemoteHost, path: str) -> FileResult:
     """Delete one file, or a link (its target stays). Directories: ssh_delete_folder."""
     return await host.files.delete(path)
 
 
-@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True)
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
 async def ssh_delete_folder(
     host: RemoteHost, path: str, recursive: bool = False, dry_run: DryRun = False
 ) -> DeleteFolderResult:
@@ -101,19 +101,19 @@ async def ssh_delete_folder(
     return await host.files.delete_folder(path, recursive=recursive, dry_run=dry_run)
 
 
-@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True)
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
 async def ssh_cp(host: RemoteHost, src: str, dst: str) -> FileResult:
     """Copy a file on one host; dst is the copy's full name and is replaced if it exists."""
     return await host.files.copy(src, dst)
 
 
-@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True)
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
 async def ssh_mv(host: RemoteHost, src: str, dst: str) -> FileResult:
     """Rename or move a file, link or directory on one host; dst is the full new name. An existing file is replaced."""
     return await host.files.move(src, dst)
 
 
-@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=False)
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=False, confirms=True)
 async def ssh_link(
     host: RemoteHost, src: str, dst: str, symbolic: bool = False, follow_symlinks: bool = True
 ) -> FileResult:
@@ -121,7 +121,7 @@ async def ssh_link(
     return await host.files.link(src, dst, symbolic=symbolic, follow_symlinks=follow_symlinks)
 
 
-@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True)
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
 async def ssh_transfer(
     src_host: RemoteHost, src_path: str, dst_host: RemoteHost, dst_path: str, overwrite: bool = False
 ) -> TransferResult:

@@ -15,10 +15,12 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import PrivateAttr
 from pydantic_core import to_json
 
+from ssh_mcp.approval.channels import ClientChannel, NoClient, QuestionForClient
 from ssh_mcp.remote.call import ProgressSender, no_progress
 from ssh_mcp.remote.caller import LOCAL, Caller
 from ssh_mcp.results.base import Result
 from ssh_mcp.tools.catalogue import Entry
+from ssh_mcp.tools.elicitation import McpClient, as_result
 from ssh_mcp.tools.runner import Runner, ToolFailed
 
 CLIENT_MAX = 120
@@ -54,7 +56,9 @@ class RegisteredTool(Tool):
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         """Run through the runner. Raises ToolError with the client's sentence."""
         try:
-            result = await self._runner.run(self._entry, arguments, self._progress(), caller())
+            result = await self._runner.run(self._entry, arguments, self._progress(), caller(), client_channel())
+        except QuestionForClient as question:
+            return as_result(question)
         except ToolFailed as failed:
             # The audit has the failure; FastMCP's log would only say once more that there was one.
             raise ToolError(str(failed), log_level=logging.DEBUG) from None
@@ -73,6 +77,16 @@ def as_tool_result(result: Result) -> ToolResult:
     structured = result.model_dump(mode="json")
     text = mcp_types.TextContent(type="text", text=to_json(structured).decode())
     return ToolResult.model_construct(content=[text], structured_content=structured, meta=None, is_error=False)
+
+
+def client_channel() -> ClientChannel:
+    """How the client of the request under way can ask its user."""
+    try:
+        context: Context = get_context()
+        context.session  # noqa: B018 - raises where there is none
+    except RuntimeError:
+        return NoClient()
+    return McpClient(context)
 
 
 def caller() -> Caller:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
+from ssh_mcp.approval.channels import ClientChannel, NoClient, QuestionForClient
+from ssh_mcp.approval.desk import CallApproval
 from ssh_mcp.audit.hooks import HookContext, Hooks
 from ssh_mcp.audit.sinks import Audit, AuditCall
 from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, UnknownTool, public_text
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ssh_mcp")
 
 UNKNOWN = Caller()
+NOBODY = NoClient()
 """Who calls from within this process: resources, and tests that drive the runner."""
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")
@@ -63,6 +66,7 @@ class Runner:
         arguments: Mapping[str, Any],
         send_progress: ProgressSender = no_progress,
         caller: Caller = UNKNOWN,
+        client: ClientChannel = NOBODY,
     ) -> Result:
         """Answer the tool's guarded result. Raises ToolFailed for every refusal and failure."""
         self.fleet.refresh()
@@ -74,7 +78,16 @@ class Runner:
         elif "hosts" in entry.input_schema.get("properties", {}):
             record.hosts(_claimed_hosts(arguments))
         self.hooks.notify(HookContext.before(entry.name, entry.tier, claimed, record.correlation_id))
-        call = Call(fleet=self.fleet, record=record, send_progress=send_progress, caller=caller)
+        call = Call(
+            fleet=self.fleet,
+            record=record,
+            send_progress=send_progress,
+            caller=caller,
+            tool=entry.name,
+            group=entry.group,
+            tier=entry.tier,
+            approval=CallApproval(self.fleet.approvals, client, caller.client or "the client"),
+        )
         failure: BaseException | None = None
         try:
             self.audit.require(entry.tier)
@@ -85,6 +98,9 @@ class Runner:
             for guard in self._guards(call):
                 text = (await aside(len(text), guard.text, text)).text
             raise ToolFailed(text) from None
+        except QuestionForClient as question:
+            failure = question
+            raise
         except Exception as error:
             failure = error
             logger.exception("%s %s failed", record.correlation_id, entry.name)
@@ -109,6 +125,7 @@ class Runner:
     async def _run(self, entry: Entry, arguments: Mapping[str, Any], call: Call) -> Result:
         spec = self.load_spec(entry.family, entry.name)
         values = _validated(spec, arguments)
+        call.arguments = dict(values)
         for name in spec.hosts:
             host = await call.host(values[name])
             values[name] = host
@@ -117,6 +134,8 @@ class Runner:
                     f"{entry.name} needs a POSIX shell, and {host.name} is a Windows host.", spec.windows_instead
                 )
         _note_hosts(call.record, call.hosts)
+        if not spec.confirms:
+            await call.confirm_tool()
         if spec.call_parameter is not None:
             values[spec.call_parameter] = call
         result = await spec.function(**values)

@@ -23,7 +23,7 @@ async def ssh_shell_open(host: RemoteHost) -> ShellOpened:
     return await host.call.fleet.shells.open(host)
 
 
-@tool(group="shell", tier=Tier.DANGEROUS)
+@tool(group="shell", tier=Tier.DANGEROUS, confirms=True)
 async def ssh_shell_exec(session_id: str, command: str, call: Call, timeout: Timeout = None) -> ShellExecResult:
     """Run a command in an open session; calls on one session wait for each other. At the timeout the command's
     children are ended and the session lives.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -53,6 +53,7 @@ class ToolSpec:
     call_parameter: str | None
     result: type[Result]
     task: bool = False
+    confirms: bool = False
 
     @cached_property
     def arguments(self) -> type[BaseModel]:
@@ -98,6 +99,7 @@ def tool(
     destructive: bool | None = None,
     idempotent: bool | None = None,
     task: bool = False,
+    confirms: bool = False,
 ) -> Callable[[F], F]:
     """Put a function on the list under its own name.
 
@@ -107,7 +109,8 @@ def tool(
     """
 
     def register(function: F) -> F:
-        spec = _read(function, group, tier, windows_instead, hints_for(tier, destructive, idempotent), task=task)
+        spec = _read(function, group, tier, windows_instead, hints_for(tier, destructive, idempotent))
+        spec = replace(spec, task=task, confirms=confirms)
         if spec.name in REGISTRY and REGISTRY[spec.name].function is not function:
             raise ValueError(f"two tools are called {spec.name}")
         REGISTRY[spec.name] = spec
@@ -122,8 +125,6 @@ def _read(
     tier: Tier,
     windows_instead: str | None,
     hints: Annotations,
-    *,
-    task: bool,
 ) -> ToolSpec:
     types = get_type_hints(function, include_extras=True)
     result = types.pop("return", None)
@@ -156,7 +157,6 @@ def _read(
         hosts=tuple(hosts),
         call_parameter=call_parameter,
         result=result,
-        task=task,
     )
 
 

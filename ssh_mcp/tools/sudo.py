@@ -18,13 +18,13 @@ from ssh_mcp.tools.spec import tool
 _WINDOWS = "Log in as an administrator and use the SFTP tools."
 
 
-@tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS)
+@tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS, confirms=True)
 async def ssh_sudo_exec(host: RemoteHost, command: str, timeout: Timeout = None) -> ExecResult:
     """Run a shell command as root (without writing sudo). Otherwise like ssh_exec_run."""
     return await host.sudo.execute(command, timeout=timeout)
 
 
-@tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS)
+@tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS, confirms=True)
 async def ssh_sudo_run_script(host: RemoteHost, script: str, timeout: Timeout = None) -> ExecResult:
     """Run a multi-line script as root, sent over stdin (sh, or what its #! line names)."""
     return await host.sudo.script(script, timeout=timeout)
@@ -62,7 +62,7 @@ async def ssh_sudo_read_redacted(
     return await host.sudo.files.redacted(path, selection, None if format is None else Format(format))
 
 
-@tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS)
+@tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS, confirms=True)
 async def ssh_sudo_write(
     host: RemoteHost,
     path: str,
@@ -79,7 +79,7 @@ async def ssh_sudo_write(
     return await host.sudo.files.write(path, content, parse_write_mode(mode), chown_user, chown_group)
 
 
-@tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS)
+@tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS, confirms=True)
 async def ssh_sudo_edit(
     host: RemoteHost,
     path: str,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -17,7 +19,10 @@ from ssh_mcp.results.exec import BroadcastResult, ExecResult
 from transports.errors import TransportError
 
 if TYPE_CHECKING:
+    from ssh_mcp.inventory.model import RedactionPolicy
+    from ssh_mcp.policy.permitted import PermittedCommand
     from ssh_mcp.remote.call import Call
+    from ssh_mcp.remote.host import RemoteHost
 
 AT_ONCE = 50
 """Hosts worked on at the same time."""
@@ -29,14 +34,18 @@ logger = logging.getLogger("ssh_mcp")
 class _Board:
     """Who is where. Lists keep the caller's order at the end."""
 
+    ready: dict[str, tuple[RemoteHost, PermittedCommand]] = field(default_factory=dict)
+    policies: dict[str, RedactionPolicy] = field(default_factory=dict)
     started: set[str] = field(default_factory=set)
     results: dict[str, ExecResult] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
 
 async def broadcast(call: Call, names: list[str], command: str, timeout: float | None) -> BroadcastResult:
-    """Run ``command`` on each name once. A refused or failed host is in ``errors`` and ``failed``; a non-zero exit in
-    ``results`` and ``failed``. When the call is cancelled, the log says which hosts ran and which were not started.
+    """Run ``command`` on each name once; all are resolved and decided before the first runs.
+
+    A refused or failed host is in ``errors`` and ``failed``; a non-zero exit in ``results`` and ``failed``. When the
+    call is cancelled, the log says which hosts ran and which were not started.
     The audit line's exit code is the one farthest from 0. Raises InvalidArgument for a timeout out of range.
     """
     began = time.monotonic()
@@ -47,25 +56,31 @@ async def broadcast(call: Call, names: list[str], command: str, timeout: float |
     board = _Board()
     limiter = anyio.CapacityLimiter(AT_ONCE)
 
+    async def prepare(name: str) -> None:
+        async with limiter:
+            await _prepare(call, name, command, board)
+
     async def one(name: str) -> None:
         async with limiter:
             board.started.add(name)
-            await _run_one(call, name, command, timeout, board)
+            await _run_one(call, name, timeout, board)
         await call.progress(len(board.results) + len(board.errors), len(unique), f"{name} done")
 
     try:
-        async with anyio.create_task_group() as tasks:
-            for name in unique:
-                tasks.start_soon(one, name)
+        await _each(unique, prepare)
+        ready = [name for name in unique if name in board.ready]
+        if ready:
+            await call.confirm_command(*(board.ready[name] for name in ready))
+        await _each(ready, one)
     except anyio.get_cancelled_exc_class():
         finished = len(board.results) + len(board.errors)
         logger.warning(
             "%s broadcast cancelled: %d finished, %d ended while running, %d never started (%s)",
             call.record.correlation_id,
             finished,
-            len(board.started) - finished,
-            len(unique) - len(board.started),
-            ", ".join(n for n in unique if n not in board.started) or "none",
+            len(board.started - board.errors.keys() - board.results.keys()),
+            len(unique) - len(board.started | board.errors.keys()),
+            ", ".join(n for n in unique if n not in board.started and n not in board.errors) or "none",
         )
         raise
     call.note_exit(max((result.exit_code for result in board.results.values()), key=abs, default=-1))
@@ -80,21 +95,40 @@ async def broadcast(call: Call, names: list[str], command: str, timeout: float |
     )
 
 
-async def _run_one(call: Call, name: str, command: str, timeout: float | None, board: _Board) -> None:
-    policy = call.fleet.inventory.default_redaction
-    try:
+async def _each(names: list[str], task: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+    async with anyio.create_task_group() as tasks:
+        for name in names:
+            tasks.start_soon(task, name)
+
+
+async def _prepare(call: Call, name: str, command: str, board: _Board) -> None:
+    """Resolve one host and decide about the command there; what is refused is an error of this host alone."""
+    with _into_errors(call, name, board):
         host = await call.host(name)
-        policy = host.policy.redaction
+        board.policies[name] = host.policy.redaction
         if host.policy.windows:
             raise PlatformNotSupported(f"{host.name} is a Windows host and has no POSIX shell.", "Leave it out.")
-        result = await host.commands.execute(command, timeout=timeout)
+        board.ready[name] = host, host.commands.permit(command)
+
+
+async def _run_one(call: Call, name: str, timeout: float | None, board: _Board) -> None:
+    with _into_errors(call, name, board):
+        host, permitted = board.ready[name]
+        result = await host.commands.run_permitted(permitted, timeout=timeout)
+        board.results[name] = await aside(weight(result), guard_for(host.policy.redaction).result, result)
+
+
+@contextmanager
+def _into_errors(call: Call, name: str, board: _Board) -> Iterator[None]:
+    """A refusal or failure of one host, guarded by its own policy where that is known."""
+    try:
+        yield
     except (Refusal, TransportError) as error:
+        policy = board.policies.get(name, call.fleet.inventory.default_redaction)
         board.errors[name] = guard_for(policy).text(public_text(error)).text
     except Exception as error:
         logger.exception("%s broadcast to %s failed", call.record.correlation_id, name)
         board.errors[name] = f"RemoteError: The server failed on this host ({type(error).__name__}). Its log says why."
-    else:
-        board.results[name] = await aside(weight(result), guard_for(policy).result, result)
 
 
 def _succeeded(result: ExecResult) -> bool:

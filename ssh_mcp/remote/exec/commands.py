@@ -104,6 +104,13 @@ class Commands:
         """Run a caller's shell text once all of it is permitted. A non-zero exit is data."""
         self._host.call.note_command(text)
         permitted = self.permit(text)
+        await self._host.call.confirm_command((self._host, permitted))
+        return await self.run_permitted(permitted, timeout=timeout, sink=sink)
+
+    async def run_permitted(
+        self, permitted: PermittedCommand, *, timeout: float | None = None, sink: OutputSink | None = None
+    ) -> ExecResult:
+        """Run what policy permitted and, where a rule asks for it, a person confirmed."""
         return await self._run_permitted(permitted, self.in_default_dir(permitted), None, timeout, sink)
 
     async def script(self, body: str, *, timeout: float | None = None) -> ExecResult:
@@ -111,6 +118,7 @@ class Commands:
         self._host.call.note_command(body)
         program, stdin = script_parts(body)
         permitted = await self.permit_script(body)
+        await self._host.call.confirm_command((self._host, permitted))
         return await self._run_permitted(permitted, self.in_default_dir(program), stdin, timeout, None)
 
     async def _run_permitted(

@@ -138,6 +138,7 @@ class Shells:
             if session.ended:
                 raise InvalidArgument(session.ended, "Open a new one with ssh_shell_open.")
             permitted = host.commands.permit(text, directory=session.cwd)
+            await host.call.confirm_command((host, permitted), where=session.cwd)
             with output_told(host):
                 done = await self._run(session, host, permitted, host.commands.timeout(timeout))
             session.used = self._clock()

@@ -67,7 +67,7 @@ class Contents:
             kept = f"{target}.bak-{datetime.now(UTC):%Y%m%dT%H%M%SZ}" if backup and old is not None else None
             if kept is not None:
                 # a redact-listed file gets no backup name under which it could be read raw
-                _, kept = await self._places.two(target, kept, source_purpose=Purpose.STAT)
+                _, kept = await self._places.two(target, kept, source_purpose=Purpose.STAT, confirm=False)
             if not dry_run:
                 files = await self._places.files()
 

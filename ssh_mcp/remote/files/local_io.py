@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
-from ssh_mcp.errors import LocalPathPolicyError
+from ssh_mcp.approval.store import state_directory
+from ssh_mcp.errors import ConfigError, LocalPathPolicyError
 from ssh_mcp.policy.local_paths import Kind, LocalPolicy, LocalVerdict, check_argument, decide, too_large
+from ssh_mcp.runtime import runtime_directory
 from ssh_mcp.settings.model import Settings
 
 _BY_DESCRIPTOR: Final = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
@@ -78,8 +80,17 @@ def policy_of(settings: Settings) -> LocalPolicy:
         never=tuple({_resolved(h) for h in homes}),
         own=tuple({_resolved(o) for o in own if o}),
         max_bytes=settings.ssh_local_transfer_max_bytes,
+        closed=tuple({_resolved(str(d)) for d in _closed()}),
         ignore_case=os.name == "nt" or os.uname().sysname == "Darwin",
     )
+
+
+def _closed() -> list[Path]:
+    """Where the operator's answers lie: a tool that could write there would approve itself."""
+    directories = [state_directory().parent]
+    with suppress(ConfigError):
+        directories.append(runtime_directory())
+    return directories
 
 
 def open_for_read(path: str, settings: Settings) -> LocalSource:

@@ -80,9 +80,9 @@ class Places:
             canonical, policy = await self.asking(lambda files: self._resolve(files, wanted))
         except FileError as error:
             if error.kind is FileErrorKind.NOT_FOUND:
-                await self.target(path, purpose)  # what lies outside is refused, whether it exists or not
+                self._judge(*await self._ancestry(path), purpose)  # what lies outside is refused, existing or not
             raise
-        return self._judge(canonical, policy, purpose)
+        return await self.confirmed(self._judge(canonical, policy, purpose), purpose)
 
     async def existing_file(self, path: str, purpose: Purpose) -> tuple[str, FileAttributes]:
         """The same with a look at what is there, in one round trip; of that nothing is told unless policy allows it."""
@@ -102,7 +102,7 @@ class Places:
     async def target(self, path: str, purpose: Purpose = Purpose.WRITE) -> str:
         """The canonical path of what need not exist, nor its directories."""
         canonical, policy = await self._ancestry(path)
-        return self._judge(canonical, policy, purpose)
+        return await self.confirmed(self._judge(canonical, policy, purpose), purpose)
 
     async def entry(self, path: str, purpose: Purpose) -> Entry:
         """The entry itself, where it stands and where it leads both judged. Two round trips."""
@@ -124,19 +124,33 @@ class Places:
         attributes = await self.asking(partial(_own, here))
         if attributes is not None and attributes.kind != "symlink":
             here = leads_to[0]  # the same in the host's own spelling, where case does not count
+        if attributes is not None or purpose is not Purpose.DELETE:  # nobody is asked about what is not there
+            await self.confirmed(here, purpose, tree=True)
         return Entry(here, leads_to[0], attributes)
 
     async def two(
-        self, source: str, target: str, *, source_purpose: Purpose = Purpose.READ_RAW, other: Places | None = None
+        self,
+        source: str,
+        target: str,
+        *,
+        source_purpose: Purpose = Purpose.READ_RAW,
+        other: Places | None = None,
+        confirm: bool = True,
     ) -> tuple[str, str]:
-        """Both canonical paths of a copy or transfer; ``other`` is the target's host. Judged together."""
+        """Both canonical paths of a copy or transfer; ``other`` is the target's host. Judged together.
+
+        ``confirm`` False: the target is a name of our own beside a path that was confirmed.
+        """
         there = other or self
         wanted = self._wanted(source)
         (canonical, policy), (end, end_policy) = await together(
             self.asking(lambda files: self._resolve(files, wanted)),
             there._ancestry(target),  # noqa: SLF001
         )
-        return self.judge_two(canonical, policy, end, end_policy, source_purpose=source_purpose, other=there)
+        found = self.judge_two(canonical, policy, end, end_policy, source_purpose=source_purpose, other=there)
+        if confirm:
+            await there.confirmed(found[1], Purpose.WRITE)
+        return found
 
     def judge_two(
         self,
@@ -223,6 +237,12 @@ class Places:
 
     def _judge(self, canonical: str, policy: PathPolicy, purpose: Purpose) -> str:
         return self._noted(decide(canonical, policy, purpose=purpose))
+
+    async def confirmed(self, path: str, purpose: Purpose, *, tree: bool = False) -> str:
+        """``path``, once a person agreed to it where a rule asks for that. A removal takes all below it along."""
+        if purpose in (Purpose.WRITE, Purpose.DELETE):
+            await self._host.call.confirm_write(self._host, path, tree=tree or purpose is Purpose.DELETE)
+        return path
 
     def _noted(self, verdict: PathVerdict) -> str:
         call = self._host.call

@@ -147,6 +147,8 @@ class SudoFiles:
             call.note_bypass()
         for warning in verdict.warnings:
             call.warn(warning)
+        if purpose is Purpose.WRITE:
+            await call.confirm_write(self._host, verdict.path)
         return verdict.path
 
     @asynccontextmanager

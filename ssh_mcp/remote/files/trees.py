@@ -236,6 +236,7 @@ class Trees:
         if symbolic:
             await files.symlink(name, new.path)
             return self._result(new.path, f"Made a symbolic link to {name}.")
+        await self._places.confirmed(old.leads_to, Purpose.WRITE)  # who has the second name can write the first
         policy = await self._places.policy()
         self._places.judge_two(old.leads_to, policy, new.path, policy, source_purpose=Purpose.READ_RAW)
         await files.hardlink(name, new.path)

@@ -41,6 +41,7 @@ async def run(host: RemoteHost, wanted: Run, timeout: float | None) -> ExecResul
     for place in places:
         require_kind(place, "dfo", "a file or directory that exists: the engine would make it as root")
         check_mount(host, place)
+    await host.call.confirm_tool()
     inner = docker(
         host,
         "run",
@@ -65,6 +66,7 @@ async def execute(
 ) -> ExecResult:
     """A caller's shell text inside a container, decided like any other. Raises CommandNotAllowed."""
     permitted = host.commands.permit(text, container=True)
+    await host.call.confirm_command((host, permitted))
     flag = ("--interactive",) if interactive else ()
     done = await act(host, docker(host, "exec", *flag, arg(container), "sh -c", arg(permitted.text)), timeout=timeout)
     result = outcome(host, done, permitted.warnings)
@@ -83,6 +85,10 @@ async def copy(
         require_kind(place, "f-", "the full path of the file to write")
     else:
         require_kind(place, "f", "a file")
+    if out:
+        await host.call.confirm_write(host, place.path, tree=True)
+    else:
+        await host.call.confirm_tool()
     there = arg(f"{container}:{inside}")
     ends = (there, arg(place.path)) if out else (arg(place.path), there)
     watched = place.path

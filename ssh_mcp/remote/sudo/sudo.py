@@ -57,6 +57,7 @@ class Sudo:
         """A caller's shell text as root, decided like any other; sudo itself needs no permission here."""
         self._host.call.note_command(text)
         permitted = self._host.commands.permit(text, sudo=True)
+        await self._host.call.confirm_command((self._host, permitted))
         return await self._shell(permitted, self._host.commands.in_default_dir(permitted), None, timeout)
 
     async def script(self, body: str, *, timeout: float | None = None) -> ExecResult:
@@ -64,6 +65,7 @@ class Sudo:
         self._host.call.note_command(body)
         program, stdin = script_parts(body)
         permitted = await self._host.commands.permit_script(body, sudo=True)
+        await self._host.call.confirm_command((self._host, permitted))
         return await self._shell(
             permitted, self._host.commands.in_default_dir(command("exec", program.tokens)), stdin, timeout
         )

@@ -58,14 +58,14 @@ async def test_a_bug_on_one_host_stops_nobody(
 ) -> None:
     from ssh_mcp.remote.exec.commands import Commands
 
-    execute = Commands.execute
+    run = Commands.run_permitted
 
-    async def broken(self: Commands, text: str, **more: object) -> object:
+    async def broken(self: Commands, permitted: object, **more: object) -> object:
         if self._host.alias == "a":
             raise ZeroDivisionError("s3cret")
-        return await execute(self, text, **more)  # type: ignore[arg-type]
+        return await run(self, permitted, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Commands, "execute", broken)
+    monkeypatch.setattr(Commands, "run_permitted", broken)
     async with mcp_server({"a": sshd, "b": sshd}) as server:
         done = await server.call("ssh_broadcast", hosts=["a", "b"], command="id")
         assert done["succeeded"] == ["b"]

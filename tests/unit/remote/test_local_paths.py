@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssh_mcp.approval.store import state_directory
 from ssh_mcp.errors import LocalPathPolicyError, public_text
 from ssh_mcp.remote.files import local_io
 from ssh_mcp.remote.files.local_io import create_for_write, open_for_read
+from ssh_mcp.runtime import runtime_directory
 from ssh_mcp.settings.model import Settings
 
 
@@ -276,3 +278,19 @@ def maze(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_path_reads_what_lies_outside(maze: Path, pieces: list[str]) -> None:
     with contextlib.suppress(LocalPathPolicyError):
         assert read("/".join([f"{maze}/root", *pieces]), allowing(maze / "root")) == b"inside"
+
+
+def test_the_places_of_approval_are_closed_to_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who could write a grant, or read the key, would approve itself."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    allowed = allowing(tmp_path)
+    key = state_directory() / "key"
+    key.parent.mkdir(parents=True)
+    key.write_bytes(b"x" * 32)
+    token = runtime_directory() / "token"
+    token.write_text("secret")
+    grant = key.parent / "grant.json"
+    assert "belongs to this server itself" in refusal(key, allowed)
+    assert "belongs to this server itself" in refusal(token, allowed)
+    assert "belongs to this server itself" in refusal(grant, allowed, writing=True)

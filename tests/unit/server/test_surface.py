@@ -267,4 +267,4 @@ async def test_starting_loads_nothing_that_only_some_calls_need() -> None:
     assert loaded & heavy == set()
     assert not [m for m in loaded if m.startswith(("ssh_mcp.facts", "ssh_mcp.shell.", "transports.openssh"))]
     families = {m.rpartition(".")[2] for m in loaded if m.startswith("ssh_mcp.tools.")}
-    assert families == {"catalogue", "modules", "registered", "runner", "spec"}
+    assert families == {"catalogue", "elicitation", "modules", "registered", "runner", "spec"}
