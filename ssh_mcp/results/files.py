@@ -81,13 +81,76 @@ class FileHash(Warned):
     size: int
 
 
+class FindEntry(Result):
+    """One match with its size in bytes and the UTC time of its last change."""
+
+    path: str
+    kind: Ours
+    size: int
+    mtime: Ours
+
+
 class FindResult(Warned):
-    """Matching paths, sorted. ``truncated``: there may be more than these."""
+    """Matching paths, sorted. ``truncated``: there may be more than these; ``found`` counts them all.
+
+    ``entries`` holds the same with size and time where the query was about these.
+    """
 
     host: Ours
     root: Ours
     matches: list[str] = Field(default_factory=list)
     truncated: bool = False
+    found: int = 0
+    entries: list[FindEntry] = Field(default_factory=list)
+
+
+class GrepMatch(Result):
+    """One matching line, its number counted from 1, and the lines around it. Long lines are cut."""
+
+    path: str
+    line: int
+    text: str
+    before: list[str] = Field(default_factory=list)
+    after: list[str] = Field(default_factory=list)
+
+
+class SkippedFiles(Result):
+    """Files that were not searched, by reason."""
+
+    restricted: int = 0
+    redact_listed: int = 0
+    binary: int = 0
+    unreadable: int = 0
+
+
+class GrepResult(Warned):
+    """Matching lines by path and line. ``truncated``: there may be more than these."""
+
+    host: Ours
+    root: Ours
+    matches: list[GrepMatch] = Field(default_factory=list)
+    files_searched: int = 0
+    files_skipped: SkippedFiles = Field(default_factory=SkippedFiles)
+    truncated: bool = False
+
+
+class UsageEntry(Result):
+    """What one entry takes up on disk, with all that lies below it, in bytes."""
+
+    path: str
+    bytes: int
+
+
+class DiskUsage(Warned):
+    """What fills a directory, largest first. ``method``: ``du`` (disk space) or ``sftp`` (sum of file sizes)."""
+
+    host: Ours
+    path: Ours
+    bytes: int
+    entries: list[UsageEntry] = Field(default_factory=list)
+    entries_total: int = 0
+    truncated: bool = False
+    method: Ours = "du"
 
 
 class FileResult(Warned):

@@ -11,13 +11,23 @@ from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.files.arguments import parse_selection
 from ssh_mcp.remote.files.hashing import Algorithm
 from ssh_mcp.remote.host import RemoteHost
-from ssh_mcp.results.files import Download, FileHash, FindResult, RedactedRead, SftpListing, SftpStat
+from ssh_mcp.results.files import (
+    DiskUsage,
+    Download,
+    FileHash,
+    FindResult,
+    GrepResult,
+    RedactedRead,
+    SftpListing,
+    SftpStat,
+)
 from ssh_mcp.tools.spec import tool
 
 FirstLines = Annotated[int | None, Field(description="Only so many lines from the start")]
 LastLines = Annotated[int | None, Field(description="Only so many lines from the end")]
 Offset = Annotated[int | None, Field(description="Start at this byte")]
 MaxBytes = Annotated[int | None, Field(description="At most so many bytes")]
+Sort = Literal["name", "size", "mtime"]
 RedactedFormat = Literal["env", "yaml", "json", "ini", "generic"]
 
 
@@ -65,9 +75,46 @@ async def ssh_find(
     name_pattern: Annotated[str, Field(description="For the last name: * ? [a-z]")] = "*",
     kind: Annotated[str, Field(description="f, d, l or any")] = "f",
     max_depth: Annotated[int | None, Field(description="1: the directory's own entries")] = None,
+    min_size: Annotated[int, Field(description="At least so many bytes")] = 0,
+    newer_than: Annotated[str, Field(description="Changed since: 90m, 2h, 7d or a time in ISO 8601")] = "",
+    sort: Annotated[Sort, Field(description="By name, or largest or newest first")] = "name",
 ) -> FindResult:
-    """Search a tree by name and kind; links are not followed. For one directory use ssh_sftp_list."""
-    return await host.files.find(path, name_pattern, kind, max_depth)
+    """Search a tree by name, kind, size and age; links are not followed. With min_size, newer_than or sort, entries
+    holds sizes and times. For one directory use ssh_sftp_list, for contents ssh_grep.
+    """
+    return await host.files.find(
+        path, name_pattern, kind, max_depth, min_size=min_size, newer_than=newer_than, sort=sort
+    )
+
+
+@tool(group="sftp-read", tier=Tier.READ)
+async def ssh_grep(
+    host: RemoteHost,
+    path: Annotated[str, Field(description="A file, or a directory to search below")],
+    pattern: Annotated[str, Field(description="POSIX extended regular expression")],
+    *,
+    fixed: Annotated[bool, Field(description="pattern is plain text")] = False,
+    name_pattern: Annotated[str, Field(description="Only files with such names: * ? [a-z]")] = "*",
+    ignore_case: bool = False,
+    context: Annotated[int, Field(description="Lines shown before and after each match")] = 0,
+    max_matches: int = 200,
+    max_depth: Annotated[int | None, Field(description="1: the directory's own files")] = None,
+) -> GrepResult:
+    """Search inside files, compressed logs too, on the host itself. Secrets in the lines are masked; restricted and
+    redact-listed files are skipped and counted. By name only: ssh_find.
+    """
+    from ssh_mcp.remote.files.search.grep import grep_query
+
+    query = grep_query(pattern, fixed=fixed, ignore_case=ignore_case, context=context, max_matches=max_matches)
+    return await host.files.grep(path, query, name_pattern=name_pattern, max_depth=max_depth)
+
+
+@tool(group="sftp-read", tier=Tier.READ)
+async def ssh_disk_usage_of(
+    host: RemoteHost, path: str, depth: Annotated[int, Field(description="Levels to show, 1 to 8")] = 1
+) -> DiskUsage:
+    """What fills a directory: its largest entries in bytes, on one file system. Whole disks: ssh_host_disk_usage."""
+    return await host.files.usage(path, depth)
 
 
 @tool(group="sftp-read", tier=Tier.READ)

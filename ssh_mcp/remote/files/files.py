@@ -15,16 +15,20 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.files.hashing import Algorithm
     from ssh_mcp.remote.files.listing import Listing
     from ssh_mcp.remote.files.reading import Reading
+    from ssh_mcp.remote.files.search.find import Sort
+    from ssh_mcp.remote.files.search.grep import GrepQuery
     from ssh_mcp.remote.files.trees import Trees
     from ssh_mcp.remote.host import RemoteHost
     from ssh_mcp.results.files import (
         ContentResult,
         DeleteFolderResult,
         DeployResult,
+        DiskUsage,
         Download,
         FileHash,
         FileResult,
         FindResult,
+        GrepResult,
         RedactedRead,
         SftpListing,
         SftpStat,
@@ -59,10 +63,31 @@ class RemoteFiles:
     async def redacted(self, path: str, selection: Selection, wanted: Format | None) -> RedactedRead:
         return await self._reading.redacted(path, selection, wanted)
 
-    async def find(self, path: str, name_pattern: str, kind: str, max_depth: int | None) -> FindResult:
-        from ssh_mcp.remote.files.finding import find
+    async def find(
+        self,
+        path: str,
+        name_pattern: str,
+        kind: str,
+        max_depth: int | None,
+        *,
+        min_size: int = 0,
+        newer_than: str = "",
+        sort: Sort = "name",
+    ) -> FindResult:
+        from ssh_mcp.remote.files.search.find import checked, find
 
-        return await find(self._host, self.places, path, name_pattern=name_pattern, kind=kind, max_depth=max_depth)
+        query = checked(self._host, name_pattern, kind, max_depth, min_size=min_size, newer_than=newer_than, sort=sort)
+        return await find(self._host, self.places, path, query)
+
+    async def grep(self, path: str, query: GrepQuery, *, name_pattern: str, max_depth: int | None) -> GrepResult:
+        from ssh_mcp.remote.files.search.grep import grep
+
+        return await grep(self._host, self.places, path, query, name_pattern=name_pattern, max_depth=max_depth)
+
+    async def usage(self, path: str, depth: int) -> DiskUsage:
+        from ssh_mcp.remote.files.search.usage import usage
+
+        return await usage(self._host, self.places, path, depth)
 
     async def hash(self, path: str, algorithm: Algorithm, timeout: int | None) -> FileHash:
         from ssh_mcp.remote.files.hashing import file_hash

@@ -1,0 +1,23 @@
+# shellcheck shell=sh disable=SC2154
+# After canonical.sh. Searches the files whose names come NUL-terminated on stdin, relative to the directory.
+# $go 1: search  $mode batch: grep names the files, NUL behind each name; each: we do, behind a mark
+# $mark a random word  $flags E or F, and i  $before $after lines around a match  $most matches per file  $pattern
+if [ "$go" != 1 ] || ! enter; then exit 0; fi
+printf '+\0'
+if [ "$mode" = batch ]; then
+  exec xargs -0 grep -nH --null -D skip "-$flags" -B "$before" -A "$after" -m "$most" -e "$pattern" --
+fi
+# shellcheck disable=SC2016
+exec xargs -0 sh -c '
+mark=$1 flags=$2 before=$3 after=$4 most=$5 pattern=$6
+shift 6
+for f do
+  case $f in
+    *.gz) open="gzip -dc" ;;
+    *.xz) open="xz -dc" ;;
+    *.zst) open="zstd -dcq" ;;
+    *) open=cat ;;
+  esac
+  printf "\n%s %s\0" "$mark" "$f"
+  if [ -r "$f" ]; then $open <"$f" | grep -n "-$flags" -B "$before" -A "$after" -m "$most" -e "$pattern"; else printf "!"; fi
+done' sh "$mark" "$flags" "$before" "$after" "$most" "$pattern"
