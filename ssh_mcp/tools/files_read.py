@@ -97,7 +97,7 @@ async def ssh_grep(
     name_pattern: Annotated[str, Field(description="Only files with such names: * ? [a-z]")] = "*",
     ignore_case: bool = False,
     context: Annotated[int, Field(description="Lines shown before and after each match")] = 0,
-    max_matches: int = 200,
+    max_matches: Annotated[int, Field(description="1 to 2000")] = 200,
     max_depth: Annotated[int | None, Field(description="1: the directory's own files")] = None,
 ) -> GrepResult:
     """Search inside files, compressed logs too, on the host itself. Secrets in the lines are masked; restricted and

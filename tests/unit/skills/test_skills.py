@@ -7,15 +7,18 @@ import logging
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from ssh_mcp.errors import Refusal
+from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.skills.front import fronts, render_front, with_front
 from ssh_mcp.skills.loader import Library, read_front, shipped
+from ssh_mcp.tools import catalogue
+from ssh_mcp.tools.catalogue import Entry
 from ssh_mcp.tools.modules import load_all
 from transports.errors import TransportError
 
@@ -24,13 +27,7 @@ def _all(kind: type[TransportError]) -> list[type[TransportError]]:
     return [kind, *(deeper for child in kind.__subclasses__() for deeper in _all(child))]
 
 
-CONTRACT = json.loads((Path(__file__).parent.parent.parent / "data/contract/tools.json").read_text())
-TOOLS: dict[str, dict[str, Any]] = {tool["name"]: tool for tool in CONTRACT["tools"]}
-RANGES = {"first_lines": "integer", "last_lines": "integer", "offset": "integer", "max_bytes": "integer"}
-ADDED: dict[str, dict[str, str]] = {
-    **{name: {"dry_run": "boolean"} for name in ("ssh_edit", "ssh_patch", "ssh_deploy", "ssh_upload")},
-    **dict.fromkeys(("ssh_sftp_download", "ssh_read_redacted", "ssh_sudo_read", "ssh_sudo_read_redacted"), RANGES),
-}
+TOOLS: dict[str, Entry] = {entry.name: entry for entry in catalogue.read()}
 RUNBOOKS = [
     "health-check", "incident-response", "disk-full", "container-incident", "container-rollout", "deploy-and-verify",
     "integrity-audit", "signature-check", "systemd-diagnostics", "snapshot-before-change", "long-running-job",
@@ -52,35 +49,11 @@ def calls(path: Path) -> list[dict[str, Any]]:
     ]
 
 
-def fits(value: object, kind: str) -> bool:
-    """Whether a JSON value has a type of the contract's notation."""
-    if kind.endswith(" | null"):
-        return value is None or fits(value, kind.removesuffix(" | null"))
-    if kind.startswith("one of "):
-        return value in kind.removeprefix("one of ").split(", ")
-    if kind.startswith("list["):
-        return isinstance(value, list) and all(fits(item, kind[5:-1]) for item in value)
-    if kind in ("integer", "number"):
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, {"string": str, "boolean": bool}[kind])
-
-
 def complaints(call: dict[str, Any]) -> list[str]:
     if set(call) != {"tool", "arguments"} or call["tool"] not in TOOLS:
         return [f"no call of a tool: {call}"]
-    tool = TOOLS[call["tool"]]
-    types = {p["name"]: p["type"] for p in tool["params"]} | ADDED.get(call["tool"], {})
-    required = {p["name"] for p in tool["params"] if "default" not in p}
-    found = [f"{name} is missing" for name in required - set(call["arguments"])]
-    for name, value in call["arguments"].items():
-        if name not in types:
-            found.append(f"{name} is unknown")
-        elif name == "mode" and types[name] == "integer" and isinstance(value, str):
-            if not re.fullmatch("0[0-7]{3}", value):
-                found.append(f"{value} is no octal mode")
-        elif not fits(value, types[name]):
-            found.append(f"{name} is no {types[name]}")
-    return found
+    schema = {"additionalProperties": False, **TOOLS[call["tool"]].input_schema}
+    return [error.message for error in Draft202012Validator(schema).iter_errors(call["arguments"])]
 
 
 # -- content ----------------------------------------------------------------------------------------------------------
@@ -88,7 +61,6 @@ def complaints(call: dict[str, Any]) -> list[str]:
 
 def test_every_tool_has_a_skill_and_every_skill_a_tool() -> None:
     assert {name_of(path) for path in SKILL_FILES} == set(TOOLS)
-    assert len(SKILL_FILES) == 100
 
 
 def test_the_wanted_runbooks_are_there() -> None:
@@ -127,7 +99,7 @@ def test_a_skill_has_its_parts_and_points_to_other_tools(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_the_front_part_is_yaml_and_agrees_with_the_contract(path: Path) -> None:
+def test_the_front_part_is_yaml_and_agrees_with_the_registry(path: Path) -> None:
     text = path.read_text()
     front = yaml.safe_load(text.split("\n---\n")[0])
     assert front["name"] == name_of(path)
@@ -135,9 +107,9 @@ def test_the_front_part_is_yaml_and_agrees_with_the_contract(path: Path) -> None
     assert read_front(text)["description"] == front["description"]
     if path in SKILL_FILES:
         tool = TOOLS[name_of(path)]
-        assert (front["tier"], front["group"]) == (tool["tier"], tool["group"])
-        assert front["annotations"]["read_only"] is (tool["tier"] == "read")
-        if tool["tier"] in ("dangerous", "sudo"):
+        assert (front["tier"], front["group"]) == (tool.tier.value, tool.group)
+        assert front["annotations"]["read_only"] is (tool.tier is Tier.READ)
+        if tool.tier in (Tier.DANGEROUS, Tier.SUDO):
             assert front["annotations"]["destructive"] is True
 
 
@@ -205,7 +177,7 @@ def put(root: Path, name: str, text: str) -> None:
 def test_the_shipped_ones_are_found_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = Library().all
-    assert len(found) == 100 + len(BOOK_FILES)
+    assert len(found) == len(SKILL_FILES) + len(BOOK_FILES)
     assert found["ssh_cp"].kind == "skill"
     assert found["disk-full"].kind == "runbook"
     assert found["disk-full"].read().startswith(b"---\n")
@@ -281,7 +253,7 @@ async def test_a_client_lists_and_reads_skills_and_their_files(tmp_path: Path) -
     server = FastMCP("test", providers=[SkillsProvider(Library(None, tmp_path / "r"))])
     async with Client(server) as client:
         listed = {str(resource.uri): resource for resource in await client.list_resources()}
-        assert len(listed) == 101
+        assert len(listed) == len(SKILL_FILES) + 1
         assert listed["skill://ours/SKILL.md"].description == "Our own."
         assert listed["skill://ssh_cp/SKILL.md"].mime_type == "text/markdown"
         for uri, start in (("skill://ssh_cp/SKILL.md", "---\n"), ("skill://ours/list.txt", "a file")):
@@ -295,12 +267,8 @@ async def test_a_client_lists_and_reads_skills_and_their_files(tmp_path: Path) -
 
 
 def test_the_settings_decide_what_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ssh_mcp.policy.tiers import Tier
     from ssh_mcp.settings.model import Settings
     from ssh_mcp.skills.provider import skill_provider
-
-    entries = [SimpleNamespace(name=name, tier=Tier(tool["tier"]), group=tool["group"]) for name, tool in TOOLS.items()]
-    monkeypatch.setattr("ssh_mcp.tools.catalogue.read", lambda: entries)
 
     def served(**values: Any) -> set[str]:
         return set(skill_provider(Settings(**values)).library.all)

@@ -91,14 +91,14 @@ def audit_lines(app: App) -> list[dict[str, Any]]:
 
 def test_every_listed_tool_is_only_a_way_to_the_runner(app: App) -> None:
     tools = anyio.run(app.server.list_tools)
-    assert len(tools) == 100
+    assert len(tools) == len(catalogue.read())
     for each in tools:
         assert type(each) is RegisteredTool
         assert each._runner.fleet is app.fleet
         assert not hasattr(each, "fn")
 
 
-async def test_host_output_is_guarded_ours_is_not_and_raw_is_only_warned_about(app: App, registered: None) -> None:
+async def test_host_output_is_guarded_and_ours_and_raw_are_left_alone(app: App, registered: None) -> None:
     @tool(group="host", tier=Tier.READ)
     async def probe_tool(host: RemoteHost) -> Probe:
         """Probe."""
@@ -109,7 +109,6 @@ async def test_host_output_is_guarded_ours_is_not_and_raw_is_only_warned_about(a
     assert SECRET not in result.text
     assert "\x1b" not in result.text
     assert result.raw == f"token={SECRET}\n"
-    assert any("ssh_read_redacted" in w for w in result.output_warnings)
 
 
 async def test_each_call_leaves_one_audit_line_with_host_and_outcome(app: App, registered: None) -> None:
@@ -278,9 +277,9 @@ def test_an_allowlist_entry_that_can_never_match_is_said_at_start(tmp_path: Path
     from ssh_mcp.inventory.resolve import load_inventory
 
     hosts = tmp_path / "hosts.toml"
-    hosts.write_text('[hosts.web]\nhostname = "web.example"\ncommand_allowlist = ["ls", "systemctl status"]\n')
+    hosts.write_text('[hosts.web]\nhostname = "web.example"\ncommand_allowlist = ["ls", "bin/ls"]\n')
     _, warnings = load_inventory(Settings(ssh_hosts_file=str(hosts), allow_dangerous_tools=True))
-    assert any('"systemctl status" holds a blank' in line for line in warnings), warnings
+    assert any('"bin/ls" is a relative path' in line for line in warnings), warnings
 
 
 @pytest.mark.parametrize(
