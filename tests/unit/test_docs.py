@@ -20,7 +20,6 @@ from ssh_mcp.inventory.fields import AlertsLayer, AuthLayer, HostLayer, checks
 from ssh_mcp.inventory.resolve import load_inventory
 from ssh_mcp.policy.tiers import GROUPS
 from ssh_mcp.settings.model import NAMES, Settings
-from ssh_mcp.tools.catalogue import read
 from transports.errors import TransportError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -221,10 +220,6 @@ def test_the_clients_that_the_first_page_names_are_those_that_are_known() -> Non
 
     page = readme("Your first host, in five steps")
     assert all(f"`{name}`" in page or f"client {name}`" in page for name in CLIENTS)
-
-
-def test_the_number_of_tools_is_the_number_of_tools() -> None:
-    assert f"{len(read())} tools" in readme("What is in it")
 
 
 def test_errors_that_the_pages_explain_are_errors_that_occur() -> None:
