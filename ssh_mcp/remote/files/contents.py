@@ -166,7 +166,8 @@ class Contents:
             reporting(self._host.call, f"backup to {name}") as progress,
         ):
             old = file.attributes.permissions
-            job = Job(name, SameHostSource(file, progress), None if old is None else old & 0o7777, overwrite=False)
+            mode = None if old is None else old & 0o7777
+            job = Job(name, SameHostSource(file, progress), mode, like=path, overwrite=False)
             await Writer(self._host, files).write(job)
         return name
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import InvalidArgument, PathChanged
 from ssh_mcp.policy.paths import PathVerdict, Purpose, decide, normalise_argument
+from ssh_mcp.remote.programs import files_program
 from ssh_mcp.tokens import Command, Token, arg, command, lit
 from transports.errors import FileError, FileErrorKind, RemoteError
 
@@ -19,26 +20,7 @@ STOPPED = "|| { echo ssh-mcp-path-changed >&2; exit 66; };"
 """Ends a guarded command whose path leads elsewhere by now; what it says tells it from a command's own exit 66."""
 
 MISSING = 64
-"""Exit status of ``CANONICAL`` where a path cannot be resolved."""
-
-# A name may end in a newline, and a substitution would take it: the dot keeps it. What is missing is canonicalised up
-# to its deepest existing ancestor.
-CANONICAL = f"""
-for p do
-  rest=
-  while :; do
-    q=$(readlink -f -- "$p" 2>/dev/null || realpath -- "$p" 2>/dev/null; printf .); q=${{q%.}}; q=${{q%?}}
-    [ -n "$q" ] && break
-    [ "$p" = / ] && exit {MISSING}
-    last=${{p##*/}}; p=${{p%/*}}; [ -n "$p" ] || p=/
-    case $last in ''|.) ;; ..) exit {MISSING} ;; *) rest=/$last$rest ;; esac
-  done
-  [ "$q" = / ] && [ -n "$rest" ] && q=
-  if [ -d "$q$rest" ]; then k=d; elif [ -f "$q$rest" ]; then k=f; elif [ -e "$q$rest" ]; then k=o; else k=-; fi
-  printf '%s\\0%s\\0' "$q$rest" "$k"
-done
-"""
-"""A script whose arguments are paths; ``read_answer`` understands what it prints."""
+"""Exit status of canonical.sh where a path cannot be resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +36,12 @@ async def canonical(host: RemoteHost, paths: Sequence[str]) -> list[ShellPath]:
     if not paths:
         return []
     wanted = [normalise_argument(path, host.policy.paths) for path in paths]
-    done = await host.commands.run(command("sh -c", arg(CANONICAL), "sh", *(arg(p) for p in wanted)))
+    done = await host.commands.run(files_program(("canonical",), *wanted))
     return read_answer(done, paths, host.name)
 
 
 def read_answer(done: Completed, paths: Sequence[str], host_name: str) -> list[ShellPath]:
-    """What ``CANONICAL`` said about ``paths``. Raises FileError, RemoteError."""
+    """What canonical.sh printed about ``paths``. Raises FileError, RemoteError."""
     # surrogateescape both ways: a name on the host is bytes
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
     if done.exit_code != 0 or len(fields) != 2 * len(paths) + 1:

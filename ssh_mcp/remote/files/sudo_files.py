@@ -17,6 +17,7 @@ from ssh_mcp.policy.arguments import user as user_name
 from ssh_mcp.policy.paths import Purpose, decide, normalise_argument, with_resolved_restrictions
 from ssh_mcp.remote.files import text_edits
 from ssh_mcp.remote.files.arguments import DEFAULT_MODE, Content, Selection
+from ssh_mcp.remote.files.attributes import remark
 from ssh_mcp.remote.files.contents import may_show
 from ssh_mcp.remote.files.listing import MAX_PAGE, kind_of, mode_of, readable, time_of, unrestricted
 from ssh_mcp.remote.files.local_files import local_failure, local_source
@@ -69,9 +70,10 @@ class SudoFiles:
         owner = _owner(user, group)
         canonical = await self._judged(path, Purpose.WRITE)
         async with lock_for(self._host, canonical), self._source(content, canonical) as (data, size):
-            await self._root.write(
+            kept = await self._root.write(
                 canonical, data, size=size, mode=mode, owner=owner, new_mode=DEFAULT_MODE if mode is None else mode
             )
+        remark(self._host, canonical, kept)
         return FileResult(host=self._host.name, path=canonical, bytes_written=size, message="Wrote the file as root.")
 
     async def edit(
@@ -93,9 +95,10 @@ class SudoFiles:
                 result.diff = text_edits.diff(text, changed, canonical)
             if not dry_run:
                 data = changed.encode("utf-8")
-                await self._root.write(
+                kept = await self._root.write(
                     canonical, data, size=len(data), mode=None, owner=":", new_mode=DEFAULT_MODE, state=found.state
                 )
+                remark(self._host, canonical, kept)
                 result.bytes_written = len(data)
         result.message = "Would change the file." if dry_run else "Changed the file as root."
         return result

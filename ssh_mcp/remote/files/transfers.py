@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from ssh_mcp.errors import FileConflict
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import Purpose
-from ssh_mcp.remote.files.reading import opened
+from ssh_mcp.remote.files.attributes import Attributes
+from ssh_mcp.remote.files.reading import OpenFile, opened
 from ssh_mcp.remote.files.sources import OtherHostSource
 from ssh_mcp.remote.files.writer import Job, Writer, lock_for
 from ssh_mcp.remote.progress import reporting
@@ -45,7 +46,7 @@ async def transfer(
     ):
         files = await there.files()
         poured = OtherHostSource(file, progress)
-        mode = None if file.attributes.permissions is None else file.attributes.permissions & 0o777
+        mode = await _mode(source, file)
         check = _comparison(target, files, poured)
         written = await Writer(target, files).write(Job(end, poured, mode, overwrite=overwrite, check=check))
     seconds = max(time.monotonic() - started, 1e-6)
@@ -59,6 +60,17 @@ async def transfer(
         throughput_mb_s=round(written.size / seconds / 1e6, 2),
         sha256=poured.digest.hexdigest(),
     )
+
+
+async def _mode(source: RemoteHost, file: OpenFile) -> int | None:
+    """The mode of the copy. The group bits of a file with an access list are its mask, and no right of the group."""
+    if file.attributes.permissions is None:
+        return None
+    mode = file.attributes.permissions & 0o777
+    if mode & 0o070 and (await Attributes(source, file.files).look(file.path))[0]:
+        source.call.warn(f"The access list (ACL) of {shown(file.path)} was not copied: its group has no access.")
+        return mode & 0o707
+    return mode
 
 
 def _comparison(target: RemoteHost, files: Files, poured: OtherHostSource) -> Callable[[str, int], Awaitable[None]]:

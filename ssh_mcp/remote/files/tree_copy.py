@@ -11,29 +11,33 @@ import anyio
 from ssh_mcp.errors import FileConflict
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import Purpose, child, split_parent
+from ssh_mcp.remote.files.attributes import Attributes
 from ssh_mcp.remote.files.reading import opened
 from ssh_mcp.remote.files.removal import remove_tree
 from ssh_mcp.remote.files.sources import SameHostSource
 from ssh_mcp.remote.files.walking import Walk, walk
-from ssh_mcp.remote.files.writer import temporary_name
+from ssh_mcp.remote.files.writer import accepted, temporary_name
 from transports.api import FileAttributes
 from transports.errors import TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.files.paths import Places
     from ssh_mcp.remote.files.walking import Found
+    from ssh_mcp.remote.host import RemoteHost
     from transports.api import Files, Progress
 
 _CLEAN_WITHIN: Final = 30.0
 
 
 async def copy_tree(
-    places: Places, files: Files, source: str, target: str, *, found: Sequence[Found], progress: Progress
+    host: RemoteHost, places: Places, source: str, target: str, *, found: Sequence[Found], progress: Progress
 ) -> int:
     """Copy ``found``, all that lies below ``source``, to the new name ``target``; the number of bytes of its files.
 
-    Modes and times are kept, owners where the login may give them. Raises FileConflict for pipes, sockets and devices.
+    Modes and times are kept, owners where the login may give them, access lists where the host has GNU cp. Raises
+    FileConflict for pipes, sockets and devices.
     """
+    files = await places.files()
     for one in found:
         if one.entry.attributes.kind not in ("file", "directory", "symlink"):
             raise FileConflict(f"{shown(one.path)} is no file, directory or link.", "Nothing was moved.")
@@ -55,6 +59,7 @@ async def copy_tree(
             if one.is_directory:
                 await _dress(files, temporary + one.path[len(source) :], one.entry.attributes)
         await _dress(files, temporary, await files.stat(source))
+        await Attributes(host, files).keep_tree(source, temporary)
         await files.rename(temporary, target)
     except BaseException:
         with anyio.move_on_after(_CLEAN_WITHIN, shield=True), suppress(TransportError):
@@ -80,4 +85,4 @@ async def _dress(files: Files, path: str, wanted: FileAttributes) -> None:
     mode = None if wanted.permissions is None else wanted.permissions & 0o7777
     with suppress(TransportError):
         await files.setstat(path, FileAttributes(uid=wanted.uid, gid=wanted.gid))
-    await files.setstat(path, FileAttributes(permissions=mode, atime=wanted.atime, mtime=wanted.mtime))
+    await accepted(files.setstat(path, FileAttributes(permissions=mode, atime=wanted.atime, mtime=wanted.mtime)))

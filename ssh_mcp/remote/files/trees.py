@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final
 
 from ssh_mcp.errors import FileConflict, InvalidArgument, PathRestricted, TooLarge
@@ -22,7 +22,7 @@ from ssh_mcp.remote.files.removal import remove_tree
 from ssh_mcp.remote.files.sources import SameHostSource
 from ssh_mcp.remote.files.tree_copy import copy_tree
 from ssh_mcp.remote.files.walking import Found, Walk, walk
-from ssh_mcp.remote.files.writer import Job, Writer, lock_for
+from ssh_mcp.remote.files.writer import Job, Writer, accepted, lock_for
 from ssh_mcp.remote.progress import reporting
 from ssh_mcp.results.files import DeleteFolderResult, FileResult
 from transports.api import FileAttributes, Files
@@ -71,8 +71,13 @@ class Trees:
         await files.mkdir(directory, mode)
         if await files.realpath(directory) != directory:
             raise changed(directory)
-        if not self._host.policy.windows:
-            await files.setstat(directory, FileAttributes(permissions=mode))
+        if self._host.policy.windows or await accepted(files.setstat(directory, FileAttributes(permissions=mode))):
+            return
+        found = (await files.lstat(directory)).permissions or 0
+        if found & 0o7777 != mode:  # a server that sets no modes: its umask may only have narrowed what was asked for
+            self._host.call.warn(
+                f"The host's SFTP server sets no modes: {shown(directory)} has mode {found & 0o7777:04o}."
+            )
 
     # --- removing -----------------------------------------------------------------------------------------------------
 
@@ -152,10 +157,12 @@ class Trees:
             reporting(self._host.call, f"copy to {target}") as progress,
         ):
             mode = None if file.attributes.permissions is None else file.attributes.permissions & 0o777
-            written = await Writer(self._host, file.files).write(Job(target, SameHostSource(file, progress), mode))
-            times = file.attributes.atime, file.attributes.mtime
-            if keep_times and None not in times:
-                await file.files.setstat(target, FileAttributes(atime=times[0], mtime=times[1]))
+            job = Job(target, SameHostSource(file, progress), mode, like=source)
+            written = await Writer(self._host, file.files).write(job)
+            times = FileAttributes(atime=file.attributes.atime, mtime=file.attributes.mtime)
+            if keep_times and None not in (times.atime, times.mtime):
+                with suppress(FileError):  # the file is there: its times are no reason to fail
+                    await file.files.setstat(target, times)
         return written.size
 
     async def move(self, src: str, dst: str) -> FileResult:
@@ -182,7 +189,8 @@ class Trees:
         if kind == "directory":
             found = await self._whole_tree(files, source.path)
             async with reporting(self._host.call, f"move to {target.path}") as progress:
-                size = await copy_tree(self._places, files, source.path, target.path, found=found, progress=progress)
+                copying = copy_tree(self._host, self._places, source.path, target.path, found=found, progress=progress)
+                size = await copying
                 await remove_tree(files, source.path, found, lambda _done, _total: None)
             return size
         size = 0

@@ -17,15 +17,17 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import anyio
 
 from ssh_mcp.errors import FileConflict
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import child, split_parent
+from ssh_mcp.remote.files.attributes import Attributes, Kept, remark
 from ssh_mcp.remote.files.listing import entries_of
-from ssh_mcp.remote.files.paths import changed
+from ssh_mcp.remote.files.mounts import is_mount_point
+from ssh_mcp.remote.files.paths import changed, in_place
 from ssh_mcp.remote.files.removal import remove_tree
 from ssh_mcp.remote.files.walking import Walk, walk
 from ssh_mcp.remote.together import known, settled, together
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 PREFIX: Final = ".ssh-mcp-tmp."
 NEW_MODE: Final = 0o644
+_ATTEMPTS: Final = 3
+"""By the host's tools, over SFTP, and from the start where the server sets no modes."""
 _CLEAN_WITHIN: Final = 10.0
 """Seconds given to removing a temporary after a failure."""
 _STALE: Final = 3600.0
@@ -58,6 +62,11 @@ def _machine() -> str:
 
 
 _MACHINE: Final = _machine()
+
+_REFUSED: Final = frozenset({FileErrorKind.PERMISSION, FileErrorKind.UNSUPPORTED})
+"""How a server says that it sets no attributes (sftp-server -P setstat,fsetstat)."""
+_REFUSING: WeakSet[Files] = WeakSet()
+"""Channels whose server does so."""
 
 _leftovers: dict[Destination, set[str]] = {}
 """Temporaries that a lost link kept us from removing."""
@@ -86,11 +95,15 @@ def _writer_is_dead(digits: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One write. ``mode`` None keeps the old file's, or is 0644 for a new one."""
+    """One write. ``mode`` None keeps the old file's, or is 0644 for a new one.
+
+    ``like`` is another file of the host whose attributes the new one takes over; else they are the old file's.
+    """
 
     path: str
     source: Source
     mode: int | None = None
+    like: str | None = None
     overwrite: bool = True
     unchanged: FileAttributes | None = None
     """The file must still stand as it did when it was read, else FileConflict."""
@@ -101,11 +114,41 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class _Filling:
+    """A temporary that is being filled: the job, its mode, and the file that it will replace."""
+
+    job: Job
+    temporary: str
+    mode: int
+    old: FileAttributes | None
+
+    @property
+    def like(self) -> str | None:
+        """Whose attributes it takes over."""
+        return self.job.like or (None if self.old is None else self.job.path)
+
+
+class _Again(Exception):
+    """The mode could not be given in this way, which is remembered: the next attempt takes another one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What was written; ``replaced`` is how the old file stood."""
 
     size: int
     replaced: FileAttributes | None
+
+
+async def accepted(setting: Awaitable[None]) -> bool:
+    """False where the server refuses to set attributes; other failures are raised."""
+    try:
+        await setting
+    except FileError as error:
+        if error.kind not in _REFUSED:
+            raise
+        return False
+    return True
 
 
 def _remember_sweep(key: tuple[Destination, str], now: float) -> None:
@@ -137,26 +180,38 @@ class Writer:
         self._host = host
         self._files = files
         self._where = host.connection.destination
+        self._attributes = Attributes(host, files)
 
     async def write(self, job: Job) -> Written:
         """Do it. Raises FileError, FileConflict, PathChanged, MasterLost; then the old file is as it was."""
         directory, _ = split_parent(job.path)
         await self._clean(directory)
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._attempt(job, directory)
+            except _Again:
+                continue
+        return await self._attempt(job, directory)
+
+    async def _attempt(self, job: Job, directory: str) -> Written:
+        create_mode = 0o600
+        if self._files in _REFUSING:
+            create_mode = self._mode(job, await self._files.standing(job.path)) & 0o777
         temporary = child(directory, temporary_name())
         try:
-            return await self._write(job, directory, temporary)
+            return await self._write(job, directory, temporary, create_mode)
         except BaseException:
             await self._discard(temporary)
             raise
 
-    async def _write(self, job: Job, directory: str, temporary: str) -> Written:
+    async def _write(self, job: Job, directory: str, temporary: str, create_mode: int) -> Written:
         """Three round trips where the bytes can be sent at once: what one request needs of another's answer sets their
         number, for the server serves them in order (draft-ietf-secsh-filexfer-02, 6.1).
         """
         handles: list[FileHandle] = []
 
         async def create() -> None:
-            handles.append(await self._files.open(temporary, "x", 0o600))
+            handles.append(await self._files.open(temporary, "x", create_mode))
 
         try:
             _, where, old, mine = await together(
@@ -170,7 +225,7 @@ class Writer:
             self._replaceable(job, old)
             (handle,) = handles
             mode = await self._owner_and_mode(handle, job, old, mine)
-            size, standing = await self._fill(handle, job, mode, directory)
+            size, standing = await self._fill(handle, _Filling(job, temporary, mode, old), directory)
         except BaseException:
             for handle in handles:
                 with anyio.move_on_after(_CLEAN_WITHIN, shield=True), suppress(TransportError):
@@ -181,7 +236,7 @@ class Writer:
             await job.check(temporary, size)
         if job.before is not None and standing is not None:
             await job.before()
-        now = await self._place(job, temporary, exists=standing is not None)
+        now = await self._place(job, temporary, standing)
         if now.size is not None and now.size != size:
             raise FileConflict(f"{shown(job.path)} was written by somebody else at the same time.", "Look at it.")
         return Written(size, old)
@@ -190,25 +245,31 @@ class Writer:
         self, handle: FileHandle, job: Job, old: FileAttributes | None, mine: FileAttributes
     ) -> int:
         """Give the file its owner; the mode that it shall have. Owner first: changing it clears special bits."""
-        mode = job.mode
-        if mode is None:
-            mode = NEW_MODE if old is None or old.permissions is None else old.permissions & 0o7777
+        mode = self._mode(job, old)
         keep = old is None or await self._chown(handle, job.path, old, mine)
         if not keep and job.mode is None:
             mode &= 0o1777  # set-user-id must not pass to another owner
         return mode
 
-    async def _fill(self, handle: FileHandle, job: Job, mode: int, directory: str) -> tuple[int, FileAttributes | None]:
-        """Bytes and mode are as they shall be, on the disk, and the file is closed; what stands at its place now.
+    @staticmethod
+    def _mode(job: Job, old: FileAttributes | None) -> int:
+        if job.mode is not None:
+            return job.mode
+        return NEW_MODE if old is None or old.permissions is None else old.permissions & 0o7777
+
+    async def _fill(self, handle: FileHandle, filling: _Filling, directory: str) -> tuple[int, FileAttributes | None]:
+        """Bytes, attributes and mode are as they shall be, on the disk, and the file is closed; what is at its path.
 
         Closed because Windows renames no open file, and because CLOSE may still tell of a failed write.
         """
+        job = filling.job
+        keeping = filling.like is not None and await self._attributes.usable()
         pouring = job.source.pour(handle)
         if not job.source.at_once:
             pouring = known(await pouring)
-        size, _, _, status, _, where, standing = await together(
+        size, dressed, _, status, _, where, standing = await together(
             pouring,
-            self._set_mode(handle, mode),
+            self._keep(filling) if keeping else self._set_mode(handle, filling.mode),
             handle.fsync(),
             handle.stat(),
             handle.close(),
@@ -219,6 +280,8 @@ class Writer:
             raise RemoteError(f"{job.path}: {size} bytes were written, and {status.size} arrived.", "Try again.")
         if where != directory:
             raise changed(job.path)
+        if not dressed:
+            raise _Again
         return size, standing
 
     def _replaceable(self, job: Job, old: FileAttributes | None) -> None:
@@ -240,10 +303,31 @@ class Writer:
         if same is not None and (old.size, old.mtime, old.permissions) != (same.size, same.mtime, same.permissions):
             raise FileConflict(f"{shown(job.path)} was changed meanwhile.", "Read it again and redo the change.")
 
-    async def _set_mode(self, handle: FileHandle, mode: int) -> None:
-        """Past the umask. Windows has access lists instead, which the directory passes on."""
-        if not self._host.policy.windows:
-            await handle.setstat(FileAttributes(permissions=mode))
+    async def _keep(self, filling: _Filling) -> bool:
+        assert filling.like is not None
+        kept = await self._attributes.keep(filling.like, filling.temporary, filling.mode)
+        if kept is not None and filling.old is not None and filling.job.like is None:
+            remark(self._host, filling.job.path, kept)
+        return kept is not None
+
+    async def _set_mode(self, handle: FileHandle, mode: int) -> bool:
+        """Past the umask; False where the server sets none. Windows has access lists, which the directory passes on."""
+        if self._host.policy.windows:
+            return True
+        if self._files in _REFUSING:
+            self._remark_mode(mode, (await handle.stat()).permissions)
+            return True
+        if await accepted(handle.setstat(FileAttributes(permissions=mode))):
+            return True
+        _REFUSING.add(self._files)
+        return False
+
+    def _remark_mode(self, wanted: int, found: int | None) -> None:
+        """The server sets no modes: a file keeps the one that it was made with, which its umask may only narrow."""
+        if found is not None and found & 0o7777 != wanted:
+            self._host.call.warn(
+                f"The host's SFTP server sets no modes: the file has mode {found & 0o7777:04o}, not {wanted:04o}."
+            )
 
     async def _chown(self, handle: FileHandle, path: str, old: FileAttributes, mine: FileAttributes) -> bool:
         if old.uid is None or old.gid is None or mine.uid is None or (mine.uid, mine.gid) == (old.uid, old.gid):
@@ -258,21 +342,55 @@ class Writer:
         self._host.call.warn(f"{path} belonged to user {old.uid}, group {old.gid}; it now belongs to the login user.")
         return False
 
-    async def _place(self, job: Job, temporary: str, *, exists: bool) -> FileAttributes:
-        """Let the temporary take its place, and look at what stands there then."""
+    async def _place(self, job: Job, temporary: str, standing: FileAttributes | None) -> FileAttributes:
+        """Let the temporary take its place, and look at what is there then."""
         try:
             if not job.overwrite:
                 moving = self._files.rename(temporary, job.path)
             elif "posix-rename@openssh.com" in self._files.extensions:
                 moving = self._files.replace(temporary, job.path)
             else:
-                await self._swap(job.path, temporary, exists=exists)
+                await self._swap(job.path, temporary, exists=standing is not None)
                 moving = known(None)
             return (await together(moving, self._files.lstat(job.path)))[1]
         except FileError as error:
             if error.kind is FileErrorKind.EXISTS:
                 raise FileConflict(f"{shown(job.path)} exists already.", "Choose another name.") from None
+            if (
+                error.kind is FileErrorKind.FAILURE
+                and standing is not None
+                and await is_mount_point(self._files, job.path)
+            ):
+                return await self._in_place(job, temporary)
             raise
+
+    async def _in_place(self, job: Job, temporary: str) -> FileAttributes:
+        """A mounted file (a container's /etc/hosts) cannot be renamed over (EBUSY): its content is overwritten.
+
+        Owner and attributes stay. Not atomic: what can fail for want of space or rights has been tried beside it.
+        """
+        source = await self._files.open(temporary, "r")
+        try:
+            handles: list[FileHandle] = []
+
+            async def take() -> None:
+                handles.append(await self._files.open(job.path, "w"))
+
+            await in_place(self._files, job.path, take())
+            (target,) = handles
+            try:
+                if not await self._files.copy_data(source, target):
+                    await source.relay(target)
+                if job.mode is not None:
+                    await target.setstat(FileAttributes(permissions=job.mode))
+                await target.fsync()
+            finally:
+                await target.close()
+        finally:
+            await source.close()
+        await self._files.remove(temporary)
+        remark(self._host, job.path, Kept(1, lost=False, in_place=True))
+        return await self._files.lstat(job.path)
 
     async def _swap(self, path: str, temporary: str, *, exists: bool) -> None:
         """Where the server has no posix-rename: the old file steps aside first, for a moment there is none."""
