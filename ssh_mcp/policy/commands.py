@@ -34,7 +34,8 @@ class Circumstances:
     ``redact_globs`` are added to the policy's own, and ``bypass`` says what becomes of a command that names one of
     them (BEHAVIOUR section 5). ``default_dir`` (or the shell session's current directory) is what relative paths are
     joined to. ``sudo``: the whole command will run under sudo; ``container``: it runs inside of one; ``host`` is put
-    into the suggested tool calls.
+    into the suggested tool calls. ``elevated``: the unit, package and journal tools use sudo by themselves, and
+    ``open_tools`` are the tools that may be suggested (None: all).
     """
 
     redact_globs: tuple[str, ...] = ()
@@ -43,6 +44,8 @@ class Circumstances:
     sudo: bool = False
     container: bool = False
     host: str = ""
+    elevated: bool = False
+    open_tools: frozenset[str] | None = None
 
 
 def permit(command: str, policy: CommandPolicy, where: Circumstances = Circumstances()) -> PermittedCommand:
@@ -83,6 +86,8 @@ def _context(policy: CommandPolicy, where: Circumstances) -> cheatsheet.Context:
         patterns=policy.cheatsheet,
         delivers=where.bypass is not BypassPolicy.BLOCK,
         container=where.container,
+        elevated=where.elevated,
+        open_tools=where.open_tools,
     )
 
 

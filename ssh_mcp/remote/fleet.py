@@ -41,6 +41,8 @@ class ServerFacts:
     total_tools: int
     tiers: tuple[str, ...]
     groups: tuple[str, ...]
+    tools: frozenset[str] | None = None
+    """Names of the tools that a caller can use; None: nobody counted them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,7 @@ def _facts(entries: tuple[Entry, ...], settings: Settings) -> ServerFacts:
         total_tools=len(entries),
         tiers=tuple(tier.value for tier in open_tiers(settings)),
         groups=tuple(g for g in GROUPS if g in groups),
+        tools=frozenset(e.name for e in entries),
     )
 
 

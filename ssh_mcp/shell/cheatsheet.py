@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ssh_mcp.errors import CommandIsCheatsheetMatch, RedactBypassBlocked
 from ssh_mcp.shell.parse import ShellSyntaxError, parse
-from ssh_mcp.shell.recipes import FILES, SYSTEM, Recipe, Value, write
+from ssh_mcp.shell.recipes import FILES, SYSTEM, Maker, Recipe, Value, under_sudo, write
 from ssh_mcp.shell.recipes_docker import compose, docker
 from ssh_mcp.shell.redacted import Finder
 from ssh_mcp.shell.tree import Redirect, Sequence, Simple, Word
@@ -21,13 +21,25 @@ REDACT_PATH = "redact-path"
 """Pattern id of a command that names a redact-listed path."""
 
 _SUDO_FLAGS = frozenset({"-n", "-S", "-E", "-H", "--non-interactive", "--stdin", "--"})
+
+
+def _login_only(maker: Maker) -> Maker:
+    """The container tools have the rights of the login: the same under sudo is left alone."""
+
+    def make(args: list[str]) -> Recipe | None:
+        found = maker(args)
+        return None if found is None else replace(found, sudo_tool=None)
+
+    return make
+
+
 _MAKERS = {
     **FILES,
     **SYSTEM,
-    "docker": docker,
-    "podman": docker,
-    "docker-compose": compose,
-    "podman-compose": compose,
+    "docker": _login_only(docker),
+    "podman": _login_only(docker),
+    "docker-compose": _login_only(compose),
+    "podman-compose": _login_only(compose),
 }
 _SHELLS = frozenset({"sh", "bash", "dash", "ash"})
 _LONG = 200
@@ -37,7 +49,8 @@ _LONG = 200
 class Context:
     """Where the command would run. ``matches`` says whether an exact path is redact-listed, ``globs`` are the list;
     ``delivers`` that a command which names one may run all the same; ``container`` that it runs inside of one, whose
-    files, units and packages no dedicated tool reaches.
+    files, units and packages no dedicated tool reaches. ``elevated``: the unit, package and journal tools use sudo by
+    themselves; ``open_tools`` are the tools that a caller can use, None: all.
     """
 
     globs: tuple[str, ...] = ()
@@ -48,6 +61,12 @@ class Context:
     patterns: bool = True
     delivers: bool = False
     container: bool = False
+    elevated: bool = False
+    open_tools: frozenset[str] | None = None
+
+    def opens(self, tool: str) -> bool:
+        """Whether a caller could use the tool: one that is closed must not be named."""
+        return self.open_tools is None or tool in self.open_tools
 
 
 def check(command: str, context: Context) -> str | None:
@@ -57,11 +76,14 @@ def check(command: str, context: Context) -> str | None:
     """
     path = check_paths(command, context)
     if context.patterns and not context.container:
-        found = match(command, sudo=context.sudo)
-        if found is not None:
+        found = match(command, sudo=context.sudo, elevated=context.elevated)
+        if found is not None and context.opens(found.tool):
             call = render(found, context.host)
+            exact = f"; {found.exact} gives the exact bytes" if found.exact and context.opens(found.exact) else ""
             raise CommandIsCheatsheetMatch(
-                f"This command is just the job of {found.tool}.", f"Call {call} instead.", pattern_id=found.pattern_id
+                f"This command is just the job of {found.tool}.",
+                f"Call {call} instead{exact}.",
+                pattern_id=found.pattern_id,
             )
     return path
 
@@ -84,7 +106,9 @@ def _redact_listed(path: str, command: str, context: Context) -> CommandIsCheats
     if context.container:
         remedy = "Copy it to the host under the same name with ssh_docker_cp and read it there with ssh_read_redacted."
     else:
-        remedy = f"Call {call} instead."
+        remedy = (
+            f"Call {call} instead." if context.opens(tool) else "The operator can open the tools that mask secrets."
+        )
     if context.patterns:
         return CommandIsCheatsheetMatch(what, remedy, pattern_id=REDACT_PATH)
     return RedactBypassBlocked(what, remedy)
@@ -110,7 +134,7 @@ def _value(value: Value) -> str:
 # --- matching -------------------------------------------------------------------------------------------------------
 
 
-def match(command: str, *, sudo: bool = False, depth: int = 0) -> Recipe | None:
+def match(command: str, *, sudo: bool = False, elevated: bool = False, depth: int = 0) -> Recipe | None:
     """The recipe whose job ``command`` is, wholly and nothing else."""
     try:
         body = parse(command).body
@@ -119,7 +143,9 @@ def match(command: str, *, sudo: bool = False, depth: int = 0) -> Recipe | None:
     simple = _single(body)
     if simple is None:
         return None
-    return _of(simple, sudo=sudo, depth=depth) if isinstance(simple, Simple) else _piped(*simple, sudo=sudo)
+    if not isinstance(simple, Simple):
+        return _piped(*simple, sudo=sudo)
+    return _of(simple, sudo=sudo, elevated=elevated, depth=depth)
 
 
 def _single(body: Sequence) -> Simple | tuple[Simple, Simple] | None:
@@ -146,26 +172,26 @@ def _words(words: tuple[Word, ...]) -> list[str] | None:
     return out
 
 
-def _of(command: Simple, *, sudo: bool, depth: int) -> Recipe | None:
+def _of(command: Simple, *, sudo: bool, elevated: bool, depth: int) -> Recipe | None:
     words = _words(command.words)
     if words is None or not words:
         return None
-    words, elevated = _without_sudo(words)
-    sudo = sudo or elevated
+    words, as_root = _without_sudo(words)
+    sudo = sudo or as_root
     if not words:
         return None
     program = words[0].rpartition("/")[2]
     if program in _SHELLS and len(words) == 3 and words[1] in ("-c", "-lc") and depth < 2:
-        return match(words[2], sudo=sudo, depth=depth + 1)
+        return match(words[2], sudo=sudo, elevated=elevated, depth=depth + 1)
     if program == "tee":
-        return _fit(_tee(words, command.redirects), sudo=sudo)
+        return _fit(_tee(words, command.redirects), sudo=sudo, elevated=elevated)
     written = _written(command.redirects)
     if written is not None:
-        return _fit(_writing(program, words, written, command.redirects), sudo=sudo)
+        return _fit(_writing(program, words, written, command.redirects), sudo=sudo, elevated=elevated)
     if not _quiet(command.redirects):
         return None
     maker = _MAKERS.get(program)
-    return _fit(_of_files(maker(words[1:])), sudo=sudo) if maker else None
+    return _fit(_of_files(maker(words[1:])), sudo=sudo, elevated=elevated) if maker else None
 
 
 def _of_files(found: Recipe | None) -> Recipe | None:
@@ -174,12 +200,8 @@ def _of_files(found: Recipe | None) -> Recipe | None:
     return None if any(isinstance(p, str) and p.startswith("/dev/") for p in paths) else found
 
 
-def _fit(found: Recipe | None, *, sudo: bool) -> Recipe | None:
-    if found is None or not sudo or found.sudo_tool == "":
-        return found
-    if found.sudo_tool is None:
-        return None
-    return Recipe(found.pattern_id, found.sudo_tool, found.params, "")
+def _fit(found: Recipe | None, *, sudo: bool, elevated: bool) -> Recipe | None:
+    return under_sudo(found, elevated=elevated) if found is not None and sudo else found
 
 
 def _without_sudo(words: list[str]) -> tuple[list[str], bool]:
@@ -233,9 +255,9 @@ def _piped(first: Simple, second: Simple, *, sudo: bool) -> Recipe | None:
     fed = source == ["cat"] and any(r.op in ("<<", "<<-", "<<<") for r in first.redirects)
     if not fed and (source[0] not in ("echo", "printf") or first.redirects):
         return None
-    target, elevated = _without_sudo(target)
+    target, as_root = _without_sudo(target)
     if len(target) == 2 and target[0].rpartition("/")[2] == "tee" and not target[1].startswith(("-", "/dev/")):
-        return _fit(write("write-tee", target[1]), sudo=sudo or elevated)
+        return _fit(write("write-tee", target[1]), sudo=sudo or as_root, elevated=False)
     return None
 
 

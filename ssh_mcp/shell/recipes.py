@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Value = str | int | bool | tuple[str, ...] | None
 
@@ -21,16 +21,43 @@ class Recipe:
     tool: str
     params: tuple[tuple[str, Value], ...]
     sudo_tool: str | None = None
-    """The tool for the same job under sudo; None: there is none, the command is left alone; "": the same tool."""
+    """The tool for the same job under sudo: its name, SAME, ELEVATED, or None: the command is left alone."""
+    exact: str = ""
+    """A tool with the same arguments that gives the exact bytes, where ``tool`` masks secrets."""
 
 
-def recipe(pattern_id: str, tool: str, sudo_tool: str | None = "", /, **params: Value) -> Recipe:
+SAME = ""
+"""The same tool: what it reads needs no more rights than a login has."""
+ELEVATED = "+"
+"""The same tool, but only where it uses sudo by itself; else its refusal would name sudo again."""
+
+
+def recipe(pattern_id: str, tool: str, sudo_tool: str | None = SAME, /, **params: Value) -> Recipe:
     return Recipe(pattern_id, tool, tuple(params.items()), sudo_tool)
 
 
-Maker = Callable[[list[str]], Recipe | None]
+_EXACT = {"ssh_read_redacted": "ssh_sftp_download", "ssh_sudo_read_redacted": "ssh_sudo_read"}
 
-_DOWNLOAD = ("ssh_sftp_download", "ssh_sudo_read")
+
+def read(pattern_id: str, **params: Value) -> Recipe:
+    """Showing a file: the masked reader, as the output of the command would be masked too."""
+    return Recipe(pattern_id, "ssh_read_redacted", tuple(params.items()), "ssh_sudo_read_redacted", "ssh_sftp_download")
+
+
+def under_sudo(found: Recipe, *, elevated: bool) -> Recipe | None:
+    """The recipe where the command runs as root; None: no tool can do it with the rights that the login has."""
+    match found.sudo_tool:
+        case None:
+            return None
+        case "":
+            return found
+        case "+":
+            return found if elevated else None
+        case tool:
+            return replace(found, tool=tool, sudo_tool=SAME, exact=_EXACT.get(tool, ""))
+
+
+Maker = Callable[[list[str]], Recipe | None]
 
 
 def parse_options(
@@ -82,12 +109,12 @@ def _one(args: list[str], flags: str, long: str = "") -> str | None:
 
 def _cat(args: list[str]) -> Recipe | None:
     path = _one(args, "u")
-    return recipe("read-cat", *_DOWNLOAD, path=path) if path else None
+    return read("read-cat", path=path) if path else None
 
 
 def _pager(args: list[str]) -> Recipe | None:
     path = _one(args, "RNSFXinrEef")
-    return recipe("read-less", *_DOWNLOAD, path=path) if path else None
+    return read("read-less", path=path) if path else None
 
 
 def _head(args: list[str]) -> Recipe | None:
@@ -109,11 +136,11 @@ def _ends(args: list[str], name: str, param: str) -> Recipe | None:
     if size:
         if name == "tail" or not size.isdigit():
             return None
-        return recipe("read-head", *_DOWNLOAD, path=path, max_bytes=int(size))
+        return read("read-head", path=path, max_bytes=int(size))
     if (count and not re.fullmatch(r"-?\d+", count)) or (name == "head" and count.startswith("-")):
         return None
     lines = int(count.lstrip("-")) if count else 10
-    return recipe(f"read-{name}", *_DOWNLOAD, path=path, **{param: lines})
+    return read(f"read-{name}", path=path, **{param: lines})
 
 
 def _ls(args: list[str]) -> Recipe | None:
@@ -197,12 +224,14 @@ def _apt(args: list[str]) -> Recipe | None:
     if verb == "show" and len(names) == 1:
         return recipe("apt-show", "ssh_apt_show", package=names[0])
     if verb == "install" and names:
-        return recipe("apt-install", "ssh_apt_install", packages=tuple(names))
+        return recipe("apt-install", "ssh_apt_install", ELEVATED, packages=tuple(names))
     if verb in ("remove", "purge") and names:
         purge = verb == "purge" or "purge" in options
-        return recipe("apt-remove", "ssh_apt_remove", packages=tuple(names), **({"purge": True} if purge else {}))
+        return recipe(
+            "apt-remove", "ssh_apt_remove", ELEVATED, packages=tuple(names), **({"purge": True} if purge else {})
+        )
     if verb in ("upgrade", "autoremove") and not names:
-        return recipe(f"apt-{verb}", f"ssh_apt_{verb}")
+        return recipe(f"apt-{verb}", f"ssh_apt_{verb}", ELEVATED)
     return None
 
 
@@ -211,13 +240,14 @@ def _apt_mark(args: list[str]) -> Recipe | None:
         case ["showhold"]:
             return recipe("apt-show-holds", "ssh_apt_show_holds")
         case ["hold" | "unhold" as action, *names] if names:
-            return recipe("apt-mark", "ssh_apt_mark", action=action, packages=tuple(names))
+            return recipe("apt-mark", "ssh_apt_mark", ELEVATED, action=action, packages=tuple(names))
         case _:
             return None
 
 
 # --- units ----------------------------------------------------------------------------------------------------------
 
+_UNIT_READS = frozenset({"status", "show", "cat", "is-active", "is-enabled", "is-failed"})
 _UNIT_VERBS = frozenset(
     {
         "status", "show", "cat", "is-active", "is-enabled", "is-failed", "start", "stop", "restart", "reload", "enable",
@@ -244,7 +274,8 @@ def _systemctl(args: list[str]) -> Recipe | None:
         properties = options.get("p") or options.get("property")
         if properties and verb == "show":
             params["properties"] = tuple(properties.split(","))
-        return recipe(f"systemctl-{verb}", f"ssh_systemctl_{verb.replace('-', '_')}", **params)
+        rights = SAME if verb in _UNIT_READS else ELEVATED
+        return recipe(f"systemctl-{verb}", f"ssh_systemctl_{verb.replace('-', '_')}", rights, **params)
     return None
 
 
@@ -265,7 +296,7 @@ def _journalctl(args: list[str]) -> Recipe | None:
     lines = options.get("n") or options.get("lines") or ""
     if lines.isdigit():
         params["lines"] = int(lines)
-    return recipe("journalctl", "ssh_journalctl", **params)
+    return recipe("journalctl", "ssh_journalctl", ELEVATED, **params)
 
 
 def _separate(args: list[str], names: tuple[str, ...]) -> list[str]:

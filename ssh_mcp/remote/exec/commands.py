@@ -93,6 +93,8 @@ class Commands:
             sudo=sudo,
             container=container,
             host=self._host.alias,
+            elevated=visible(Tier.SUDO, "sudo", self._host.settings),
+            open_tools=self._host.call.fleet.facts.tools,
         )
 
     def _noted(self, permitted: PermittedCommand) -> PermittedCommand:

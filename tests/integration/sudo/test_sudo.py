@@ -281,7 +281,7 @@ async def test_large_output_is_exact_with_and_without_sudos_pty(
         assert (done["stdout_bytes"], done["stderr"]) == (2500003, "e\n")
 
 
-async def test_an_allowlist_judges_commands_as_root_too(
+async def test_an_allowlist_holds_for_commands_and_scripts_as_root_too(
     mcp_server: McpServerFactory, sshd: Sshd, sudo_user: SudoUser
 ) -> None:
     user = sudo_user(NOPASSWD)
@@ -289,7 +289,7 @@ async def test_an_allowlist_judges_commands_as_root_too(
         assert (await server.call("ssh_sudo_exec", host="web", command="id -un"))["stdout"] == "root\n"
         text = await server.refused("ssh_sudo_exec", host="web", command="id; reboot")
         assert text.startswith("CommandNotAllowed: ")
-        text = await server.refused("ssh_sudo_run_script", host="web", script="id")
+        text = await server.refused("ssh_sudo_run_script", host="web", script="id\nreboot")
         assert text.startswith("CommandNotAllowed: ")
 
 

@@ -30,9 +30,9 @@ READERS_EXTRA = {"first_lines", "last_lines", "offset", "max_bytes"}
 @pytest.mark.parametrize("case", SHEET["match"], ids=lambda c: c["command"])
 def test_one_tools_job_is_refused_with_that_tool_and_its_arguments(case: dict[str, str]) -> None:
     with pytest.raises(CommandIsCheatsheetMatch) as caught:
-        permit(case["command"], ANYTHING, Circumstances(host="web01"))
+        permit(case["command"], ANYTHING, Circumstances(host="web01", elevated=True))
     assert caught.value.pattern_id == case["id"]
-    assert caught.value.remedy == f"Call {case['call']} instead."
+    assert caught.value.remedy.partition("; ssh_")[0].rstrip(".") == f"Call {case['call']} instead"
 
 
 @pytest.mark.parametrize("case", SHEET["match"], ids=lambda c: c["command"])
@@ -40,7 +40,7 @@ def test_the_suggested_call_names_parameters_that_the_tool_has(case: dict[str, s
     tool, _, rest = case["call"].partition("(")
     params = set(re.findall(r"(?:^|, )(\w+)=", rest))
     known = next({p["name"] for p in t["params"]} for t in CONTRACT["tools"] if t["name"] == tool)
-    assert params <= known | (READERS_EXTRA if tool in ("ssh_sftp_download", "ssh_sudo_read") else set())
+    assert params <= known | (READERS_EXTRA if tool in ("ssh_read_redacted", "ssh_sudo_read_redacted") else set())
 
 
 @pytest.mark.parametrize("command", SHEET["left_alone"]["commands"])
@@ -63,7 +63,7 @@ def test_a_command_that_may_not_run_is_refused_for_that_and_not_by_the_cheatshee
 @pytest.mark.parametrize(
     ("command", "tool"),
     [
-        ("cat /etc/hosts", "ssh_sudo_read"),
+        ("cat /etc/hosts", "ssh_sudo_read_redacted"),
         ("ls /root", "ssh_sudo_sftp_list"),
         ("cat > /etc/x <<EOF\nx\nEOF", "ssh_sudo_write"),
         ("systemctl restart nginx", "ssh_systemctl_restart"),
@@ -71,8 +71,50 @@ def test_a_command_that_may_not_run_is_refused_for_that_and_not_by_the_cheatshee
 )
 def test_under_sudo_the_sudo_tools_are_named(command: str, tool: str) -> None:
     with pytest.raises(CommandIsCheatsheetMatch, match=rf"Call {tool}\("):
-        permit(command, ANYTHING, Circumstances(sudo=True))
+        permit(command, ANYTHING, Circumstances(sudo=True, elevated=True))
     permit("mkdir /x", ANYTHING, Circumstances(sudo=True))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "systemctl restart nginx",
+        "systemctl enable nginx",
+        "apt-get install -y nginx",
+        "apt-mark hold nginx",
+        "journalctl -u nginx",
+        "docker ps",
+        "docker restart web",
+    ],
+)
+def test_under_sudo_a_tool_that_lacks_the_rights_is_not_named(command: str) -> None:
+    """It would refuse for lack of rights and name sudo: a circle."""
+    for text, sudo in ((command, True), (f"sudo {command}", False)):
+        permit(text, ANYTHING, Circumstances(sudo=sudo))
+
+
+def test_reads_under_sudo_that_need_no_rights_are_the_job_of_the_tool() -> None:
+    with pytest.raises(CommandIsCheatsheetMatch, match="ssh_systemctl_status"):
+        permit("systemctl status nginx", ANYTHING, Circumstances(sudo=True))
+
+
+def test_a_masked_view_is_replaced_by_a_masked_view_and_the_raw_reader_is_only_the_second_choice() -> None:
+    with pytest.raises(CommandIsCheatsheetMatch) as caught:
+        permit("tail -n 5 /etc/app.conf", ANYTHING, Circumstances(host="web01"))
+    assert caught.value.remedy == (
+        'Call ssh_read_redacted(host="web01", path="/etc/app.conf", last_lines=5) instead; '
+        "ssh_sftp_download gives the exact bytes."
+    )
+
+
+def test_a_closed_tool_is_not_named() -> None:
+    reads = frozenset({"ssh_read_redacted", "ssh_exec_run"})
+    permit("mkdir /tmp/x", ANYTHING, Circumstances(open_tools=reads))
+    with pytest.raises(CommandIsCheatsheetMatch) as caught:
+        permit("cat /etc/hosts", ANYTHING, Circumstances(open_tools=reads))
+    assert "ssh_sftp_download" not in str(caught.value)
+    with pytest.raises(CommandIsCheatsheetMatch, match="The operator can open"):
+        permit("cat /etc/shadow", ANYTHING, Circumstances(redact_globs=GLOBS, open_tools=frozenset()))
 
 
 # --- secret paths -----------------------------------------------------------------------------------------------------
