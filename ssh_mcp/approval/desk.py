@@ -90,14 +90,18 @@ class Approvals:
         return sorted(self._pending.values(), key=lambda p: p.asked)
 
     def decide(self, question_id: str, *, yes: bool, who: str, minutes: int | None = None) -> Pending | None:
-        """Settle a question for the operator; ``minutes`` grants equal calls for so long. None: no such question."""
+        """Settle a question for the operator; ``minutes`` grants equal calls for so long. None: no such question.
+
+        Raises OSError where a grant cannot be kept; then nothing is decided.
+        """
         self.pending()
-        found = self._pending.pop(question_id, None)
+        found = self._pending.get(question_id)
         if found is None:
             return None
         grant = self._granted(found, who, minutes) if yes and (minutes or not found.waiting) else None
         if not yes and not found.waiting:
             self._denied[found.fingerprint] = (time.monotonic() + SEAL_SECONDS, who)
+        self.drop(found)
         found.settle(Decision(yes, "operator", who, grant))
         return found
 

@@ -17,7 +17,8 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from pathlib import Path
@@ -156,6 +157,7 @@ class Audit:
         self._lost = 0
         self._problem: str | None = None
         self._lock = threading.Lock()
+        self._watchers: list[Callable[[str], object]] = []
         if logger.level == logging.NOTSET:
             # LOG_LEVEL=ERROR must not silence the audit.
             logger.setLevel(min(logging.INFO, logger.getEffectiveLevel()))
@@ -198,6 +200,8 @@ class Audit:
         line = record.to_json()
         if logger.isEnabledFor(logging.INFO):  # made by hand: nobody asks which line of this file logged it
             logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, line, (), None))
+        for watcher in tuple(self._watchers):
+            watcher(line)
         if error is not None and logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s", _detail(record.correlation_id, error))
         if self._file is None:
@@ -208,6 +212,15 @@ class Audit:
                 self._lost += 1
             self._pending.append(line)
             self._flush()
+
+    @contextmanager
+    def watched(self, watcher: Callable[[str], object]) -> Iterator[None]:
+        """``watcher`` gets each line while the block lasts. It must neither block nor raise."""
+        self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
 
     def close(self) -> None:
         """Write what is due, sync, and let go of the file."""

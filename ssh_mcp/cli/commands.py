@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Group, Parameter, validators
 from cyclopts.exceptions import CycloptsError
 from rich.console import Console
 
@@ -68,6 +68,9 @@ audit_app = App(
 )
 app.command(audit_app)
 
+Json = Annotated[
+    bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, for programs to read.")
+]
 Host = Annotated[str, Parameter(help="An alias of hosts.toml, or a name of SSH_HOSTS_ALLOWLIST.")]
 ClientName = Literal["claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "kilo-code", "continue", "zed"]
 
@@ -138,6 +141,47 @@ def serve() -> int:
     from ssh_mcp.server.serve import serve as run_server
 
     return run_server()
+
+
+@app.command(group=SERVER, sort_key=2, help_epilogue="")
+def status(*, as_json: Json = False) -> int:
+    """Show what your running servers do: calls, connections, shells, questions that wait for you."""
+    from ssh_mcp.cli.operator import show_status
+
+    return show_status(as_json=as_json)
+
+
+@app.command(group=SERVER, sort_key=3, help_epilogue="")
+def approve(
+    question: Annotated[str | None, Parameter(help="The id that the question and the pending call name.")] = None,
+    /,
+    *,
+    minutes: Annotated[
+        int | None,
+        Parameter(validator=validators.Number(gte=1, lte=1440), help="Also equal calls for so long; else this one."),
+    ] = None,
+    list_all: Annotated[
+        bool, Parameter(name="--list", negative="", show_default=False, help="Show what waits, and the grants.")
+    ] = False,
+    revoke: Annotated[str | None, Parameter(help="Withdraw the grant with this id.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Let a call run that waits for a person (`ask` in hosts.toml, SSH_ASK)."""
+    from ssh_mcp.cli import operator
+
+    if revoke is not None:
+        return operator.revoke(revoke)
+    if list_all or question is None:
+        return operator.show_approvals(as_json=as_json)
+    return operator.decide(question, yes=True, minutes=minutes)
+
+
+@app.command(group=SERVER, sort_key=4, help_epilogue="")
+def deny(question: Annotated[str, Parameter(help="The id that the question and the pending call name.")], /) -> int:
+    """Refuse a call that waits for a person."""
+    from ssh_mcp.cli.operator import decide
+
+    return decide(question, yes=False)
 
 
 @app.command(group=CONNECTIONS, sort_key=1, help_epilogue="")

@@ -44,7 +44,7 @@ def subject_of(call: Call, hosts: Sequence[RemoteHost], what: str | None, where:
     named = what is None or what in call.arguments.values()
     return Subject(
         tool=call.tool,
-        logins=tuple(Login(host.alias, host.name, host.user) for host in hosts),
+        logins=tuple(Login(host.alias, host.hostname, host.user) for host in hosts),
         arguments={name: to_jsonable_python(value) for name, value in call.arguments.items()},
         identity=call.caller.identity,
         what=None if named else what,

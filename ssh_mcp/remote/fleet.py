@@ -68,6 +68,8 @@ class Fleet:
     notes: Notes
     shells: Shells
     approvals: Approvals = field(default_factory=lambda: Approvals(ApprovalStore()))
+    running: dict[str, Call] = field(default_factory=dict)
+    """Calls under way, by correlation id."""
     capabilities: CapabilityCache = field(default_factory=CapabilityCache)
     inventory_problem: str | None = None
     """Why the last change of hosts.toml was not taken; None while the file and ``inventory`` agree."""

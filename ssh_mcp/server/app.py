@@ -22,6 +22,7 @@ from ssh_mcp.policy.toolset import is_core
 from ssh_mcp.remote.exec.shells import Shells
 from ssh_mcp.remote.fleet import Fleet, ServerFacts
 from ssh_mcp.server.late_transport import LateTransport
+from ssh_mcp.server.operator.service import OperatorService
 from ssh_mcp.server.server import Server
 from ssh_mcp.server.surface import decorate
 from ssh_mcp.settings.model import Settings, load_settings
@@ -149,9 +150,11 @@ def version() -> str:
 
 
 def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> Server:
+    operator = OperatorService(fleet, audit)
+
     @asynccontextmanager
     async def lifespan(_server: FastMCP[Any]) -> AsyncIterator[None]:
-        async with hooks.running(), fleet.shells.tended():
+        async with hooks.running(), fleet.shells.tended(), operator.listening():
             try:
                 yield None
             finally:

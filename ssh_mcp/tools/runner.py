@@ -89,6 +89,7 @@ class Runner:
             approval=CallApproval(self.fleet.approvals, client, caller.client or "the client"),
         )
         failure: BaseException | None = None
+        self.fleet.running[record.correlation_id] = call
         try:
             self.audit.require(entry.tier)
             return await self._run(entry, arguments, call)
@@ -112,6 +113,7 @@ class Runner:
             failure = error
             raise
         finally:
+            self.fleet.running.pop(record.correlation_id, None)
             self.hooks.notify(HookContext.after(record.finish(failure)))
 
     def note_unknown(self, name: str, arguments: Mapping[str, Any], tier: str) -> None:

@@ -33,6 +33,9 @@ COMMANDS_TESTED = {
     "disconnect": "integration/cli/test_cli_connection.py",
     "agent": "integration/cli/test_cli_connection.py",
     "audit": "unit/audit/test_audit.py",
+    "approve": "integration/approval/test_operator_channel.py",
+    "deny": "integration/approval/test_operator_channel.py",
+    "status": "integration/approval/test_operator_channel.py",
     "--help": "unit/cli/test_cli.py",
 }
 """Each command that a page shows, and the test file that runs it."""
