@@ -1,4 +1,4 @@
-"""Checksums: computed on the host where it has a program for it, else from the bytes read over SFTP."""
+"""Checksums: of large files computed on the host where it can be, else from the bytes read over SFTP."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
@@ -13,11 +14,13 @@ import anyio
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.policy.paths import Purpose
 from ssh_mcp.remote.files import shell_paths
-from ssh_mcp.remote.files.reading import opened
+from ssh_mcp.remote.files.reading import OpenFile, opened
+from ssh_mcp.remote.programs import files_program
 from ssh_mcp.remote.progress import reporting
+from ssh_mcp.remote.together import together
 from ssh_mcp.results.files import FileHash
-from ssh_mcp.tokens import arg, command, lit
-from transports.errors import FileError, FileErrorKind, RemoteError, SessionRefused
+from ssh_mcp.tokens import command, lit
+from transports.errors import FileError, FileErrorKind, RemoteError, SessionRefused, SFTPSubsystemUnavailable
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.files.paths import Places
@@ -27,64 +30,87 @@ if TYPE_CHECKING:
 Algorithm = Literal["md5", "sha1", "sha256", "sha512"]
 
 _DIGITS: Final[dict[Algorithm, int]] = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
-_NO_PROGRAM: Final = 72
-_SIZE_THEN_SUM: Final = f"""
-wc -c <"$1" || exit 73
-if command -v "$2sum" >/dev/null 2>&1; then exec "$2sum" <"$1"; fi
-if command -v shasum >/dev/null 2>&1 && [ "$2" != md5 ]; then exec shasum -a "${{2#sha}}" <"$1"; fi
-if command -v "$2" >/dev/null 2>&1; then exec "$2" -q <"$1"; fi
-if command -v openssl >/dev/null 2>&1; then openssl dgst -r "-$2" <"$1"; exit; fi
-exit {_NO_PROGRAM}
-"""
-"""``$1`` the canonical path, ``$2`` the algorithm: coreutils and BusyBox, Perl's shasum, the BSDs' own, OpenSSL."""
+_UNREADABLE: Final = 73
+_BY_SFTP: Final = 1 << 20
+"""Up to so many bytes a file is read over SFTP: that costs no more than starting a program."""
+_SAMPLE: Final = 32 * 1024
+"""Bytes of a file's start and of its end, by whose checksums it is known to be the same file for the shell."""
 
 
 async def file_hash(host: RemoteHost, places: Places, path: str, algorithm: Algorithm, timeout: int | None) -> FileHash:
-    """The digest in hexadecimal. Raises the refusals of policy, FileError, RemoteError at the timeout."""
+    """The digest in hexadecimal. Raises the refusals of policy, FileError, RemoteError at the timeout.
+
+    The path is canonicalised and permitted in SFTP's view. The host's own program sums a large file up where
+    the shell is proven to see the same file; in a chroot it may see another one of that name.
+    """
     seconds = host.commands.timeout(timeout)
     if host.policy.windows:
         return await _by_powershell(host, places, path, algorithm, seconds)
     try:
-        found = await _by_shell(host, path, algorithm, seconds)
-    except SessionRefused:
-        found = None
-    return found or await _by_sftp(host, places, path, algorithm, seconds)
-
-
-async def _by_shell(host: RemoteHost, path: str, algorithm: Algorithm, seconds: float) -> FileHash | None:
-    """None where the host has no shell for us, or no program."""
-    try:
-        place = (await shell_paths.permitted(host, [(path, Purpose.STAT)]))[0]
-    except FileError:
-        raise
-    except RemoteError:
-        return None
-    if place.kind == "-":
-        raise FileError(FileErrorKind.NOT_FOUND, path, f"{place.path} does not exist.", "Check the path.")
-    shell_paths.require_kind(place, "f", "the path of a regular file")
-    inner = command("sh -c", arg(_SIZE_THEN_SUM), "sh", arg(place.path), lit(algorithm))
-    done = await host.commands.run(shell_paths.guarded(inner, [place.path]), timeout=seconds)
-    shell_paths.raise_if_changed(done.exit_code, done.stderr, place.path)
-    if done.timed_out:
-        raise _too_slow(place.path, seconds)
-    if done.exit_code == 73:
-        raise FileError(
-            FileErrorKind.PERMISSION, place.path, f"{place.path} cannot be read.", "Check its owner and mode."
-        )
-    size, _, rest = done.stdout.decode("ascii", "replace").strip().partition("\n")
-    digest = _digest(rest, algorithm)
-    if done.exit_code or digest is None or not size.strip().isdigit():
-        return None
-    return FileHash(host=host.name, path=place.path, algorithm=algorithm, digest=digest, size=int(size))
+        return await _by_sftp(host, places, path, algorithm, seconds)
+    except SFTPSubsystemUnavailable:
+        return await _by_shell(host, path, algorithm, seconds)
 
 
 async def _by_sftp(host: RemoteHost, places: Places, path: str, algorithm: Algorithm, seconds: float) -> FileHash:
     async with opened(places, path, Purpose.STAT) as file, reporting(host.call, f"{algorithm} of {file.path}") as count:
         with anyio.move_on_after(seconds) as limit:
-            digest, size = await _read_through(file.handle, algorithm, lambda done: count(done, file.size or None))
+            found = await _proven(host, file, algorithm, seconds) if file.size > _BY_SFTP else None
+            digest, size = found or await _read_through(
+                file.handle, algorithm, lambda done: count(done, file.size or None)
+            )
         if limit.cancelled_caught:
             raise _too_slow(file.path, seconds)
     return FileHash(host=host.name, path=file.path, algorithm=algorithm, digest=digest, size=size)
+
+
+async def _proven(host: RemoteHost, file: OpenFile, algorithm: Algorithm, seconds: float) -> tuple[str, int] | None:
+    """The host's own sum; None where it has no shell or program, or the shell sees another file under the path."""
+    if not (await host.capabilities()).posix:
+        return None
+    ends = await together(file.handle.read(0, _SAMPLE), file.handle.read(max(file.size - _SAMPLE, 0), _SAMPLE))
+    seen = [hashlib.new(algorithm, data, usedforsecurity=False).hexdigest() for data in ends]
+    try:
+        sums = await _sums(host, file.path, algorithm, seconds)
+    except SessionRefused:
+        return None
+    if sums is None or sums.size != file.size or [sums.head, sums.tail] != seen:
+        return None
+    return sums.whole, sums.size
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    size: int
+    head: str
+    tail: str
+    whole: str
+
+
+async def _sums(host: RemoteHost, path: str, algorithm: Algorithm, seconds: float) -> _Sums | None:
+    """What hash.sh prints; None where it cannot."""
+    done = await host.commands.run(files_program(("hash",), path, algorithm, str(_SAMPLE)), timeout=seconds)
+    if done.timed_out:
+        raise _too_slow(path, seconds)
+    if done.exit_code == _UNREADABLE:
+        raise FileError(FileErrorKind.PERMISSION, path, f"{path} cannot be read.", "Check its owner and mode.")
+    lines = done.stdout.decode("ascii", "replace").splitlines()
+    digests = [d for line in lines[1:] if (d := _digest(line, algorithm)) is not None]
+    if done.exit_code or len(digests) != 3 or not lines[0].strip().isdigit():
+        return None
+    return _Sums(int(lines[0]), *digests)
+
+
+async def _by_shell(host: RemoteHost, path: str, algorithm: Algorithm, seconds: float) -> FileHash:
+    """On a host without SFTP everything happens in the shell's view."""
+    place = (await shell_paths.permitted(host, [(path, Purpose.STAT)]))[0]
+    if place.kind == "-":
+        raise FileError(FileErrorKind.NOT_FOUND, path, f"{place.path} does not exist.", "Check the path.")
+    shell_paths.require_kind(place, "f", "the path of a regular file")
+    sums = await _sums(host, place.path, algorithm, seconds)
+    if sums is None:
+        raise RemoteError(f"{host.name} has no program for {algorithm}.", "Try sha256, or have SFTP enabled there.")
+    return FileHash(host=host.name, path=place.path, algorithm=algorithm, digest=sums.whole, size=sums.size)
 
 
 async def _read_through(handle: FileHandle, algorithm: Algorithm, progress: Callable[[int], None]) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
 
 MAX_PAGE: Final = 10_000
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+"""C0 and C1 controls and DEL, such as the escape that starts a terminal sequence."""
 
 
 class Listing:
@@ -160,7 +163,10 @@ def _utc(seconds: int) -> str:
 
 
 def readable(names: Sequence[str], call: Call) -> list[str]:
-    """Names as UTF-8 text: what is none is replaced, and the caller is told."""
+    """Names as UTF-8 text, with a remark for those that cannot be shown as they are, and so not be used in a call."""
+    if _CONTROL.search("".join(names)):
+        count = sum(_CONTROL.search(name) is not None for name in names)
+        call.warn(f"{count} names hold control characters or escape sequences, which are not shown as they are.")
     if all(map(str.isascii, names)):
         return list(names)
     shown = [_utf8(name) for name in names]

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from ssh_mcp.remote.programs import files_text
 from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.peers import need
 from tests.peers.accounts import make_chroot
+from tests.peers.chroot_sftp import chrooted_sftp
 from tests.peers.sshd import Sshd
 
 pytestmark = pytest.mark.anyio
@@ -480,12 +482,12 @@ async def test_find_stops_at_its_cap_and_says_so(mcp_server: McpServerFactory, s
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256", "sha512"])
 async def test_a_hash_is_the_files_hash(mcp_server: McpServerFactory, sshd: Sshd, place: Path, algorithm: str) -> None:
-    data = os.urandom(300_000)
+    data = os.urandom(3_000_000)
     (place / "it's a file").write_bytes(data)
     async with mcp_server({"web": sshd}) as server:
         got = await server.call("ssh_file_hash", host="web", path=f"{place}/it's a file", algorithm=algorithm)
         assert got["digest"] == hashlib.new(algorithm, data).hexdigest()
-        assert (got["size"], got["path"]) == (300_000, f"{place}/it's a file")
+        assert (got["size"], got["path"]) == (3_000_000, f"{place}/it's a file")
         for path in (f"{place}/none", str(place)):
             assert await server.refused("ssh_file_hash", host="web", path=path)
 
@@ -507,21 +509,66 @@ async def test_a_host_without_a_shell_answers_the_same(
         assert (await server.call("ssh_sftp_stat", host="web", path="/upload/f"))["size"] == 100_000
 
 
+async def test_a_chrooted_view_of_files_is_never_mixed_with_the_shells(
+    mcp_server: McpServerFactory, sshd_factory: SshdFactory, tmp_path: Path
+) -> None:
+    """As on a NAS: SFTP sees another tree, and the shell other files under the same names."""
+    jail = make_chroot()
+    try:
+        for size in (5, 2_000_000):
+            inside, outside = os.urandom(size), os.urandom(size)
+            for root, data in ((jail, inside), (Path("/"), outside)):
+                file = root / str(tmp_path).lstrip("/") / f"f{size}"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
+        (jail / "only").write_bytes(inside)
+        async with mcp_server({"web": sshd_factory(subsystem=chrooted_sftp(jail))}) as server:
+            for path in (f"{tmp_path}/f2000000", "/only"):
+                got = await server.call("ssh_file_hash", host="web", path=path)
+                assert got["digest"] == hashlib.sha256(inside).hexdigest()
+            small = await server.call("ssh_file_hash", host="web", path=f"{tmp_path}/f5")
+            assert small["digest"] == hashlib.sha256((jail / str(tmp_path).lstrip("/") / "f5").read_bytes()).hexdigest()
+    finally:
+        shutil.rmtree(jail)
+
+
+async def test_a_host_without_sftp_is_hashed_in_its_shell(
+    mcp_server: McpServerFactory, sshd_factory: SshdFactory, place: Path
+) -> None:
+    (place / "f").write_text("content")
+    host = Host(sshd_factory(subsystem=None), lines=[f'path_allowlist = ["{place}"]'])
+    async with mcp_server({"web": host}) as server:
+        got = await server.call("ssh_file_hash", host="web", path=f"{place}/f")
+        assert (got["digest"], got["size"]) == (hashlib.sha256(b"content").hexdigest(), 7)
+        assert (await server.refused("ssh_file_hash", host="web", path="/etc/passwd")).startswith("PathNotAllowed: ")
+
+
 @pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256", "sha512"])
 def test_the_hashing_script_runs_on_busybox_alone(tmp_path: Path, algorithm: str) -> None:
-    from ssh_mcp.remote.files.hashing import _SIZE_THEN_SUM
-
     busybox = shutil.which("busybox")
     need(busybox, "busybox is not installed")
     assert busybox is not None
     subprocess.run([busybox, "--install", "-s", str(tmp_path)], check=True)
     (tmp_path / "data").write_bytes(b"content")
     done = subprocess.run(
-        [busybox, "sh", "-c", _SIZE_THEN_SUM, "sh", str(tmp_path / "data"), algorithm],
+        [busybox, "sh", "-c", files_text("hash"), "sh", str(tmp_path / "data"), algorithm, "4"],
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    size, digest = done.stdout.split("\n")[:2]
-    assert (size.strip(), digest.split()[0]) == ("7", hashlib.new(algorithm, b"content").hexdigest())
+    size, *sums = done.stdout.splitlines()
+    assert size.strip() == "7"
+    parts = (b"cont", b"tent", b"content")
+    assert [line.split()[0] for line in sums] == [hashlib.new(algorithm, part).hexdigest() for part in parts]
+
+
+async def test_a_name_that_cannot_be_shown_as_it_is_is_remarked_on(
+    mcp_server: McpServerFactory, sshd: Sshd, place: Path
+) -> None:
+    (place / "red \x1b[31mname").touch()
+    async with mcp_server({"web": sshd}) as server:
+        for tool in ("ssh_sftp_list", "ssh_find"):
+            got = await server.call(tool, host="web", path=str(place))
+            assert any("control characters" in w for w in got["output_warnings"]), got
+            assert "\x1b" not in str(got)
