@@ -9,7 +9,8 @@ sentences and a ``public_name``; ``public_text`` renders both kinds, so that no 
     ├── HostNotAllowed  HostBlocked
     ├── PathNotAllowed  PathRestricted  PathChanged  RedactBypassBlocked  LocalPathPolicyError
     ├── CommandNotAllowed  CommandIsCheatsheetMatch
-    ├── PlatformNotSupported  InvalidArgument  TooLarge  FileConflict  AuditUnavailable  UnknownTool
+    ├── PlatformNotSupported  InvalidArgument  TooLarge  FileConflict  AuditUnavailable
+    ├── UnknownTool  TierClosed
     ├── ApprovalRequired  ApprovalPending  ApprovalDenied
     └── SudoFailed
     CutShort                    transports.errors.MasterLost with the output that had come until then
@@ -116,7 +117,11 @@ class AuditUnavailable(Refusal):
 
 
 class UnknownTool(Refusal):
-    """No such tool, or its tier or group is closed. FastMCP words the answer; the audit has the attempt."""
+    """No such tool. FastMCP words the reply; the audit has the attempt."""
+
+
+class TierClosed(Refusal):
+    """The tool exists, but the operator has not opened its tier or enabled its group."""
 
 
 class ConfigError(Exception):

@@ -13,6 +13,7 @@ from ssh_mcp.approval.store import ApprovalStore
 from ssh_mcp.errors import ConfigError, HostNotAllowed, InvalidArgument
 from ssh_mcp.inventory.destination import to_destination
 from ssh_mcp.inventory.resolve import Stamp, diff, load_inventory, stamp
+from ssh_mcp.policy.closed import ClosedTools
 from ssh_mcp.remote.capabilities import CapabilityCache
 from ssh_mcp.remote.host import RemoteHost
 
@@ -43,6 +44,7 @@ class ServerFacts:
     groups: tuple[str, ...]
     tools: frozenset[str] | None = None
     """Names of the tools that a caller can use; None: nobody counted them."""
+    closed: ClosedTools = field(default_factory=ClosedTools)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from ssh_mcp.audit.hooks import HookRegistry, Hooks, load_hooks
 from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.inventory.notes import Notes
 from ssh_mcp.inventory.resolve import load_inventory
+from ssh_mcp.policy.closed import ClosedTools
 from ssh_mcp.policy.tiers import GROUPS, open_tiers, overview
 from ssh_mcp.policy.toolset import is_core
 from ssh_mcp.remote.exec.shells import Shells
@@ -26,7 +27,7 @@ from ssh_mcp.server.operator.service import OperatorService
 from ssh_mcp.server.server import Server
 from ssh_mcp.server.surface import decorate
 from ssh_mcp.settings.model import Settings, load_settings
-from ssh_mcp.tools.catalogue import Entry, exists, read, unknown_names
+from ssh_mcp.tools.catalogue import Entry, closed_tools, read, unknown_names
 from ssh_mcp.tools.registered import RegisteredTool
 from ssh_mcp.tools.runner import Runner
 
@@ -80,11 +81,16 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     remarks += more
     catalogue = read()
     remarks += unknown_names(catalogue, settings)
-    entries = tuple(e for e in catalogue if exists(e, settings))
+    closed = closed_tools(catalogue, settings)
+    entries = tuple(
+        replace(e, description=closed.without_advice(e.description, say=False))
+        for e in catalogue
+        if e.name not in closed
+    )
     store = ApprovalStore()
     fleet = Fleet(
         settings=settings,
-        facts=_facts(entries, settings),
+        facts=_facts(entries, settings, closed),
         inventory=inventory,
         transport=transport(settings),
         notes=Notes(settings),
@@ -110,7 +116,7 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
         server.add_tool(made)
     decorate(server, runner, {entry.name: entry for entry in entries})
     tiers = {entry.name: entry.tier.value for entry in catalogue}
-    server.on_unknown_tool = lambda name, given: runner.note_unknown(name, given, tiers.get(name, "?"))
+    server.refuse_absent = lambda name, given: runner.refuse_absent(name, given, tiers.get(name, "?"))
     for line in remarks:
         logger.warning("%s", line)
     for line in overview(catalogue, settings):
@@ -132,7 +138,7 @@ def _background(entries: tuple[Entry, ...], settings: Settings, remarks: list[st
     return background
 
 
-def _facts(entries: tuple[Entry, ...], settings: Settings) -> ServerFacts:
+def _facts(entries: tuple[Entry, ...], settings: Settings, closed: ClosedTools) -> ServerFacts:
     groups = {e.group for e in entries}
     return ServerFacts(
         name=NAME,
@@ -141,6 +147,7 @@ def _facts(entries: tuple[Entry, ...], settings: Settings) -> ServerFacts:
         tiers=tuple(tier.value for tier in open_tiers(settings)),
         groups=tuple(g for g in GROUPS if g in groups),
         tools=frozenset(e.name for e in entries),
+        closed=closed,
     )
 
 
@@ -163,7 +170,7 @@ def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> Server:
 
     return Server(
         NAME,
-        instructions=INSTRUCTIONS,
+        instructions=fleet.facts.closed.without_advice(INSTRUCTIONS, say=False),
         version=version(),
         lifespan=lifespan,
         dereference_schemas=False,

@@ -8,7 +8,7 @@ that neither way leads to it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Annotated, Any
 
 import mcp_types
@@ -24,7 +24,8 @@ CALL = "call_tool"
 class ToolSearch(BM25SearchTransform):
     """BM25 over names, descriptions and parameters of the registered tools."""
 
-    def __init__(self, *, max_results: int, always_visible: Sequence[str]) -> None:
+    def __init__(self, *, max_results: int, always_visible: Sequence[str], closed: Container[str] = ()) -> None:
+        self._closed = closed
         super().__init__(
             max_results=max_results,
             always_visible=list(always_visible),
@@ -37,7 +38,7 @@ class ToolSearch(BM25SearchTransform):
         return _plain(super()._make_search_tool(), read_only=True)
 
     def _make_call_tool(self) -> Tool:
-        transform = self
+        transform, closed = self, self._closed
 
         async def call_tool(
             name: Annotated[str, "As search_tools answered it"],
@@ -45,10 +46,10 @@ class ToolSearch(BM25SearchTransform):
             ctx: Context = None,  # type: ignore[assignment]  # FastMCP fills it in
         ) -> ToolResult:
             """Call a tool that search_tools found, with the arguments that its inputSchema describes."""
-            if name in {SEARCH, CALL} or all(tool.name != name for tool in await transform.get_tool_catalog(ctx)):
+            known = {tool.name for tool in await transform.get_tool_catalog(ctx)}
+            if name in {SEARCH, CALL} or (name not in known and name not in closed):
                 raise ToolError(
-                    f"InvalidArgument: there is no tool {name[:80]!r} to call. Search with {SEARCH}; "
-                    "the operator may have closed its tier or group.",
+                    f"InvalidArgument: there is no tool {name[:80]!r} to call. Search with {SEARCH}.",
                     log_level=logging.DEBUG,
                 )
             return await ctx.fastmcp.call_tool(name, arguments)

@@ -8,10 +8,11 @@ listing takes. Nothing of ours keeps session state, so the answer is "nothing is
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from fastmcp import FastMCP
-from fastmcp.exceptions import NotFoundError
+from fastmcp.exceptions import NotFoundError, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,22 +23,24 @@ if TYPE_CHECKING:
 class Server(FastMCP[None]):
     """FastMCP with its store of session state made when something is first kept in it.
 
-    ``on_unknown_tool`` is told name and arguments of each call of a tool that is not there: FastMCP answers that by
-    itself, and a call that is refused is to be known too.
+    ``refuse_absent`` gets name and arguments of each call of a tool that is not there, and returns the sentence for the
+    client where the tool is closed, or None where FastMCP's own reply will do.
     """
 
     _keeps_state = False
-    on_unknown_tool: Callable[[str, Mapping[str, Any]], None] | None = None
+    refuse_absent: Callable[[str, Mapping[str, Any]], str | None] | None = None
 
     async def call_tool(self, name: str, arguments: dict[str, Any] | None = None, **options: Any) -> ToolResult:
-        """As FastMCP's. Raises NotFoundError for an unknown tool."""
+        """As FastMCP's. Raises NotFoundError for an unknown tool, ToolError for a closed one."""
         try:
             return await super().call_tool(name, arguments, **options)
         except NotFoundError as error:
-            # FastMCP calls itself once more below its middleware: the innermost call tells it.
-            if self.on_unknown_tool is not None and not hasattr(error, "told"):
-                error.told = True  # type: ignore[attr-defined]
-                self.on_unknown_tool(name, arguments or {})
+            # FastMCP calls itself once more below its middleware: the innermost call decides.
+            if self.refuse_absent is not None and not hasattr(error, "noted"):
+                error.noted = True  # type: ignore[attr-defined]
+                sentence = self.refuse_absent(name, arguments or {})
+                if sentence is not None:
+                    raise ToolError(sentence, log_level=logging.DEBUG) from None
             raise
 
     @property

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from fastmcp import FastMCP
 
     from ssh_mcp.remote.fleet import Fleet
-    from ssh_mcp.settings.model import Settings
 
 SERVER_INFO = "mcp://ssh-mcp/server-info"
 HOST_NOTES = "mcp://ssh-mcp/hosts/{host}/notes"
@@ -26,8 +25,8 @@ def decorate(server: FastMCP[None], runner: Runner, entries: dict[str, Entry]) -
     """Add everything but the tools. Resources run through the runner, so that they are audited and guarded too."""
     _add_resources(server, runner, entries)
     _add_completion(server, runner.fleet)
-    _add_search(server, runner.fleet.settings)
-    _add_skills(server, runner.fleet.settings)
+    _add_search(server, runner.fleet)
+    _add_skills(server, runner.fleet)
 
 
 def _add_resources(server: FastMCP[None], runner: Runner, entries: dict[str, Entry]) -> None:
@@ -69,19 +68,24 @@ def _add_completion(server: FastMCP[None], fleet: Fleet) -> None:
     server.add_completion_handler(complete)
 
 
-def _add_search(server: FastMCP[None], settings: Settings) -> None:
+def _add_search(server: FastMCP[None], fleet: Fleet) -> None:
+    settings = fleet.settings
     if not settings.ssh_enable_bm25:
         return
     from ssh_mcp.server.search import ToolSearch
 
     server.add_transform(
-        ToolSearch(max_results=settings.ssh_bm25_max_results, always_visible=settings.ssh_bm25_always_visible)
+        ToolSearch(
+            max_results=settings.ssh_bm25_max_results,
+            always_visible=settings.ssh_bm25_always_visible,
+            closed=fleet.facts.closed,
+        )
     )
 
 
-def _add_skills(server: FastMCP[None], settings: Settings) -> None:
+def _add_skills(server: FastMCP[None], fleet: Fleet) -> None:
     from ssh_mcp.skills.provider import skill_provider
 
-    provider = skill_provider(settings)
+    provider = skill_provider(fleet.settings, fleet.facts.closed)
     if provider is not None:
         server.add_provider(provider)

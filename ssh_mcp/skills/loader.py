@@ -11,7 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -35,6 +35,8 @@ class Skill:
     kind: Literal["skill", "runbook"]
     folder: Path
     front: dict[str, str] = field(default_factory=dict)
+    edit: Callable[[str], str] | None = None
+    """What is done to the text of SKILL.md before it is served; None for an operator's own files."""
 
     @property
     def uri(self) -> str:
@@ -46,14 +48,18 @@ class Skill:
         target = (folder / relative).resolve()
         if not target.is_relative_to(folder) or not target.is_file() or target.stat().st_size > MAX_FILE:
             raise FileNotFoundError(f"The skill {self.name} has no readable file {relative}.")
-        return target.read_bytes()
+        content = target.read_bytes()
+        if self.edit is None or relative != MAIN_FILE:
+            return content
+        return self.edit(content.decode("utf-8")).encode()
 
 
 class Library:
     """All skills and runbooks of a server, read at first use. Where names clash the skill wins.
 
     ``skills_dir`` and ``runbooks_dir`` replace the shipped ones; ``visible`` hides the skills of tools that are not
-    offered (it gets the folder's name and is asked only for shipped skills).
+    offered (it gets the folder's name and is asked only for shipped skills); ``edit`` changes shipped texts as they are
+    served.
     """
 
     def __init__(
@@ -63,26 +69,34 @@ class Library:
         *,
         runbooks: bool = True,
         visible: Callable[[str], bool] | None = None,
+        edit: Callable[[str], str] | None = None,
     ) -> None:
         self._skills_dir = skills_dir
         self._runbooks_dir = runbooks_dir
         self._runbooks = runbooks
         self._visible = visible
+        self._edit = edit
 
     @cached_property
     def all(self) -> dict[str, Skill]:
         """By name, skills first, each kind in alphabetical order."""
         found: dict[str, Skill] = {}
-        for skill in _scan(self._skills_dir or shipped("skills"), "skill"):
+        for skill in self._scan(self._skills_dir, "skill"):
             if self._skills_dir is not None or self._visible is None or self._visible(skill.name):
                 found[skill.name] = skill
         if self._runbooks:
-            for book in _scan(self._runbooks_dir or shipped("runbooks"), "runbook"):
+            for book in self._scan(self._runbooks_dir, "runbook"):
                 if book.name in found:
                     logger.warning("the runbook %s has a skill's name and is left out", book.name)
                 else:
                     found[book.name] = book
         return found
+
+    def _scan(self, own: Path | None, kind: Literal["skill", "runbook"]) -> Iterator[Skill]:
+        """Those of the operator's directory as they are, or the shipped ones, fitted to the open tools."""
+        if own is not None:
+            return _scan(own, kind)
+        return (replace(skill, edit=self._edit) for skill in _scan(shipped(f"{kind}s"), kind))  # type: ignore[arg-type]
 
     def get(self, uri: str) -> tuple[Skill, str] | None:
         """The skill and the file in it that ``skill://NAME/FILE`` names, or None."""

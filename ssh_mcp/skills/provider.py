@@ -9,8 +9,7 @@ nothing before somebody asks.
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -23,6 +22,7 @@ from pydantic import AnyUrl
 from .loader import MAIN_FILE, Library, Skill
 
 if TYPE_CHECKING:
+    from ssh_mcp.policy.closed import ClosedTools
     from ssh_mcp.settings.model import Settings
 
 
@@ -65,26 +65,17 @@ class SkillsProvider(Provider):
         return _resource(skill, relative)
 
 
-def skill_provider(settings: Settings) -> SkillsProvider:
-    """The provider as the settings want it: whose directories, with runbooks or not, skills of offered tools only."""
+def skill_provider(settings: Settings, closed: ClosedTools) -> SkillsProvider:
+    """The provider as the settings want it: whose directories, with runbooks or not, skills of open tools only."""
     return SkillsProvider(
         Library(
             Path(settings.ssh_skills_dir) if settings.ssh_skills_dir else None,
             Path(settings.ssh_runbooks_dir) if settings.ssh_runbooks_dir else None,
             runbooks=settings.ssh_enable_runbooks,
-            visible=_offered(settings),
+            visible=lambda name: name not in closed,
+            edit=closed.skill,
         )
     )
-
-
-def _offered(settings: Settings) -> Callable[[str], bool]:
-    @cache
-    def names() -> frozenset[str]:
-        from ssh_mcp.tools.catalogue import exists, read
-
-        return frozenset(entry.name for entry in read() if exists(entry, settings))
-
-    return lambda name: name in names()
 
 
 def _resource(skill: Skill, relative: str) -> SkillFile:

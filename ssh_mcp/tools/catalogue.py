@@ -13,8 +13,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from ssh_mcp.inventory.values import nearest, shown
-from ssh_mcp.policy.tiers import Group, Tier, visible
-from ssh_mcp.policy.toolset import ALL, CORE, listed
+from ssh_mcp.policy.closed import ClosedTools, closed_by
+from ssh_mcp.policy.tiers import Group, Tier
+from ssh_mcp.policy.toolset import ALL, CORE
 
 if TYPE_CHECKING:
     from ssh_mcp.settings.model import Settings
@@ -49,11 +50,13 @@ def parse(text: str) -> tuple[Entry, ...]:
 
 def exists(entry: Entry, settings: Settings) -> bool:
     """Whether a tool exists for a server's callers: its tier is open, its group enabled and SSH_TOOLS names it."""
-    if not listed(entry.name, settings.ssh_tools):
-        return False
-    if entry.name in {"ssh_shell_open", "ssh_shell_exec"} and not settings.allow_persistent_sessions:
-        return False
-    return visible(entry.tier, entry.group, settings)
+    return closed_by(entry.name, entry, settings) is None
+
+
+def closed_tools(entries: Iterable[Entry], settings: Settings) -> ClosedTools:
+    """Those that do not, with what opens them."""
+    reasons = {entry.name: closed_by(entry.name, entry, settings) for entry in entries}
+    return ClosedTools({name: reason for name, reason in reasons.items() if reason is not None})
 
 
 def unknown_names(entries: Iterable[Entry], settings: Settings) -> list[str]:

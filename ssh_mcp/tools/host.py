@@ -26,7 +26,7 @@ async def ssh_host_info(host: RemoteHost) -> HostInfo:
 
 @tool(group="host", tier=Tier.READ, windows_instead=_WINDOWS)
 async def ssh_host_disk_usage(host: RemoteHost) -> HostDiskUsage:
-    """Show size, use and free space of every mounted filesystem of a host. For one directory use ssh_exec_run du."""
+    """Show size, use and free space of every mounted filesystem of a host."""
     return await machine.disk_usage(host)
 
 

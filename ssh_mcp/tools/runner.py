@@ -17,6 +17,7 @@ from ssh_mcp.audit.sinks import Audit, AuditCall
 from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, UnknownTool, public_text
 from ssh_mcp.guard.aside import aside, weight
 from ssh_mcp.inventory.values import shown
+from ssh_mcp.policy.closed import ClosedTools
 from ssh_mcp.remote.call import Call, ProgressSender, no_progress
 from ssh_mcp.remote.caller import Caller
 from ssh_mcp.remote.fleet import Fleet
@@ -98,7 +99,7 @@ class Runner:
             text = public_text(error)
             for guard in self._guards(call):
                 text = (await aside(len(text), guard.text, text)).text
-            raise ToolFailed(text) from None
+            raise ToolFailed(self.fleet.facts.closed.without_advice(text)) from None
         except QuestionForClient as question:
             failure = question
             raise
@@ -116,13 +117,19 @@ class Runner:
             self.fleet.running.pop(record.correlation_id, None)
             self.hooks.notify(HookContext.after(record.finish(failure)))
 
-    def note_unknown(self, name: str, arguments: Mapping[str, Any], tier: str) -> None:
-        """The audit line of a call that reaches no tool; ``tier`` is ``?`` where the name is none of ours."""
+    def refuse_absent(self, name: str, arguments: Mapping[str, Any], tier: str) -> str | None:
+        """Write the audit line of a call that reaches no tool; ``tier`` is ``?`` where the name is none of ours.
+
+        Returns the sentence for the client where the tool is closed; None where there is no such tool.
+        """
         record = self.audit.begin(name if _NAME.fullmatch(name) else "?", tier)
         claimed = _claimed_host(arguments)
         if claimed is not None:
             record.host(claimed)
-        record.finish(UnknownTool("There is no such tool here."))
+        closed = self.fleet.facts.closed
+        refusal = closed.refusal(name) if name in closed else None
+        record.finish(refusal or UnknownTool("There is no such tool here."))
+        return public_text(refusal) if refusal else None
 
     async def _run(self, entry: Entry, arguments: Mapping[str, Any], call: Call) -> Result:
         spec = self.load_spec(entry.family, entry.name)
@@ -147,6 +154,7 @@ class Runner:
         warnings = getattr(guarded, "output_warnings", None)
         if warnings is not None:
             warnings.extend(w for w in call.warnings if w not in warnings)
+        _without_closed_advice(guarded, self.fleet.facts.closed)
         return guarded
 
     def _guards(self, call: Call) -> list[Guard]:
@@ -158,6 +166,18 @@ class Runner:
 
         policies = dict.fromkeys(host.policy.redaction for host in call.hosts)
         return [guard_for(policy) for policy in policies or (self.fleet.inventory.default_redaction,)]
+
+
+def _without_closed_advice(result: Result, closed: ClosedTools) -> None:
+    """Hints and remarks of ours are written for a server with every tool open."""
+    if not closed.reasons:
+        return
+    warnings = getattr(result, "output_warnings", None)
+    if warnings:
+        warnings[:] = [closed.without_advice(line) for line in warnings]
+    hint = getattr(result, "hint", None)
+    if isinstance(hint, str) and hint:
+        result.hint = closed.without_advice(hint)  # type: ignore[attr-defined]
 
 
 def _claimed_host(arguments: Mapping[str, Any]) -> str | None:

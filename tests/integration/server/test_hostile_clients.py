@@ -138,10 +138,10 @@ def test_no_argument_can_write_a_line_of_its_own_into_the_log_or_move_a_terminal
 @pytest.mark.parametrize(
     ("tool", "line"),
     [
-        ("ssh_sudo_exec", {"tool": "ssh_sudo_exec", "tier": "sudo"}),
-        ("ssh_exec_run", {"tool": "ssh_exec_run", "tier": "dangerous"}),
-        ("ssh_no_such_tool", {"tool": "ssh_no_such_tool", "tier": "?"}),
-        ("token=secret\n", {"tool": "?", "tier": "?"}),
+        ("ssh_sudo_exec", {"tool": "ssh_sudo_exec", "tier": "sudo", "error": "TierClosed"}),
+        ("ssh_exec_run", {"tool": "ssh_exec_run", "tier": "dangerous", "error": "TierClosed"}),
+        ("ssh_no_such_tool", {"tool": "ssh_no_such_tool", "tier": "?", "error": "UnknownTool"}),
+        ("token=secret\n", {"tool": "?", "tier": "?", "error": "UnknownTool"}),
     ],
 )
 async def test_a_call_of_a_tool_that_is_closed_or_unknown_leaves_one_line(
@@ -149,8 +149,8 @@ async def test_a_call_of_a_tool_that_is_closed_or_unknown_leaves_one_line(
 ) -> None:
     async with mcp_server({"web": shared_sshd}, allow_sudo=False, allow_dangerous_tools=False) as server:
         text = await server.refused(tool, host="web", command="id")
-        assert text == f"Unknown tool: {tool!r}"
+        assert text.startswith("TierClosed: ") if line["error"] == "TierClosed" else text == f"Unknown tool: {tool!r}"
         entries = server.audit()
     assert len(entries) == 1
-    expected = {**line, "host": "web", "result": "error", "error": "UnknownTool"}
+    expected = {**line, "host": "web", "result": "error"}
     assert {key: entries[0][key] for key in expected} == expected

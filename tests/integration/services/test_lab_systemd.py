@@ -264,5 +264,5 @@ async def test_dangerous_actions_do_not_exist_where_the_tier_is_closed(lab: Lab,
         listed = {tool.name for tool in await server.client.list_tools()}
         assert "ssh_systemctl_status" in listed
         assert "ssh_systemctl_stop" not in listed
-        with pytest.raises(Exception, match="Unknown tool"):
+        with pytest.raises(Exception, match="TierClosed"):
             await server.client.call_tool("ssh_systemctl_stop", {"host": "sys", "unit": "lab-ok.service"})

@@ -266,12 +266,14 @@ async def test_a_client_lists_and_reads_skills_and_their_files(tmp_path: Path) -
                 await client.read_resource(uri)
 
 
-def test_the_settings_decide_what_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_decide_what_is_served(tmp_path: Path) -> None:
     from ssh_mcp.settings.model import Settings
     from ssh_mcp.skills.provider import skill_provider
+    from ssh_mcp.tools.catalogue import closed_tools, read
 
     def served(**values: Any) -> set[str]:
-        return set(skill_provider(Settings(**values)).library.all)
+        settings = Settings(**values)
+        return set(skill_provider(settings, closed_tools(read(), settings)).library.all)
 
     assert "disk-full" in served()
     assert "disk-full" not in served(ssh_enable_runbooks=False)
