@@ -10,7 +10,7 @@ sentences and a ``public_name``; ``public_text`` renders both kinds, so that no 
     ├── PathNotAllowed  PathRestricted  PathChanged  RedactBypassBlocked  LocalPathPolicyError
     ├── CommandNotAllowed  CommandIsCheatsheetMatch
     ├── PlatformNotSupported  InvalidArgument  TooLarge  FileConflict  AuditUnavailable
-    ├── UnknownTool  TierClosed
+    ├── UnknownTool  TierClosed  OutputExpired
     ├── ApprovalRequired  ApprovalPending  ApprovalDenied
     └── SudoFailed
     CutShort                    transports.errors.MasterLost with the output that had come until then
@@ -106,6 +106,10 @@ class ApprovalPending(Refusal):
 
 class ApprovalDenied(Refusal):
     """A person was asked and said no."""
+
+
+class OutputExpired(Refusal):
+    """The spool no longer keeps this output of the caller's."""
 
 
 class SudoFailed(Refusal):

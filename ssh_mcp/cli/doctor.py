@@ -12,6 +12,7 @@ from ssh_mcp.cli import local_checks
 from ssh_mcp.cli.findings import Finding, Report, fail, ok, warn
 from ssh_mcp.cli.host_checks import host_findings
 from ssh_mcp.errors import ConfigError, Refusal
+from ssh_mcp.guard.spool import Spool
 from ssh_mcp.inventory.destination import transport_config
 from ssh_mcp.inventory.model import HostPolicy
 from ssh_mcp.inventory.notes import Notes
@@ -19,6 +20,7 @@ from ssh_mcp.inventory.resolve import Inventory, load_inventory
 from ssh_mcp.remote.call import Call
 from ssh_mcp.remote.exec.shells import Shells
 from ssh_mcp.remote.fleet import Fleet, ServerFacts
+from ssh_mcp.runtime import runtime_directory
 from ssh_mcp.settings.model import Settings, load_settings
 from transports.errors import TransportError
 from transports.openssh.transport import OpenSSHTransport
@@ -126,6 +128,7 @@ def _fleet(settings: Settings, inventory: Inventory) -> Fleet:
         transport=OpenSSHTransport(transport_config(settings)),
         notes=Notes(settings),
         shells=Shells(),
+        spool=Spool(runtime_directory, 0, 0.0),
     )
 
 

@@ -13,6 +13,7 @@ import anyio.to_thread
 from pydantic import BaseModel
 
 from ssh_mcp.guard.walk import MAX_DEPTH, plan
+from ssh_mcp.results.exec import ExecResult
 
 LONG = 32_768
 """Characters or bytes from which the work is done aside: 50 ms of it where every line holds a secret."""
@@ -43,6 +44,8 @@ def weight(value: object, depth: int = 0) -> int:
         return len(value)
     if depth >= MAX_DEPTH:
         return _ITEM
+    if isinstance(value, ExecResult) and value.long_texts:
+        return LONG  # what it has on disk is longer than any field
     if isinstance(value, BaseModel):
         return _ITEM + sum(weight(getattr(value, name), depth + 1) for name, _ in plan(type(value)))
     if isinstance(value, Mapping):

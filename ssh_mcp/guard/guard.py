@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ssh_mcp.guard.long_stream import long_streams
 from ssh_mcp.guard.sanitise import remarks, split_pending, strip_controls
 from ssh_mcp.guard.walk import Walker, warned
 from ssh_mcp.inventory.model import RedactionPolicy
@@ -125,7 +126,10 @@ class Guard:
     def result(self, model: ResultT) -> ResultT:
         """The model with every unmarked text guarded; ``Ours`` untouched, ``Raw`` only warned about."""
         walker = Walker(self._shown, self.key_value, self.raw, self._plain, self._arguments)
-        return warned(walker.model(model), walker.warnings)
+        guarded = warned(walker.model(model), walker.warnings)
+        for stream in long_streams(guarded):
+            guarded = warned(guarded, stream.guard(self))
+        return guarded
 
     def _arguments(self, items: tuple[str, ...]) -> tuple[str, ...]:
         return mask_arguments(items, self._rules) if self._redacts else items

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.remote.caller import Caller
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ PROGRESS_AFTER = 1.0
 
 PROGRESS_EVERY = 0.5
 """Seconds between two progress notifications."""
+
+MIN_RESULT_BYTES = 256
+"""The least that a caller may bound a result's text to."""
 
 ProgressSender = Callable[[float, float | None, str | None], Awaitable[None]]
 
@@ -49,6 +53,8 @@ class Call:
     started: float = field(default_factory=time.monotonic)
     warnings: list[str] = field(default_factory=list)
     hosts: list[RemoteHost] = field(default_factory=list)
+    result_bytes: int | None = None
+    """Bytes of text that the caller wants in the result; None: the operator's SSH_RESULT_MAX_BYTES."""
     _last_progress: float = 0.0
 
     async def host(self, name: str) -> RemoteHost:
@@ -127,6 +133,13 @@ class Call:
         with contextlib.suppress(ConnectionError, RuntimeError):
             await self.send_progress(done, total, message)
         return True
+
+    def fit_within(self, max_bytes: int | None) -> None:
+        """Bound the result's text. Raises InvalidArgument where that is out of range."""
+        most = max(self.fleet.settings.ssh_stdout_cap_bytes, MIN_RESULT_BYTES)
+        if max_bytes is not None and not MIN_RESULT_BYTES <= max_bytes <= most:
+            raise InvalidArgument(f"max_bytes is {max_bytes}.", f"It is {MIN_RESULT_BYTES} to {most}.")
+        self.result_bytes = max_bytes
 
     def note_path(self, canonical: str) -> None:
         """The audit line hashes the canonical paths that the call touches."""

@@ -18,6 +18,7 @@ from ssh_mcp.remote.capabilities import CapabilityCache
 from ssh_mcp.remote.host import RemoteHost
 
 if TYPE_CHECKING:
+    from ssh_mcp.guard.spool import Spool
     from ssh_mcp.inventory.model import HostPolicy
     from ssh_mcp.inventory.notes import Notes
     from ssh_mcp.inventory.resolve import Inventory
@@ -69,6 +70,7 @@ class Fleet:
     transport: Transport
     notes: Notes
     shells: Shells
+    spool: Spool
     approvals: Approvals = field(default_factory=lambda: Approvals(ApprovalStore()))
     running: dict[str, Call] = field(default_factory=dict)
     """Calls under way, by correlation id."""
@@ -167,3 +169,4 @@ class Fleet:
             await self.shells.aclose()
         with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
             await self.transport.aclose()
+        self.spool.close()

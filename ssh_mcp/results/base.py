@@ -8,7 +8,7 @@ A field of many hosts, each part of which its own host's guard has seen already,
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +22,13 @@ class Provenance(StrEnum):
     GUARDED = "guarded"
 
 
+class Rows(StrEnum):
+    """Which rows of a list a result keeps where not all of them fit (see ``ssh_mcp.guard.fit``)."""
+
+    FIRST = "first"
+    LAST = "last"
+
+
 Ours = Annotated[str, Provenance.OURS]
 Raw = Annotated[str, Provenance.RAW]
 
@@ -31,8 +38,26 @@ class Result(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    def quiet_fields(self) -> frozenset[str]:
+        """Fields that carry nothing in this result and are left out of its text form."""
+        return frozenset()
+
+
+class LongText(Protocol):
+    """A stream of which a result's field holds only the begin, until the guard cuts it to head and tail."""
+
 
 class Warned(Result):
     """A result that can carry remarks about its own text."""
 
     output_warnings: list[Ours] = Field(default_factory=list)
+
+
+class Spooled(Warned):
+    """A result that may be cut to the size of a context: ``ssh_output_read`` shows the rest of ``output_id``.
+
+    ``left_out`` counts the rows that a list had and the result has not.
+    """
+
+    output_id: Ours | None = None
+    left_out: dict[Ours, int] = Field(default_factory=dict)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, JsonValue
 
-from ssh_mcp.results.base import Result
+from ssh_mcp.results.base import Result, Rows
 from ssh_mcp.results.exec import ExecResult
 
 
@@ -110,25 +112,25 @@ class ComposeService(Result):
 class ContainerList(ExecResult):
     """``stdout`` stays empty where all of it became rows."""
 
-    containers: list[Container] = Field(default_factory=list)
+    containers: Annotated[list[Container], Rows.FIRST] = Field(default_factory=list)
 
 
 class ImageList(ExecResult):
     """Answer of ssh_docker_images."""
 
-    images: list[Image] = Field(default_factory=list)
+    images: Annotated[list[Image], Rows.FIRST] = Field(default_factory=list)
 
 
 class VolumeList(ExecResult):
     """Answer of ssh_docker_volumes."""
 
-    volumes: list[Volume] = Field(default_factory=list)
+    volumes: Annotated[list[Volume], Rows.FIRST] = Field(default_factory=list)
 
 
 class StatsList(ExecResult):
     """Answer of ssh_docker_stats."""
 
-    containers: list[ContainerStats] = Field(default_factory=list)
+    containers: Annotated[list[ContainerStats], Rows.FIRST] = Field(default_factory=list)
 
 
 class DiskCategoryList(ExecResult):
@@ -140,16 +142,16 @@ class DiskCategoryList(ExecResult):
 class EventList(ExecResult):
     """Oldest first."""
 
-    events: list[Event] = Field(default_factory=list)
+    events: Annotated[list[Event], Rows.LAST] = Field(default_factory=list)
 
 
 class ServiceList(ExecResult):
     """Answer of ssh_docker_compose_ps."""
 
-    services: list[ComposeService] = Field(default_factory=list)
+    services: Annotated[list[ComposeService], Rows.FIRST] = Field(default_factory=list)
 
 
 class Inspection(ExecResult):
     """What the engine keeps about the object, in the engine's own shape."""
 
-    objects: list[dict[str, JsonValue]] = Field(default_factory=list)
+    objects: Annotated[list[dict[str, JsonValue]], Rows.FIRST] = Field(default_factory=list)

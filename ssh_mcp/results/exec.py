@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
-from ssh_mcp.results.base import Ours, Provenance, Result, Warned
+from ssh_mcp.results.base import LongText, Ours, Provenance, Result, Spooled
 
 
-class ExecResult(Warned):
-    """How a command ended. ``exit_code`` is -1 where the command was ended by us; byte counts are before any cap."""
+class ExecResult(Spooled):
+    """How a command ended. ``exit_code`` is -1 where the command was ended by us; counts are before any cut.
+
+    ``*_truncated``: the text is not all there was.
+    """
 
     host: Ours
     exit_code: int
@@ -18,12 +21,29 @@ class ExecResult(Warned):
     stderr: str = ""
     stdout_bytes: int = 0
     stderr_bytes: int = 0
+    stdout_lines: int = 0
+    stderr_lines: int = 0
     stdout_truncated: bool = False
     stderr_truncated: bool = False
     duration_ms: int = 0
     timed_out: bool = False
     killed_by_signal: Ours | None = None
     hint: Ours | None = None
+    _long_texts: dict[str, LongText] = PrivateAttr(default_factory=dict)
+
+    @property
+    def long_texts(self) -> dict[str, LongText]:
+        """Streams beyond their cap, by field. A copy of the result shares them."""
+        return self._long_texts
+
+    def quiet_fields(self) -> frozenset[str]:
+        """Counts say nothing where the text is whole."""
+        return frozenset(
+            f"{name}_{count}"
+            for name in ("stdout", "stderr")
+            if not getattr(self, f"{name}_truncated")
+            for count in ("bytes", "lines")
+        )
 
 
 class BroadcastResult(Result):

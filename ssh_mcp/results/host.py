@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Result, Warned
+from ssh_mcp.results.base import Ours, Result, Rows, Spooled, Warned
 
 
 class HostCapabilities(Result):
@@ -89,11 +91,11 @@ class ProcessEntry(Result):
     command: str
 
 
-class HostProcesses(Warned):
+class HostProcesses(Spooled):
     """Busiest first. ``total`` counts all processes, ours excepted."""
 
     host: Ours
-    entries: list[ProcessEntry] = Field(default_factory=list)
+    entries: Annotated[list[ProcessEntry], Rows.FIRST] = Field(default_factory=list)
     total: int = 0
 
 

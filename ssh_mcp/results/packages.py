@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Result, Warned
+from ssh_mcp.results.base import Ours, Result, Rows, Spooled, Warned
 
 AptMode = Literal["installed", "upgradable", "all"]
 AptActionName = Literal["install", "upgrade", "remove", "purge", "autoremove", "hold", "unhold"]
@@ -21,12 +21,12 @@ class AptPackage(Result):
     state: str
 
 
-class AptList(Warned):
+class AptList(Spooled):
     """At most a thousand rows; ``total`` counts all."""
 
     host: Ours
     mode: AptMode
-    packages: list[AptPackage] = Field(default_factory=list)
+    packages: Annotated[list[AptPackage], Rows.FIRST] = Field(default_factory=list)
     total: int
     truncated: bool
 
@@ -38,12 +38,12 @@ class AptSearchHit(Result):
     short_description: str
 
 
-class AptSearch(Warned):
+class AptSearch(Spooled):
     """Answer of ssh_apt_search: at most two hundred rows; ``total`` counts all."""
 
     host: Ours
     pattern: Ours
-    results: list[AptSearchHit] = Field(default_factory=list)
+    results: Annotated[list[AptSearchHit], Rows.FIRST] = Field(default_factory=list)
     total: int = 0
     truncated: bool = False
 
@@ -65,7 +65,7 @@ class AptShow(Warned):
     replaces: list[str] = Field(default_factory=list)
 
 
-class AptOutcome(Warned):
+class AptOutcome(Spooled):
     """How apt-get or apt-mark ended."""
 
     host: Ours

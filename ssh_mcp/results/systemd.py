@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Result, Warned
+from ssh_mcp.results.base import Ours, Result, Rows, Spooled, Warned
 
 ActiveState = Literal["active", "inactive", "failed", "activating", "deactivating", "reloading", "unknown"]
 EnabledState = Literal[
@@ -29,13 +29,16 @@ EnabledState = Literal[
 UnitActionName = Literal["start", "stop", "restart", "reload", "enable", "disable", "mask", "unmask", "reset-failed"]
 
 
-class UnitText(Warned):
-    """A unit's text as systemctl prints it."""
+class UnitText(Spooled):
+    """A unit's text as systemctl prints it. Counts are given where the text is cut."""
 
     host: Ours
     unit: Ours
     stdout: str
     exit_code: int
+    stdout_bytes: int = 0
+    stdout_lines: int = 0
+    stdout_truncated: bool = False
 
 
 class UnitStatus(UnitText):
@@ -48,7 +51,6 @@ class JournalText(UnitText):
     """Journal lines, oldest first, times in ISO form."""
 
     lines_returned: int
-    stdout_truncated: bool = False
 
 
 class UnitActive(Result):
@@ -89,15 +91,15 @@ class SystemctlUnitEntry(Result):
     description: str
 
 
-class UnitList(Warned):
+class UnitList(Spooled):
     """Answer of ssh_systemctl_list_units."""
 
     host: Ours
-    units: list[SystemctlUnitEntry] = Field(default_factory=list)
+    units: Annotated[list[SystemctlUnitEntry], Rows.FIRST] = Field(default_factory=list)
     exit_code: int
 
 
-class UnitProperties(Warned):
+class UnitProperties(Spooled):
     """``systemctl show``; a property that is printed several times has its values on lines of their own."""
 
     host: Ours

@@ -15,6 +15,7 @@ from ssh_mcp.approval.sealing import request_state_security
 from ssh_mcp.approval.store import ApprovalStore
 from ssh_mcp.audit.hooks import HookRegistry, Hooks, load_hooks
 from ssh_mcp.audit.sinks import Audit
+from ssh_mcp.guard.spool import Spool
 from ssh_mcp.inventory.notes import Notes
 from ssh_mcp.inventory.resolve import load_inventory
 from ssh_mcp.policy.closed import ClosedTools
@@ -22,6 +23,7 @@ from ssh_mcp.policy.tiers import GROUPS, open_tiers, overview
 from ssh_mcp.policy.toolset import is_core
 from ssh_mcp.remote.exec.shells import Shells
 from ssh_mcp.remote.fleet import Fleet, ServerFacts
+from ssh_mcp.runtime import runtime_directory
 from ssh_mcp.server.late_transport import LateTransport
 from ssh_mcp.server.operator.service import OperatorService
 from ssh_mcp.server.server import Server
@@ -95,6 +97,7 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
         transport=transport(settings),
         notes=Notes(settings),
         shells=Shells(),
+        spool=_spool(entries, settings),
         approvals=Approvals(store, channel=settings.ssh_ask_channel, seconds=settings.ssh_ask_seconds),
     )
     audit = Audit(
@@ -122,6 +125,12 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     for line in overview(catalogue, settings):
         logger.info("%s", line)
     return App(settings, server, fleet, audit, hooks, runner)
+
+
+def _spool(entries: tuple[Entry, ...], settings: Settings) -> Spool:
+    """Keeps what results leave out, where there is a tool that reads it."""
+    readable = any(entry.name == "ssh_output_read" for entry in entries)
+    return Spool(runtime_directory, settings.ssh_spool_max_bytes if readable else 0, settings.ssh_spool_keep_seconds)
 
 
 def _background(entries: tuple[Entry, ...], settings: Settings, remarks: list[str]) -> Background | None:
@@ -161,6 +170,7 @@ def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> Server:
 
     @asynccontextmanager
     async def lifespan(_server: FastMCP[Any]) -> AsyncIterator[None]:
+        fleet.spool.sweep()
         async with hooks.running(), fleet.shells.tended(), operator.listening():
             try:
                 yield None

@@ -52,7 +52,7 @@ async def ssh_docker_compose_logs(
     *,
     tail: Tail = 50,
     service: Annotated[str | None, Field(description="One service; default all")] = None,
-    max_bytes: MaxBytes = 65_536,
+    max_bytes: MaxBytes = containers.READ_END_BYTES,
     compose_v1: Legacy = False,
 ) -> ExecResult:
     """Read the newest output of a compose project's services, all or one. Of a single container: ssh_docker_logs."""

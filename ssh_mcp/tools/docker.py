@@ -146,7 +146,7 @@ async def ssh_docker_logs(
     tail: Tail = 50,
     since: Annotated[str | None, Field(description="Such as 10m or an RFC 3339 time")] = None,
     timestamps: bool = False,
-    max_bytes: MaxBytes = 65_536,
+    max_bytes: MaxBytes = containers.READ_END_BYTES,
 ) -> ExecResult:
     """Read the newest output of a container, stdout and stderr apart. All services of a project:
     ssh_docker_compose_logs.

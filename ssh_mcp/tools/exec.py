@@ -16,26 +16,37 @@ from ssh_mcp.tools.spec import tool
 
 Timeout = Annotated[int | None, Field(description="Seconds")]
 
+ResultBytes = Annotated[int | None, Field(description="Text of the result")]
+
 _WINDOWS = "SFTP tools work on Windows hosts."
 
 
 @tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS, confirms=True)
-async def ssh_exec_run(host: RemoteHost, command: str, timeout: Timeout = None) -> ExecResult:
+async def ssh_exec_run(
+    host: RemoteHost, command: str, timeout: Timeout = None, max_bytes: ResultBytes = None
+) -> ExecResult:
     """Run a shell command. Non-zero exit is data; at the timeout the whole process group is ended and partial output
     kept. Prefer dedicated tools for files, units, containers and packages.
     """
+    host.call.fit_within(max_bytes)
     return await host.commands.execute(command, timeout=timeout)
 
 
 @tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS, confirms=True)
-async def ssh_exec_script(host: RemoteHost, script: str, timeout: Timeout = None) -> ExecResult:
+async def ssh_exec_script(
+    host: RemoteHost, script: str, timeout: Timeout = None, max_bytes: ResultBytes = None
+) -> ExecResult:
     """Run a multi-line script sent over stdin (sh, or what its #! line names). For one command use ssh_exec_run."""
+    host.call.fit_within(max_bytes)
     return await host.commands.script(script, timeout=timeout)
 
 
 @tool(group="exec", tier=Tier.DANGEROUS, windows_instead=_WINDOWS, task=True, confirms=True)
-async def ssh_exec_run_streaming(host: RemoteHost, command: str, timeout: Timeout = None) -> ExecResult:
+async def ssh_exec_run_streaming(
+    host: RemoteHost, command: str, timeout: Timeout = None, max_bytes: ResultBytes = None
+) -> ExecResult:
     """Like ssh_exec_run for long commands: progress notifications carry the output's tail; can run as a task."""
+    host.call.fit_within(max_bytes)
     return await run_streaming(host, command, timeout)
 
 
@@ -45,8 +56,10 @@ async def ssh_broadcast(
     command: str,
     call: Call,
     timeout: Timeout = None,
+    max_bytes: ResultBytes = None,
 ) -> BroadcastResult:
     """Run one command on many hosts (1-500), 50 at once. Each host is judged by its own policy and fails alone. On one
     host: ssh_exec_run.
     """
+    call.fit_within(max_bytes)
     return await broadcast(call, hosts, command, timeout)

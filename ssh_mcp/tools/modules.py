@@ -20,6 +20,7 @@ FAMILIES: tuple[str, ...] = (
     "compose",
     "systemd",
     "packages",
+    "output",
 )
 
 

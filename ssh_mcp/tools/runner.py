@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from ssh_mcp.audit.hooks import HookContext, Hooks
 from ssh_mcp.audit.sinks import Audit, AuditCall
 from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, UnknownTool, public_text
 from ssh_mcp.guard.aside import aside, weight
+from ssh_mcp.guard.spool import Owner
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.closed import ClosedTools
 from ssh_mcp.remote.call import Call, ProgressSender, no_progress
@@ -39,6 +41,8 @@ NOBODY = NoClient()
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _FAN_OUT = 1000
+UTF8_MAX = 4
+"""Bytes that a character has at most."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -155,7 +159,20 @@ class Runner:
         if warnings is not None:
             warnings.extend(w for w in call.warnings if w not in warnings)
         _without_closed_advice(guarded, self.fleet.facts.closed)
-        return guarded
+        return await self._fitted(guarded, call)
+
+    async def _fitted(self, result: Result, call: Call) -> Result:
+        """The result within its budget; what does not fit is kept for ``ssh_output_read``."""
+        settings = self.fleet.settings
+        total = call.result_bytes or settings.ssh_result_max_bytes
+        size = weight(result)
+        if size * UTF8_MAX <= total:
+            return result
+        from ssh_mcp.guard.fit import Budget, fit
+
+        budget = Budget(total, {"stdout": settings.ssh_stdout_cap_bytes, "stderr": settings.ssh_stderr_cap_bytes})
+        keep = partial(self.fleet.spool.keep, Owner(call.caller.identity, call.caller.session))
+        return await aside(size, fit, result, budget, keep)
 
     def _guards(self, call: Call) -> list[Guard]:
         """The guards of the call's hosts, one a policy: whose text it is only the tool knows, so the strictest wins.

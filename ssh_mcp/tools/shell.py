@@ -7,7 +7,7 @@ from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.call import Call
 from ssh_mcp.remote.host import RemoteHost
 from ssh_mcp.results.exec import ShellClosed, ShellExecResult, ShellList, ShellOpened
-from ssh_mcp.tools.exec import Timeout
+from ssh_mcp.tools.exec import ResultBytes, Timeout
 from ssh_mcp.tools.spec import tool
 
 
@@ -24,10 +24,13 @@ async def ssh_shell_open(host: RemoteHost) -> ShellOpened:
 
 
 @tool(group="shell", tier=Tier.DANGEROUS, confirms=True)
-async def ssh_shell_exec(session_id: str, command: str, call: Call, timeout: Timeout = None) -> ShellExecResult:
+async def ssh_shell_exec(
+    session_id: str, command: str, call: Call, timeout: Timeout = None, max_bytes: ResultBytes = None
+) -> ShellExecResult:
     """Run a command in an open session; calls on one session wait for each other. At the timeout the command's
     children are ended and the session lives.
     """
+    call.fit_within(max_bytes)
     shells = call.fleet.shells
     session = shells.find(session_id)
     host = await call.host(session.alias)

@@ -11,7 +11,7 @@ from ssh_mcp.remote.files.arguments import parse_content, parse_selection, parse
 from ssh_mcp.remote.host import RemoteHost
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.results.files import ContentResult, Download, FileResult, RedactedRead, SftpListing
-from ssh_mcp.tools.exec import Timeout
+from ssh_mcp.tools.exec import ResultBytes, Timeout
 from ssh_mcp.tools.files_read import RedactedFormat
 from ssh_mcp.tools.spec import tool
 
@@ -19,14 +19,20 @@ _WINDOWS = "Log in as an administrator and use the SFTP tools."
 
 
 @tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS, confirms=True)
-async def ssh_sudo_exec(host: RemoteHost, command: str, timeout: Timeout = None) -> ExecResult:
+async def ssh_sudo_exec(
+    host: RemoteHost, command: str, timeout: Timeout = None, max_bytes: ResultBytes = None
+) -> ExecResult:
     """Run a shell command as root (without writing sudo). Otherwise like ssh_exec_run."""
+    host.call.fit_within(max_bytes)
     return await host.sudo.execute(command, timeout=timeout)
 
 
 @tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS, confirms=True)
-async def ssh_sudo_run_script(host: RemoteHost, script: str, timeout: Timeout = None) -> ExecResult:
+async def ssh_sudo_run_script(
+    host: RemoteHost, script: str, timeout: Timeout = None, max_bytes: ResultBytes = None
+) -> ExecResult:
     """Run a multi-line script as root, sent over stdin (sh, or what its #! line names)."""
+    host.call.fit_within(max_bytes)
     return await host.sudo.script(script, timeout=timeout)
 
 

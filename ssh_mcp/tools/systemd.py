@@ -23,6 +23,7 @@ from ssh_mcp.results.systemd import (
     UnitStatus,
     UnitText,
 )
+from ssh_mcp.tools.exec import ResultBytes
 from ssh_mcp.tools.spec import ToolFunction, tool
 
 Timeout = Annotated[int | None, Field(description="Seconds")]
@@ -101,8 +102,10 @@ async def ssh_journalctl(
     until: Annotated[str | None, Field(description="systemd.time")] = None,
     lines: Annotated[int, Field(ge=1, le=1000, description="From the end")] = 200,
     grep: Annotated[str | None, Field(description="Regular expression")] = None,
+    max_bytes: ResultBytes = None,
 ) -> JournalText:
     """Read a unit's journal: the newest lines (1-1000), of a time span, or those that match."""
+    host.call.fit_within(max_bytes)
     question = Journal(
         unit=arguments.unit(unit),
         since=None if since is None else arguments.journal_time(since),

@@ -11,15 +11,17 @@ import anyio.to_thread
 
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.guard.guard import decode
+from ssh_mcp.guard.long_stream import count_lines
 from ssh_mcp.policy.commands import Circumstances, permit, permit_script
 from ssh_mcp.policy.permitted import PermittedCommand, Runnable
 from ssh_mcp.policy.tiers import Tier, visible
 from ssh_mcp.remote.exec.hints import hint_for
+from ssh_mcp.remote.exec.kept_output import KeptOutput
 from ssh_mcp.remote.exec.partial_output import output_told
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.shell.scripts import interpreter
 from ssh_mcp.tokens import Command, arg, command
-from transports.api import Completed, OutputSink
+from transports.api import Completed, OutputSink, StreamName
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
@@ -42,6 +44,8 @@ class Commands:
 
     def __init__(self, host: RemoteHost) -> None:
         self._host = host
+        self._kept: tuple[Completed, KeptOutput] | None = None
+        """The last command's end, and what it wrote beyond the caps."""
 
     async def run(
         self,
@@ -55,16 +59,19 @@ class Commands:
         """Run one of our own commands. ``idempotent`` allows a retry after a lost master: True for questions only."""
         settings = self._host.settings
         self._host.call.note_command(own.masked())
-        with nullcontext() if idempotent else output_told(self._host):  # half an answer to a question is none
+        kept = self.kept_output() if stdout_cap is None else None
+        with nullcontext() if idempotent else output_told(self._host, kept):  # half an answer to a question is none
             done = await self._host.connection.run(
                 own.wire(),
                 stdin=stdin,
                 timeout=self.timeout(timeout),
                 stdout_cap=settings.ssh_stdout_cap_bytes if stdout_cap is None else stdout_cap,
                 stderr_cap=settings.ssh_stderr_cap_bytes,
+                on_output=kept,
                 framed=not self._host.policy.windows,
                 idempotent=idempotent,
             )
+        self._kept = None if kept is None else (done, kept)
         self._host.call.note_exit(done.exit_code)
         return done
 
@@ -132,17 +139,24 @@ class Commands:
         sink: OutputSink | None,
     ) -> ExecResult:
         settings = self._host.settings
-        with output_told(self._host):
+        kept = self.kept_output(sink)
+        with output_told(self._host, kept):
             done = await self._host.connection.run(
                 line.wire(),
                 stdin=stdin,
                 timeout=self.timeout(timeout),
                 stdout_cap=settings.ssh_stdout_cap_bytes,
                 stderr_cap=settings.ssh_stderr_cap_bytes,
-                on_output=sink,
+                on_output=kept,
             )
         self._host.call.note_exit(done.exit_code)
-        return self.result(done, remarks=permitted.warnings)
+        return self.result(done, remarks=permitted.warnings, kept=kept)
+
+    def kept_output(self, also: OutputSink | None = None) -> KeptOutput:
+        """Keeps what a command writes beyond the caps, for ``result``. ``also`` sees every byte too."""
+        settings = self._host.settings
+        caps: dict[StreamName, int] = {"stdout": settings.ssh_stdout_cap_bytes, "stderr": settings.ssh_stderr_cap_bytes}
+        return KeptOutput(self._host.call.fleet.spool, caps, also)
 
     def in_default_dir(self, runnable: Runnable) -> Runnable:
         """``runnable``, started where relative paths of the file tools start too."""
@@ -154,9 +168,19 @@ class Commands:
         return seconds_for(asked, self._host.settings)
 
     def result(
-        self, done: Completed, *, remarks: tuple[str, ...] = (), hint: str | None = None, as_root: bool = False
+        self,
+        done: Completed,
+        *,
+        remarks: tuple[str, ...] = (),
+        hint: str | None = None,
+        as_root: bool = False,
+        kept: KeptOutput | None = None,
     ) -> ExecResult:
-        """The client's view of a command's end. ``remarks`` are the decision's own warnings."""
+        """The client's view of a command's end. ``remarks`` are the decision's own warnings; ``kept`` has what was
+        longer than the caps.
+        """
+        if kept is None and self._kept is not None and self._kept[0] is done:
+            kept = self._kept[1]
         stdout_cut, stderr_cut = done.stdout_total > len(done.stdout), done.stderr_total > len(done.stderr)
         stdout, stdout_remarks = decode(done.stdout, truncated=stdout_cut)
         stderr, stderr_remarks = decode(done.stderr, truncated=stderr_cut)
@@ -179,13 +203,15 @@ class Commands:
             hint = (
                 "The command was ended at its timeout, with all it had started. Give a larger timeout if it needs one."
             )
-        return ExecResult(
+        made = ExecResult(
             host=self._host.name,
             exit_code=done.exit_code,
             stdout=stdout,
             stderr=stderr,
             stdout_bytes=done.stdout_total,
             stderr_bytes=done.stderr_total,
+            stdout_lines=count_lines(done.stdout),
+            stderr_lines=count_lines(done.stderr),
             stdout_truncated=stdout_cut,
             stderr_truncated=stderr_cut,
             duration_ms=round(done.duration * 1000),
@@ -194,6 +220,13 @@ class Commands:
             hint=hint,
             output_warnings=warnings,
         )
+        if kept is not None:
+            heads: dict[StreamName, tuple[bytes, int]] = {
+                "stdout": (done.stdout, done.stdout_total),
+                "stderr": (done.stderr, done.stderr_total),
+            }
+            made.long_texts.update(kept.long_streams(heads))
+        return made
 
 
 def seconds_for(asked: float | None, settings: Settings) -> float:

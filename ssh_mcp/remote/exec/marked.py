@@ -6,18 +6,21 @@ stands before the first marker was written late by background children of earlie
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 
 
 class MarkedStream:
-    """Feed it bytes; ``kept`` holds the first ``cap`` bytes of output, ``total`` counts all of them."""
+    """Feed it bytes; ``kept`` holds the first ``cap`` bytes of output, ``total`` counts all, ``sink`` sees all."""
 
-    def __init__(self, mark: str, cap: int) -> None:
+    def __init__(self, mark: str, cap: int, sink: Callable[[bytes], None] | None = None) -> None:
         word = mark.encode("ascii")
         self._begin = word + b"<\n"
         self._end = b"\n" + word + b"> "
         self._close = b"\n" + word + b".\n"
         self._cap = cap
+        self._sink = sink
         self._begun = False
         self._buffer = b""
         self._kept = bytearray()
@@ -77,6 +80,8 @@ class MarkedStream:
 
     def _keep(self, data: bytes) -> None:
         self.total += len(data)
+        if self._sink is not None and data:
+            self._sink(data)
         room = self._cap - len(self._kept)
         if room > 0:
             self._kept += data[:room]

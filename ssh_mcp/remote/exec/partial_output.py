@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import CutShort
+from ssh_mcp.guard.long_stream import CONTEXT
 from transports.errors import MasterLost
 
 if TYPE_CHECKING:
     from ssh_mcp.guard.guard import Guard
+    from ssh_mcp.remote.exec.kept_output import KeptOutput
     from ssh_mcp.remote.host import RemoteHost
 
 SHOWN_CHARS = 16_000
@@ -18,8 +20,11 @@ SHOWN_CHARS = 16_000
 
 
 @contextmanager
-def output_told(host: RemoteHost) -> Iterator[None]:
-    """A MasterLost that comes out of the block and has heard its command becomes CutShort."""
+def output_told(host: RemoteHost, kept: KeptOutput | None = None) -> Iterator[None]:
+    """A MasterLost that comes out of the block and has heard its command becomes CutShort.
+
+    ``kept`` has the end of what was longer than the caps.
+    """
     try:
         yield
     except MasterLost as lost:
@@ -30,22 +35,24 @@ def output_told(host: RemoteHost) -> Iterator[None]:
 
         guard = guard_for(host.policy.redaction)
         parts = [
-            _shown(guard, "stdout", heard.stdout, heard.stdout_total),
-            _shown(guard, "stderr", heard.stderr, heard.stderr_total),
+            _shown(guard, "stdout", heard.stdout, heard.stdout_total, kept.tail("stdout") if kept else b""),
+            _shown(guard, "stderr", heard.stderr, heard.stderr_total, kept.tail("stderr") if kept else b""),
         ]
         told = "\n".join(part for part in parts if part)
         raise CutShort(lost, told or "Nothing of its output had arrived.") from None
 
 
-def _shown(guard: Guard, name: str, kept: bytes, total: int) -> str:
+def _shown(guard: Guard, name: str, kept: bytes, total: int, end: bytes) -> str:
     if not total:
         return ""
     # All that was kept is guarded, and then cut: a secret must not lose the key before it that gives it away.
-    guarded = guard.text(kept, truncated=total > len(kept))
-    tail = guarded.text[-SHOWN_CHARS:]
+    whole = len(kept) + len(end) == total
+    guarded = guard.text(kept + end if whole else end or kept, truncated=not (whole or end))
+    text = guarded.text[CONTEXT:] if end and not whole else guarded.text
+    tail = text[-SHOWN_CHARS:]
     if len(tail) < len(guarded.text):
         tail = tail.partition("\n")[2] or tail
-    of = f" of the first {len(kept)}" if total > len(kept) else ""
+    of = "" if whole or end else f" of the first {len(kept)}"
     which = f", the last {len(tail)} characters{of}" if len(tail) < len(guarded.text) else of and f",{of}"
     remarks = "".join(f" {remark}" for remark in guarded.warnings)
     return f"{name} until then ({total} bytes{which}):{remarks}\n{tail}".rstrip("\n")

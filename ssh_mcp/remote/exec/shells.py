@@ -25,7 +25,7 @@ from ssh_mcp.remote.exec.partial_output import output_told
 from ssh_mcp.remote.exec.shell_text import LAST_WORDS, SESSION, line
 from ssh_mcp.results.exec import ExecResult, ShellClosed, ShellExecResult, ShellList, ShellListEntry, ShellOpened
 from ssh_mcp.tokens import command as own_command
-from transports.api import Completed, RemoteProcess, StreamName
+from transports.api import Completed, OutputSink, RemoteProcess, StreamName
 from transports.errors import Heard, MasterLost, TransportError
 
 if TYPE_CHECKING:
@@ -139,17 +139,27 @@ class Shells:
                 raise InvalidArgument(session.ended, "Open a new one with ssh_shell_open.")
             permitted = host.commands.permit(text, directory=session.cwd)
             await host.call.confirm_command((host, permitted), where=session.cwd)
-            with output_told(host):
-                done = await self._run(session, host, permitted, host.commands.timeout(timeout))
+            kept = host.commands.kept_output()
+            with output_told(host, kept):
+                done = await self._run(session, host, permitted, host.commands.timeout(timeout), kept)
             session.used = self._clock()
         host.call.note_exit(done.exit_code)
-        plain: ExecResult = host.commands.result(done, remarks=permitted.warnings, hint=_hint(session, done))
-        return ShellExecResult(**plain.model_dump(), session_id=session.id, cwd=session.cwd)
+        plain: ExecResult = host.commands.result(done, remarks=permitted.warnings, hint=_hint(session, done), kept=kept)
+        made = ShellExecResult(**plain.model_dump(), session_id=session.id, cwd=session.cwd)
+        made.long_texts.update(plain.long_texts)
+        return made
 
-    async def _run(self, session: ShellSession, host: RemoteHost, command: Runnable, timeout: float) -> Completed:
+    async def _run(
+        self,
+        session: ShellSession,
+        host: RemoteHost,
+        command: Runnable,
+        timeout: float,
+        kept: OutputSink | None = None,
+    ) -> Completed:
         mark = secrets.token_hex(16)
-        out = MarkedStream(mark, host.settings.ssh_stdout_cap_bytes)
-        err = MarkedStream(mark, host.settings.ssh_stderr_cap_bytes)
+        out = MarkedStream(mark, host.settings.ssh_stdout_cap_bytes, None if kept is None else partial(kept, "stdout"))
+        err = MarkedStream(mark, host.settings.ssh_stderr_cap_bytes, None if kept is None else partial(kept, "stderr"))
         began = self._clock()
         timed_out = False
         try:

@@ -26,6 +26,9 @@ R = TypeVar("R", bound=ExecResult)
 LONG_TIMEOUT = 600.0
 """Seconds for what fetches or builds images, unless the caller or the operator allows more."""
 
+READ_END_BYTES = 65_536
+"""Bytes of a log's end that are fetched where the caller does not say; the result shows what its budget allows."""
+
 _INSTEAD = "The operator sets docker_cmd for the host where the engine has another name or place."
 
 
@@ -110,6 +113,8 @@ async def change(host: RemoteHost, action: Command, *, timeout: float | None = N
 
 async def read_end(host: RemoteHost, question: Command, limit: int) -> ExecResult:
     """A log's newest ``limit`` bytes a stream; ``*_truncated`` says that there was more before."""
+    if limit > host.settings.ssh_result_max_bytes and limit != READ_END_BYTES:
+        host.call.result_bytes = limit
     inner = last_bytes(question, limit + 1)
     try:
         done = await host.commands.run(prepared(inner), stdout_cap=ANSWER_CAP + 2 * limit)

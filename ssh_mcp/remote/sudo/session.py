@@ -21,7 +21,7 @@ import anyio
 
 from ssh_mcp.errors import SudoFailed
 from ssh_mcp.tokens import Command, arg, command, lit
-from transports.api import Completed, Connection, StreamName
+from transports.api import Completed, Connection, OutputSink, StreamName
 from transports.errors import Heard, MasterLost, TransportError
 
 QUIET = 6.0
@@ -104,6 +104,27 @@ class Progress:
             self.hopeless.set()
 
 
+class _Output:
+    """Passes on what the command itself writes: of stderr what comes behind the root shell's line."""
+
+    def __init__(self, seen: Progress, sink: OutputSink) -> None:
+        self._seen = seen
+        self._sink = sink
+        self._before: bytes | None = b""
+
+    def __call__(self, name: StreamName, data: bytes) -> None:
+        self._seen.see(name, data)
+        if name == "stderr" and self._before is not None:
+            self._before += data
+            start = self._before.find(self._seen.mark)
+            end = self._before.find(b"\n", start) + 1 if start >= 0 else 0
+            if not end:
+                return
+            data, self._before = self._before[end:], None
+        if data:
+            self._sink(name, data)
+
+
 @dataclass(slots=True)
 class _Run:
     """One command under sudo."""
@@ -111,6 +132,7 @@ class _Run:
     connection: Connection
     password: bytes | None
     seen: Progress
+    output: OutputSink
     scope: anyio.CancelScope = field(default_factory=lambda: anyio.CancelScope(shield=True))
     """Shielded: root's processes are ended first, and only then what the login user may end."""
     done: Completed | None = None
@@ -127,7 +149,7 @@ class _Run:
                     timeout=timeout + END_LIMIT,
                     stdout_cap=caps[0],
                     stderr_cap=caps[1] + _HEAD,
-                    on_output=self.seen.see,
+                    on_output=self.output,
                 )
             except Exception as error:  # noqa: BLE001 - raised again outside of the task group
                 self.failure = error
@@ -174,14 +196,15 @@ async def run_as_root(
     timeout: float,
     stdout_cap: int,
     stderr_cap: int,
+    on_output: OutputSink | None = None,
 ) -> Completed:
     """Run a program as root to its end. Raises SudoFailed where sudo did not start it.
 
     At the timeout, and when cancelled, root's processes are ended by root (TERM, grace, KILL): the login user may not
     signal them.
     """
-    run = _Run(connection, password, Progress(("ssh-mcp-" + secrets.token_hex(16)).encode()))
-    seen = run.seen
+    seen = Progress(("ssh-mcp-" + secrets.token_hex(16)).encode())
+    run = _Run(connection, password, seen, seen.see if on_output is None else _Output(seen, on_output))
     began = time.monotonic()
     timed_out = False
     async with anyio.create_task_group() as tasks:

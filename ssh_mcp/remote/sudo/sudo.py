@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ssh_mcp.policy.permitted import PermittedCommand, Runnable
     from ssh_mcp.remote.files.sudo_files import SudoFiles
     from ssh_mcp.remote.host import RemoteHost
-    from transports.api import Completed, Destination
+    from transports.api import Completed, Destination, OutputSink
 
 
 class Sudo:
@@ -35,8 +35,12 @@ class Sudo:
         stdin: bytes | AsyncIterator[bytes] | None = None,
         timeout: float | None = None,
         stdout_cap: int | None = None,
+        on_output: OutputSink | None = None,
     ) -> Completed:
-        """Run one of our own programs as root. Raises SudoFailed where sudo does not start it."""
+        """Run one of our own programs as root. Raises SudoFailed where sudo does not start it.
+
+        ``on_output`` sees every byte that the program itself writes.
+        """
         if not self._asked:
             self._password = await sudo_password(self._host.alias, self._host.settings)
             self._asked = True
@@ -49,6 +53,7 @@ class Sudo:
             timeout=self._host.commands.timeout(timeout),
             stdout_cap=settings.ssh_stdout_cap_bytes if stdout_cap is None else stdout_cap,
             stderr_cap=settings.ssh_stderr_cap_bytes,
+            on_output=on_output,
         )
         self._host.call.note_exit(done.exit_code)
         return done
@@ -73,9 +78,10 @@ class Sudo:
     async def _shell(
         self, permitted: PermittedCommand, line: Runnable, stdin: bytes | None, timeout: float | None
     ) -> ExecResult:
-        with output_told(self._host):
-            done = await self.run(command(lit("sh -c"), arg(line.wire())), stdin=stdin, timeout=timeout)
-        return self._host.commands.result(done, remarks=permitted.warnings, as_root=True)
+        kept = self._host.commands.kept_output()
+        with output_told(self._host, kept):
+            done = await self.run(command(lit("sh -c"), arg(line.wire())), stdin=stdin, timeout=timeout, on_output=kept)
+        return self._host.commands.result(done, remarks=permitted.warnings, as_root=True, kept=kept)
 
     @cached_property
     def files(self) -> SudoFiles:

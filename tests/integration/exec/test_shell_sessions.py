@@ -133,8 +133,10 @@ async def test_megabytes_on_both_streams_are_capped_and_counted(session: Opener)
             "(head -c 20000000 /dev/zero | tr '\\0' a) & (head -c 3000000 /dev/zero | tr '\\0' b >&2); wait"
         )
         assert (done["stdout_bytes"], done["stderr_bytes"]) == (20_000_000, 3_000_000)
-        assert done["stdout"] == "a" * 1000
-        assert len(done["stderr"]) == 1 << 20
+        assert set(done["stdout"].partition("[")[0]) == {"a", "\n"}
+        assert done["stdout"].endswith("aaa")
+        assert len(done["stdout"]) <= 1000
+        assert 30_000 < len(done["stderr"]) <= 32 << 10
 
 
 @pytest.mark.parametrize(

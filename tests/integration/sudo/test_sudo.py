@@ -271,7 +271,9 @@ async def test_large_output_is_exact_with_and_without_sudos_pty(
     mcp_server: McpServerFactory, sshd: Sshd, sudo_user: SudoUser, pty: str
 ) -> None:
     user = sudo_user(NOPASSWD, f"Defaults:{{user}} {pty}")
-    async with mcp_server({"web": host_of(user, sshd)}, ssh_stdout_cap_bytes=3000000) as server:
+    async with mcp_server(
+        {"web": host_of(user, sshd)}, ssh_stdout_cap_bytes=3000000, ssh_result_max_bytes=3000000
+    ) as server:
         done = await server.call(
             "ssh_sudo_exec",
             host="web",
