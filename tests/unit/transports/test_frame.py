@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.peers import need
 from transports.errors import SessionRefused
 from transports.openssh.shell.frame import (
     COMMAND_MAX,
+    FRAME_STATUS,
+    INERT_MAX,
     NOISE_MAX,
     FrameDecoder,
     Processes,
     command_input,
     end_group_script,
+    inert_input,
     remote_command,
     signal_name,
     signal_script,
@@ -25,6 +32,14 @@ from transports.openssh.shell.frame import (
 NONCE = "0123456789abcdef"
 FIRST = b"0123456789abcdef 4711 4712\n"
 LAST = b"0123456789abcdef:7\n"
+
+
+@pytest.fixture(params=["dash", "bash", "busybox sh", "mksh", "ksh", "zsh", "fish", "csh"])
+def any_shell(request: pytest.FixtureRequest) -> list[str]:
+    """A program that reads a script from stdin, as startup files may put in the place of ours."""
+    words = str(request.param).split()
+    need(shutil.which(words[0]), f"{words[0]} is not installed")
+    return words
 
 
 def _feed(decoder: FrameDecoder, data: bytes, step: int) -> bytes:
@@ -86,7 +101,7 @@ def test_a_traced_login_shell_that_shows_the_frame_itself_is_noise() -> None:
 def test_what_the_login_shell_sees_is_safe_in_all_of_them() -> None:
     text = remote_command(NONCE)
     words = text.split(b"'")
-    assert len(words) == 5
+    assert len(words) == 7
     assert max(map(len, words)) < 1024  # csh
     assert not set(text) & set(b"!\\\n")
     assert text.isascii()
@@ -94,7 +109,14 @@ def test_what_the_login_shell_sees_is_safe_in_all_of_them() -> None:
 
 def test_a_plain_command_travels_as_it_is_and_any_other_escaped_on_one_line() -> None:
     assert command_input(NONCE, "echo 'hi' | wc") == b"0123456789abcdef.echo 'hi' | wc\n"
-    assert command_input(NONCE, "a\nb\\\u00e9") == rb"0123456789abcdef%a\0012b\0134\0303\0251" + b"\n"
+    assert command_input(NONCE, "a\nb\\\u00e9") == rb"0123456789abcdef%a\0012b\0134\0303\0251%0123456789abcdef_" + b"\n"
+
+
+def test_what_is_sent_ahead_is_one_quoted_or_escaped_word() -> None:
+    assert inert_input(NONCE, "cd /x && ls") == b"0123456789abcdef,'cd /x && ls 0123456789abcdef'\n"
+    assert inert_input(NONCE, "a # b") == rb"0123456789abcdef%a\0040\0043\0040b%0123456789abcdef_" + b"\n"
+    assert inert_input(NONCE, "x" * INERT_MAX)
+    assert inert_input(NONCE, "x" * (INERT_MAX + 1)) is None
 
 
 def test_what_cannot_be_a_command_is_refused_with_a_remedy() -> None:
@@ -133,7 +155,7 @@ def _run_raw(environment: dict[str, str], data: bytes) -> tuple[bytes, bytes, in
     stdout, stderr = out.feed(done.stdout), err.feed(done.stderr)
     assert out.status is not None
     assert out.status == err.status
-    assert done.returncode & 127 == out.status & 127  # ksh93 exits with 15 where others do with 143
+    assert done.returncode == FRAME_STATUS
     return stdout, stderr, out.status
 
 
@@ -182,6 +204,40 @@ def test_a_command_that_did_not_arrive_whole_does_not_run(environment: dict[str,
     assert was_eaten(NONCE, status, stderr)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["touch ran", "ran", "true && touch ran; touch ran", 'x="a"; touch ran; echo "b"', "touch 'ran'\ntouch ran # '"],
+)
+def test_nothing_runs_of_what_is_sent_ahead_when_its_beginning_is_lost(
+    any_shell: list[str], tmp_path: Path, text: str
+) -> None:
+    program = tmp_path / "bin" / "ran"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\ntouch ran\n")
+    program.chmod(0o755)
+    where = tmp_path / "home"
+    where.mkdir()
+    environment = {"PATH": f"{program.parent}:{os.environ['PATH']}", "HOME": str(where)}
+    line = inert_input(NONCE, text)
+    assert line is not None
+    for start in {*range(len(NONCE) + 3), *range(0, len(line), 5), *range(len(line) - 4, len(line))}:
+        subprocess.run(
+            any_shell, input=line[start:], cwd=where, env=environment, capture_output=True, timeout=30, check=False
+        )
+        assert not (where / "ran").exists(), line[start:]
+
+
+@pytest.mark.parametrize(
+    "text", ["echo 'it'; exit 3", 'echo "it, it"; exit 3', "# no\necho it\nexit 3", "echo $_k# | cat"]
+)
+def test_what_is_sent_ahead_runs_as_it_was_meant(environment: dict[str, str], text: str) -> None:
+    line = inert_input(NONCE, text)
+    assert line is not None
+    assert _run_raw(environment, line) == _run(environment, text)
+    assert _run_raw(environment, line)[0]
+    assert was_eaten(NONCE, *_run_raw(environment, line[1:])[:0:-1])
+
+
 def test_ending_a_stranger_with_the_same_number_is_refused(environment: dict[str, str]) -> None:
     stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)
     try:
@@ -216,6 +272,6 @@ def test_a_group_is_ended_whatever_it_does_about_term(environment: dict[str, str
     script = end_group_script(NONCE, decoder.processes)
     done = subprocess.run(["sh", "-c", script], env=environment, timeout=30, check=False, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert frame.wait(10) in {-9, 15, 143}
+    assert frame.wait(10) in {-9, FRAME_STATUS}
     frame.stdin.close()
     frame.stdout.close()

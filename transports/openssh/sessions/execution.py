@@ -9,7 +9,7 @@ from typing import Final
 from transports.api import OutputSink, StreamName
 from transports.errors import Heard
 from transports.openssh.sessions.session import Session
-from transports.openssh.shell.frame import FrameDecoder, Processes, command_input, was_eaten
+from transports.openssh.shell.frame import FrameDecoder, Processes, was_eaten
 
 QUIET_SECONDS: Final = 2.0
 """Without our frame's last marks: how long both pipes may be silent behind the exit status before the rest is taken for
@@ -50,9 +50,9 @@ class Execution:
     """The ``SessionEvents`` of one command.
 
     ``nonce`` None means a command without our frame. ``begun`` is done with the remote process ids (None: it ended
-    without ever having begun), ``complete`` when all output of the command itself has been passed to ``sink``, ``over``
-    when the session is closed on the host too and has nothing more to say. A background child keeps ``over`` back,
-    never ``complete``.
+    without ever having begun, or another program reads its stdin), ``complete`` when all output of the command itself
+    has been passed to ``sink``, ``over`` when the session is closed on the host too and has nothing more to say. A
+    background child keeps ``over`` back, never ``complete``.
     """
 
     def __init__(self, nonce: str | None, sink: OutputSink) -> None:
@@ -84,14 +84,11 @@ class Execution:
 
     # --- what we do ---------------------------------------------------------------------------------------------------
 
-    def send_command(self, command: str, stdin: bytes | None, *, more: bool = False) -> None:
-        """Send a frame's command and ``stdin`` behind it; unless ``more`` follows, end of file too."""
+    def send_command(self, line: bytes) -> None:
+        """Send what ``frame.command_input`` or ``inert_input`` made of a command."""
         assert self.session is not None
-        assert self.nonce is not None
-        text = command_input(self.nonce, command)
         self.command_sent = True
-        self.session.write(text)
-        self.send_stdin(stdin, more=more)
+        self.session.write(line)
 
     def send_stdin(self, stdin: bytes | None, *, more: bool = False) -> None:
         """Send ``stdin``; unless ``more`` follows, end of file behind it."""
@@ -128,6 +125,16 @@ class Execution:
         return self._exit_status if marked is None else marked
 
     @property
+    def exit_status(self) -> int | None:
+        """Exit status as the session told it: for a frame ``FRAME_STATUS``, or that of what ran in its place."""
+        return self._exit_status
+
+    @property
+    def taken(self) -> bool:
+        """Whether another program read the command (see ``FrameDecoder``)."""
+        return any(decoder.taken for decoder in self._decoders.values())
+
+    @property
     def lingering(self) -> bool:
         """Whether somebody still held the pipes when the command's own output was complete."""
         return len(self._ended) < 2
@@ -138,9 +145,14 @@ class Execution:
         return self.nonce is not None and was_eaten(self.nonce, self.status or 0, self.stderr_head)
 
     def said_before(self) -> str:
-        """What came instead of, or before, the frame's first marks: rc noise, a refusal's text, ssh's own messages."""
+        """What came instead of, or before, the frame's first marks: rc noise, a refusal's text, ssh's own messages.
+
+        Without the lines in which a program that took the frame's place complains of the command.
+        """
         pieces = [decoder.noise for decoder in self._decoders.values()] or [self.stderr_head]
-        return b"\n".join(piece.strip() for piece in pieces if piece.strip()).decode("utf-8", "replace")
+        lines = [line for piece in pieces for line in piece.strip().split(b"\n")]
+        ours = self.nonce.encode() if self.nonce is not None else None
+        return b"\n".join(line for line in lines if ours is None or ours not in line).decode("utf-8", "replace").strip()
 
     def last_words(self) -> str:
         """The last bytes of stderr: where a spawned ssh says how its connection ended."""
@@ -162,7 +174,7 @@ class Execution:
             self._pass_on(stream, data)
             return
         payload = decoder.feed(data)
-        if decoder.processes is not None and not self.begun.done():
+        if (decoder.processes is not None or decoder.taken) and not self.begun.done():
             self.begun.set_result(decoder.processes)
         if payload:
             self._pass_on(stream, payload)

@@ -12,6 +12,7 @@ from transports.errors import RemoteError
 from transports.openssh.sessions.execution import Execution
 from transports.openssh.sessions.runner import SETTLE_SECONDS, START_SECONDS, Runner, never_said
 from transports.openssh.sessions.running import Running, until
+from transports.openssh.sessions.stdin import deliver
 from transports.openssh.shell.frame import check_command
 
 _BUFFER_HIGH: Final = 1 << 20
@@ -149,15 +150,13 @@ async def start_process(runner: Runner, command: str) -> FramedProcess:
     execution = inboxes.execution = running.execution
     execution.on_stream_done = inboxes.done
     try:
-        execution.send_command(command, None, more=True)
-        runner.watch.over(running)
         with anyio.move_on_after(START_SECONDS):
-            await until(execution.begun)
+            await deliver(execution, command, more=True)
+        runner.watch.over(running)
         if not execution.begun.done():
             raise never_said(START_SECONDS)
         if execution.processes is None:
-            await runner.judge(running)
-            raise RemoteError("The remote command ended before it began.")
+            raise await runner.never_began(running)
         return FramedProcess(runner, running, inboxes, execution.processes.parent)
     except BaseException:
         await runner.end(running)

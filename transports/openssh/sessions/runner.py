@@ -18,11 +18,12 @@ from transports.openssh.sessions.cleanup import ENDING_SECONDS, Debts
 from transports.openssh.sessions.execution import Collector, Execution
 from transports.openssh.sessions.running import Running, until
 from transports.openssh.sessions.session import Carrier, Controlled, Session, SessionEvents
-from transports.openssh.sessions.stdin import finished_while_fed
+from transports.openssh.sessions.stdin import deliver, finished_while_fed
 from transports.openssh.sessions.watch import LinkWatch
 from transports.openssh.shell.frame import (
     BARE_MAX,
     COMMAND_MAX,
+    FRAME_STATUS,
     Processes,
     check_command,
     end_group_script,
@@ -165,7 +166,7 @@ class Runner:
                 if error is not None:
                     raise error
         if execution.processes is None:
-            raise await self._never_began(running)
+            raise await self.never_began(running)
 
     # --- running ------------------------------------------------------------------------------------------------------
 
@@ -189,6 +190,8 @@ class Runner:
                 await self._drive(running, command if framed else None, stdin)
             if scope.cancelled_caught:
                 await self.end(running)
+                if framed and running.execution.processes is None:
+                    raise never_said(timeout or 0)
             elif not running.execution.over.done():
                 with anyio.move_on_after(LINGER_SECONDS):
                     await until(running.execution.over)
@@ -207,7 +210,7 @@ class Runner:
         if command is None:
             execution.send_stdin(whole, more=chunks is not None)
         else:
-            execution.send_command(command, whole, more=chunks is not None)
+            await deliver(execution, command, whole, more=chunks is not None)
             self.watch.over(running)
         if chunks is None:
             await execution.finished()
@@ -253,7 +256,7 @@ class Runner:
         if execution.marked_status is not None:
             return execution.marked_status
         if execution.nonce is not None and execution.processes is None:
-            error: TransportError | None = await self._never_began(running)
+            error: TransportError | None = await self.never_began(running)
         else:
             # Without a frame the command went with the opening of the session.
             began = execution.nonce is not None or execution.heard or self.carrier.confirms
@@ -271,16 +274,34 @@ class Runner:
         said = execution.last_words() if began else execution.said_before()
         return await self.carrier.diagnose(running.lease.handle, execution.status, said, began=began)
 
-    async def _never_began(self, running: Running) -> TransportError:
-        said = running.execution.said_before()
-        # A command sent ahead of the first mark may run although no mark ever came back.
-        error = await self.diagnose(running, began=running.execution.command_sent)
+    async def never_began(self, running: Running) -> TransportError:
+        """Why a frame never said its first mark, and whether its command may have run all the same."""
+        execution = running.execution
+        said = execution.said_before()
+        error = await self.diagnose(running, began=execution.command_sent)
         if error is not None:
             return error
+        says = f" and says: {clean(said)}" if said else ""
+        remedy = "Use the file tools, or give the account a POSIX shell whose startup files leave it in place."
+        if execution.taken:
+            return SessionRefused(
+                f"The account's startup files start another program in the place of its shell; the command was not run"
+                f"{f'. The host says: {clean(said)}' if said else ''}.",
+                "Make them start it in interactive sessions only.",
+                sent=False,
+            )
+        if execution.exit_status == FRAME_STATUS:
+            return SessionRefused(
+                "The command was run, but the account's startup files send all output elsewhere; none of it arrived.",
+                "Make them leave stdout and stderr alone in sessions that are not interactive.",
+            )
+        if execution.exit_status is None and execution.command_sent:
+            return SessionRefused(
+                f"The session was ended on the host before the command began{says}; whether it ran is not known.",
+                remedy,
+            )
         return SessionRefused(
-            f"The host does not run commands for this account{f' and says: {clean(said)}' if said else ''}.",
-            "Use the file tools, or allow the account a POSIX shell.",
-            sent=False,
+            f"The host does not run commands for this account{says}. The command was not run.", remedy, sent=False
         )
 
     # --- ending -------------------------------------------------------------------------------------------------------
@@ -343,7 +364,8 @@ class Runner:
         lease = await self.pool.acquire(ending=True, prefer=beside.lease.master.index if beside else None)
         aside = await self.start(Collector(0, 0), lease=lease)
         try:
-            aside.execution.send_command(script(beside is not None and self._same_link(aside, beside)), None)
+            text = script(beside is not None and self._same_link(aside, beside))
+            await deliver(aside.execution, text, ahead=False)
             await until(aside.execution.complete)
             return aside.execution.marked_status
         finally:
@@ -373,7 +395,7 @@ class Runner:
 def never_said(seconds: float) -> SessionRefused:
     """A host that opens sessions and starts nothing in them."""
     return SessionRefused(
-        f"The host opened a session, and no shell began in it within {seconds:g} s.",
+        f"The host opened a session but started no shell in it within {seconds:g} s: the command never began.",
         "Look at the account's login shell, startup files and ForceCommand.",
         sent=False,
     )

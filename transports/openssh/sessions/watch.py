@@ -21,6 +21,7 @@ from transports.openssh.masters.slots import Master
 from transports.openssh.sessions.execution import Collector
 from transports.openssh.sessions.running import Running, StartFrame, until
 from transports.openssh.sessions.session import Controlled
+from transports.openssh.sessions.stdin import deliver
 from transports.openssh.shell.hangup import WATCH_NO_MORE, watch_line, watch_script
 
 WATCH_AFTER: Final = 1.0
@@ -92,7 +93,7 @@ class LinkWatch:
             self._forget(key, watch)
         if session is None:
             return
-        session.execution.send_command(watch_script(), None, more=True)
+        await deliver(session.execution, watch_script(), more=True, ahead=False)
         watch.session = session
         if self._watches.get(key) is not watch:
             await self._goodbye(watch)

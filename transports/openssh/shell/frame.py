@@ -2,21 +2,22 @@
 
 What sshd is given is constant but for a nonce, and any login shell reads it the same way (sh, bash, fish, csh): one
 ``exec`` with single-quoted words that hold no quote, backslash, ``!`` or newline, none over csh's 1,024 characters. Two
-shells come of it::
+shells come of it (launch.sh, parent.sh, child.sh)::
 
-    parent  outlives every signal that can be caught, so that its exit status tells what became of the child
-      │     (128+n after signal n), and ends both output streams with ``NONCE:STATUS``
+    parent  leads a process group; outlives every signal that can be caught, so that it can report what became of the
+      │     child (128+n after signal n); ends both output streams with ``NONCE:STATUS``
     child   begins both output streams with ``NONCE PARENT CHILD`` (process ids), then takes the command from stdin
             and evaluates it; what follows on stdin is the command's own
 
-sshd makes the command's first process a session and group leader, and ``exec`` keeps its id: PARENT is the process
-group that a timeout ends. Text before the first mark is rc-file noise and dropped; text behind the last mark comes from
-background children. So output is complete as soon as both last marks are there, whoever still holds the pipes.
+PARENT is the process group that a timeout ends. OpenSSH's sshd makes the command's first process a group leader, and
+``exec`` keeps its id; on other servers setsid(1) makes it one. Where that is missing, only what descends from PARENT is
+signalled. Text before the first mark is rc-file noise and dropped; text behind the last mark comes from background
+children. So output is complete as soon as both last marks are there, whoever still holds the pipes.
 
 The command travels over stdin, never in an argv: it is not bound by argument limits, shows in no process list, and a
-session can be opened ahead. It is one line: the nonce (had an rc file eaten part of the input, it would be missing, and
-nothing runs), then ``.`` and the text, or ``%`` and the text escaped for printf's ``%b``. ``read`` takes byte by byte
-and leaves the rest of stdin alone.
+session can be opened before its command is known. It is one line. Startup files may hand stdin to another program
+(``exec fish``) or read from it: a line that is sent before the first mark came back (``inert_input``) is one word that
+no shell can find a program for, whole or without its beginning, and nothing but it is sent until then.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from transports.errors import SessionRefused
+from transports.openssh.shell.programs import one_line, with_parameters
 
 COMMAND_MAX: Final = 1 << 20
 """Bytes. The remote shell reads the command with one system call a byte: a megabyte takes it about half a second."""
@@ -35,30 +37,26 @@ NOISE_MAX: Final = 2048
 """Bytes of rc-file noise kept for an error text: the last ones."""
 EATEN_STATUS: Final = 125
 """Exit status of the child where the command did not arrive whole (then ``was_eaten`` of its stderr is true)."""
+FRAME_STATUS: Final = 87
+"""Exit status of a frame that ran, whatever its command's was: that is in the last marks. Where startup files sent all
+output elsewhere, it is the only sign that the command did run."""
+INERT_MAX: Final = 4096
+"""Bytes of a command that may be sent before the first mark: escaped, a command is up to five times as long."""
 
-# fd 3 keeps the parent's own notices ("Terminated") out of the command's stderr; the subshell, because dash redirects
-# before it forks and so would write its notice there all the same.
-_PARENT: Final = (
-    "trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2;exec 3>&2 2>/dev/null;"
-    '(exec sh -c "$1" 2>&3 3>&-);s=$?;echo $0:$s;echo $0:$s >&3;exit $s'
-)
-# A shell whose printf is no builtin (mksh, OpenBSD's ksh) takes escaped text of an argument's size only: 126 otherwise.
-_CHILD: Final = (
-    "_k={nonce};echo $_k $PPID $$;echo $_k $PPID $$ >&2;IFS= read -r _c||_c=;"
-    'case $_c in $_k.*)_c=${{_c#*.}};;$_k%*)_c=$(printf %b "${{_c#*%}}.")||exit 126;_c=${{_c%.}};;'
-    '*)echo $_k >&2;exit {eaten};esac;eval "unset _k _c;$_c"'
-)
 _FIRST: Final = re.compile(rb" (\d{1,10}) (\d{1,10})\n")
 _LAST: Final = re.compile(rb":(\d{1,3})\n")
 _PLAIN: Final = re.compile(rb"[\x20-\x7e\t]*")
 _UNSAFE: Final = re.compile(rb"[^\x20-\x5b\x5d-\x7e]")
-_ESCAPED: Final = {i: f"\\0{i:03o}".encode() for i in range(1, 256) if not (0x20 <= i < 0x7F and i != 0x5C)}
+_ESCAPED: Final = [f"\\0{i:03o}".encode() for i in range(256)]
+# What a shell reads as one word between single quotes: no quote, and no backslash (fish) or "!" (csh) either. No "#":
+# the closing quote must count wherever reading begins. Example: ``cd /srv && ls -l "$HOME"``.
+_QUOTABLE: Final = re.compile(rb"[\x20\x22\x24-\x26\x28-\x5b\x5d-\x7e\t]*")
+_NOT_A_WORD: Final = re.compile(rb"[^A-Za-z0-9_./-]")
 
 
 def remote_command(nonce: str) -> bytes:
     """What sshd is to run: the two shells, waiting for a command. ``nonce`` is hexadecimal, fresh for each session."""
-    child = _CHILD.format(nonce=nonce, eaten=EATEN_STATUS)
-    return f"exec sh -c '{_PARENT}' {nonce} '{child}'".encode()
+    return f"exec sh -c '{one_line('launch')}' {nonce} '{one_line('parent')}' '{one_line('child')}'".encode()
 
 
 def check_command(command: str, limit: int = COMMAND_MAX) -> bytes:
@@ -81,13 +79,32 @@ def check_command(command: str, limit: int = COMMAND_MAX) -> bytes:
 
 
 def command_input(nonce: str, command: str) -> bytes:
-    """The first bytes of stdin: the command. Raises what ``check_command`` does."""
+    """The first bytes of stdin, for a frame whose first mark has come: the command. Raises as ``check_command``."""
     text = check_command(command)
     if _PLAIN.fullmatch(text):
         return b"%b.%b\n" % (nonce.encode(), text)
-    # Escaped, because bash's read may take a newline for the second half of a broken multi-byte character, and because
+    return _escaped(nonce, text, _UNSAFE)
+
+
+def inert_input(nonce: str, command: str) -> bytes | None:
+    """The same for a frame that has not begun yet: harmless to any shell that reads it, or any end of it, as a script.
+
+    Quoted, it is one word with the nonce at both ends, and an end of it lacks the opening quote; escaped, it is one
+    word without any special character. None where the command is longer than ``INERT_MAX``.
+    """
+    text = check_command(command)
+    if len(text) > INERT_MAX:
+        return None
+    if _QUOTABLE.fullmatch(text):
+        return b"%b,'%b %b'\n" % (nonce.encode(), text, nonce.encode())
+    return _escaped(nonce, text, _NOT_A_WORD)
+
+
+def _escaped(nonce: str, text: bytes, what: re.Pattern[bytes]) -> bytes:
+    # Because bash's read may take a newline for the second half of a broken multi-byte character, and because
     # collecting line by line is quadratic (15 s for 20,000 lines in dash). The decoding costs the host one fork.
-    return b"%b%%%b\n" % (nonce.encode(), _UNSAFE.sub(lambda m: _ESCAPED[m[0][0]], text))
+    word = what.sub(lambda m: _ESCAPED[m[0][0]], text)
+    return b"%b%%%b%%%b_\n" % (nonce.encode(), word, nonce.encode())
 
 
 def was_eaten(nonce: str, status: int, stderr: bytes) -> bool:
@@ -107,10 +124,11 @@ class FrameDecoder:
     """Takes one output stream apart, for sessions on which ``remote_command`` runs.
 
     ``processes`` is set by the first mark and ``status`` by the last one; ``noise`` is the tail of what came before.
-    Bytes behind the last mark are dropped.
+    Bytes behind the last mark are dropped. ``taken`` is set where, instead of a mark, the beginning of what
+    ``inert_input`` made came back: another program has read it.
     """
 
-    __slots__ = ("_held", "_nonce", "noise", "processes", "status")
+    __slots__ = ("_held", "_nonce", "noise", "processes", "status", "taken")
 
     def __init__(self, nonce: str) -> None:
         self._nonce = nonce.encode()
@@ -118,6 +136,7 @@ class FrameDecoder:
         self.processes: Processes | None = None
         self.status: int | None = None
         self.noise = b""
+        self.taken = False
 
     def feed(self, data: bytes) -> bytes:
         """The command's own bytes in ``data``. A tail that may begin a mark is held back until the next call."""
@@ -137,6 +156,7 @@ class FrameDecoder:
 
     def _keep_noise(self, data: bytes) -> None:
         longest_mark = len(self._nonce) + 24
+        self.taken = self.taken or self._nonce + b"," in data or self._nonce + b"%" in data
         self._held = data[-longest_mark:]
         self.noise = (self.noise + data[:-longest_mark])[-NOISE_MAX:]
 
@@ -185,107 +205,33 @@ def _mark_prefix(data: bytes, nonce: bytes) -> int:
 
 # --- ending things --------------------------------------------------------------------------------------------------
 
-_TERM_POLLS: Final = 20
-"""Tenths of a second between TERM and KILL."""
-# Signals what made a process group of its own within the frame's session, as timeout(1) and job control do; 0 only asks
-# whether there is any. The session is the frame's only where the group leads it. Without /proc (BSD, macOS) ps tells:
-# its word for sessions is sid or sess, sess may be an address or, kept from us, 0.
-_BESIDE: Final = """k= x=
-if [ ! -r /proc/self/stat ]; then
-  for w in sid sess; do
-    [ -n "$k" ] && break
-    x=$(ps -o $w= -p $g | tr -d ' -') && [ "${x:-0}" != 0 ] && k=$w
-  done
-  case $(ps -o stat= -p $g) in *s*) ;; *) k= ;; esac
-fi 2>/dev/null
-beside() {
-  r=1
-  if [ -n "$k" ]; then
-    for q in $(ps -A -o pid= -o pgid= -o $k= -o stat= |
-      awk -v g=$g -v x=$x '$2 != g && $3 == x && $4 !~ /Z/ {print $1}'); do
-      kill -$1 $q && r=0
-    done 2>/dev/null
-    return $r
-  fi
-  for f in /proc/[0-9]*/stat; do
-    IFS= read -r l <"$f" || continue
-    q=${l%% *}
-    set -- $1 ${l##*\\) }
-    [ "$5" = $g ] && [ "$4" != $g ] && [ "$2" != Z ] && r=0 && kill -$1 $q
-  done 2>/dev/null
-  return $r
-}"""
-
 
 def end_group_script(nonce: str, processes: Processes, *, certain: bool = False) -> str:
-    """Shell text that ends a frame's process group and session: TERM, up to two seconds of grace, KILL.
+    """Shell text that ends all of a frame: TERM, up to two seconds of grace, KILL (end.sh).
 
-    It first makes sure that the id still is that frame's: after a restart, or behind a name that stands for several
-    machines, it may be a stranger's. Where neither /proc nor ps can tell (a bare chroot) it goes on only if the caller
-    is ``certain``: it runs over the same connection as the frame, whose session is open. Exit status 0: the group is
-    gone; 3: it was not there.
+    It first makes sure that the id still is that frame's. Where neither /proc nor ps can tell (a bare chroot) it goes
+    on only if the caller is ``certain``: it runs over the same connection as the frame, whose session is open. Exit
+    status 0: the frame is gone; 3: it was not there.
     """
-    group = processes.parent
-    # kill -0 also finds zombies, which a container's careless init leaves lying about: after a while, look closer.
-    return f"""{_find_group(nonce, group, certain=certain)}
-{_BESIDE}
-kill -TERM -$g || exit 3
-beside TERM
-i=0
-lives() {{
-  kill -0 -$g 2>/dev/null || return 1
-  [ $i -gt 2 ] && [ -r /proc/self/stat ] || return 0
-  cat /proc/[0-9]*/stat | sed 's/.*) //' | awk -v g=$g '$3 == g && $1 != "Z" {{ f = 1 }} END {{ exit !f }}'
-  [ $? != 1 ]
-}} 2>/dev/null
-while [ $i -lt {_TERM_POLLS} ]; do
-  lives || beside 0 || exit 0
-  sleep 0.1 2>/dev/null || sleep 1
-  i=$((i+1))
-done
-kill -KILL -$g 2>/dev/null
-beside KILL
-exit 0"""
+    return with_parameters((*_frame(nonce, processes), str(int(certain))), "processes", "end")
 
 
 def signal_script(
     nonce: str, processes: Processes, signal: str, *, children_only: bool = False, certain: bool = False
 ) -> str:
-    """Shell text that signals (``INT`` and the like) a frame's process group, or all of it but the frame's two shells.
+    """Shell text that signals (``INT`` and the like) a frame, or all of it but the frame's two shells (signal.sh).
 
-    ``certain`` as for ``end_group_script``. Exit status 3: the group is not there. No children is no error. Raises
+    ``certain`` as for ``end_group_script``. Exit status 3: the frame is not there. No children is no error. Raises
     ValueError on what is no signal name.
     """
     if not re.fullmatch(r"[A-Z][A-Z0-9]{1,9}", signal):
         raise ValueError(f"{signal!r} is no signal name")
-    find = _find_group(nonce, processes.parent, certain=certain)
-    if not children_only:
-        return f"{find}\n{_BESIDE}\nkill -{signal} -$g || exit 3\nbeside {signal}\nexit 0"
-    # dash and BusyBox have no pkill, and a small container no ps: /proc first, by builtins alone.
-    return f"""{find}
-own={processes.child}
-if [ -r /proc/self/stat ]; then
-  for f in /proc/[0-9]*/stat; do
-    IFS= read -r l <"$f" || continue
-    p=${{l%% *}}
-    set -- ${{l##*\\) }}
-    {{ [ "$3" = $g ] || [ "$4" = $g ]; }} && [ $p != {processes.parent} ] && [ $p != $own ] && kill -{signal} $p
-  done
-else
-  ps -A -o pid= -o pgid= | while read -r p q; do
-    [ "$q" = $g ] && [ $p != {processes.parent} ] && [ $p != $own ] && kill -{signal} $p
-  done
-fi 2>/dev/null
-exit 0"""
+    who = "children" if children_only else "all"
+    return with_parameters((*_frame(nonce, processes), str(int(certain)), signal, who), "processes", "signal")
 
 
-def _find_group(nonce: str, parent: int, *, certain: bool) -> str:
-    # Where a wrapper stands between sshd and us (ForceCommand), the group is the wrapper's. -ww: some ps cut at 80.
-    nobody_tells = " || { [ ! -r /proc/self/stat ] && ! ps -p $$ >/dev/null; }" if certain else ""
-    return f"""p={parent}
-{{ grep -q {nonce} /proc/$p/cmdline || ps -ww -o args= -p $p | grep -q {nonce}{nobody_tells}; }} 2>/dev/null || exit 3
-g=$p
-kill -0 -$g 2>/dev/null || g=$(ps -o pgid= -p $p | tr -d ' ')"""
+def _frame(nonce: str, processes: Processes) -> tuple[str, str, str]:
+    return nonce, str(processes.parent), str(processes.child)
 
 
 _SIGNALS: Final[dict[int, str]] = {
