@@ -34,6 +34,11 @@ PACKAGES = (
     "zsh",
     "mksh",
     "ksh93u+m",
+    "tmux",
+    "dropbear-bin",
+    "tinysshd",
+    "ucspi-tcp",
+    "shellcheck",
 )
 """Debian packages for the lab and the integration tests: ``apt-get install --no-install-recommends`` them."""
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -67,6 +67,14 @@ def make_user(label: str, shell: str, *, password: str | None = None) -> Account
     entry = pwd.getpwnam(name)
     os.chown(home, entry.pw_uid, entry.pw_gid)
     return Account(name, home, shell, entry.pw_uid)
+
+
+def move_home(account: Account, home: Path) -> Account:
+    """The account with another home, which is made; whoever asks removes it."""
+    home.mkdir(mode=0o755)
+    os.chown(home, account.uid, -1)
+    _account_tool("usermod", "-d", str(home), account.name)
+    return replace(account, home=home)
 
 
 def remove_user(account: Account) -> None:

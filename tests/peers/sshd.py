@@ -28,6 +28,7 @@ from tests.peers.accounts import lab_dir
 from transports.api import Auth, AuthMethod, Destination, TransportConfig
 
 START_TIMEOUT = 10.0
+SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 LEGACY_LINES = (
     "KexAlgorithms diffie-hellman-group14-sha1",
     "Ciphers aes128-cbc",
@@ -85,7 +86,7 @@ def client_key() -> Path:
 
 @functools.cache
 def sshd_binary() -> str:
-    found = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    found = shutil.which("sshd", path=SEARCH)
     need(found, "sshd is not installed")
     assert found is not None
     if os.geteuid() == 0:
