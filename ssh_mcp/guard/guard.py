@@ -10,6 +10,7 @@ import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from ssh_mcp.guard.long_stream import long_streams
@@ -18,8 +19,10 @@ from ssh_mcp.guard.walk import Walker, warned
 from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction.engine import (
     OutputStream,
+    Repeats,
     mask_arguments,
     mask_key_value,
+    mask_repeats,
     redact_output,
     rules_from,
 )
@@ -90,11 +93,11 @@ class Guard:
         shown, more = self._shown(text)
         return GuardedText(shown, warnings + more)
 
-    def _shown(self, text: str) -> tuple[str, tuple[str, ...]]:
+    def _shown(self, text: str, repeats: Repeats | None = None) -> tuple[str, tuple[str, ...]]:
         text = strip_controls(without_surrogates(text))
         warnings = remarks(text)
         if self._redacts:
-            text = redact_output(text, self._rules).text
+            text = redact_output(text, self._rules, repeats).text
         return text, warnings
 
     def _plain(self, texts: Sequence[str]) -> bool:
@@ -117,22 +120,38 @@ class Guard:
             warnings += ("The text holds terminal escape sequences, which act on any terminal that it is written to.",)
         return warnings
 
-    def key_value(self, key: str, value: str) -> tuple[str, tuple[str, ...]]:
+    def key_value(self, key: str, value: str, repeats: Repeats | None = None) -> tuple[str, tuple[str, ...]]:
         """A value whose name is known from the structure around it."""
         value = strip_controls(without_surrogates(value))
         warnings = remarks(value)
-        return (mask_key_value(key, value, self._rules) if self._redacts else value), warnings
+        return (mask_key_value(key, value, self._rules, repeats) if self._redacts else value), warnings
 
     def result(self, model: ResultT) -> ResultT:
         """The model with every unmarked text guarded; ``Ours`` untouched, ``Raw`` only warned about."""
-        walker = Walker(self._shown, self.key_value, self.raw, self._plain, self._arguments)
+        repeats = Repeats()
+        shown, named = partial(self._shown, repeats=repeats), partial(self.key_value, repeats=repeats)
+        walker = Walker(shown, named, self.raw, self._plain, partial(self._arguments, repeats=repeats))
         guarded = warned(walker.model(model), walker.warnings)
+        if repeats:
+            guarded = self._repeated(guarded, repeats)
         for stream in long_streams(guarded):
             guarded = warned(guarded, stream.guard(self))
         return guarded
 
-    def _arguments(self, items: tuple[str, ...]) -> tuple[str, ...]:
-        return mask_arguments(items, self._rules) if self._redacts else items
+    def _repeated(self, model: ResultT, repeats: Repeats) -> ResultT:
+        """``model`` with the secrets that one of its texts named masked in the others, too."""
+
+        def shown(text: str) -> tuple[str, tuple[str, ...]]:
+            return mask_repeats(text, self._rules, repeats), ()
+
+        def plain(texts: Sequence[str]) -> bool:
+            return not any(repeats.first(text) for text in texts)
+
+        walker = Walker(shown, lambda _, text: shown(text), lambda _: (), plain, lambda items: items)
+        return walker.model(model)
+
+    def _arguments(self, items: tuple[str, ...], repeats: Repeats) -> tuple[str, ...]:
+        return mask_arguments(items, self._rules, repeats) if self._redacts else items
 
     def stream(self) -> GuardStream:
         """The same for output that comes in pieces."""

@@ -39,10 +39,22 @@ _PAIR_XML = re.compile(
     r"<(?:value|string|data)(?:\s[^<>]{0,100})?>([^<]{1,2000})<"
 )
 _ELEMENT = re.compile(
-    r"<([A-Za-z][\w:.\-]{0,80})(?:\s[^<>]{0,400})?>\s{0,40}(?:<!\[CDATA\[)?([^<>]{1,4000}?)\s{0,40}(?:\]\]>\s{0,40})?"
-    r"(?:</([\w:.\-]{0,80})|(?=[\r\n]|<?\Z))"
+    r"<([A-Za-z][\w:.\-]{0,80})(?:\s[^<>]{0,400})?>\s{0,40}(?:<!\[CDATA\[)?([^<>]{1,4000}?)\s{0,40}"
+    r"(?:\]\]>\s{0,40})?(?:</([\w:.\-]{0,80})|(?=[\r\n]|<?\Z))"
 )
 """Its closing tag may be cut away."""
+_IN_PATH = frozenset("/.:=-_")
+"""Before a tag that is never closed: a placeholder in a path (``/<session-id>/``)."""
+OPENING = re.compile(
+    r"<([A-Za-z][\w:.\-]{0,80})(?:[ \t][^<>\n]{0,400})?(?:>[ \t]{0,40}(?:<!\[CDATA\[)?|(?=\r?\n))[ \t]{0,40}(?=\r?\n)"
+)
+"""An opening tag, or its first half, at a line's end."""
+_LONG_ELEMENT = re.compile(
+    r"<([A-Za-z][\w:.\-]{0,80})(?:\s[^<>]{0,400})?>\s{0,200}(?:<!\[CDATA\[\s{0,200})?([^<>]{1,4000}?)\s{0,200}"
+    r"(?:\]\]>\s{0,200})?</([\w:.\-]{0,80})>"
+)
+LONG_REACH = 5_200
+"""Characters behind its line in which an element ends that begins there."""
 _CLOSING = re.compile(r"</([\w:.\-]{1,80})>")
 _NAMED = re.compile(
     r"<\w[\w:.\-]{0,60}[ \t][^<>\n]{0,200}?\b(?:name|key|id)=[\"']([\w.\-]{1,100})[\"'][^<>]{0,200}>"
@@ -69,10 +81,11 @@ def elements(s: Stretch) -> list[Span]:
         s.span(m.span(2), m[1])
         for m in _ELEMENT.finditer(s.text, s.start, s.end)
         if not (" " in m[2] and is_prose(m[2]))
+        and not (m[3] is None and s.text[m.start() - 1 : m.start()] in _IN_PATH)
         and (m[3] in {m[1], None} or (m.end() == len(s.text) and m[1].startswith(m[3])))
         and s.is_secret(m[1], m[2])
     ]
-    out += _headless(s)
+    out += _headless(s) + _long_elements(s)
     for pattern in (_NAMED, _PAIR_XML):
         at = s.start
         while m := pattern.search(s.text, at, min(len(s.text), s.end + 2000)):
@@ -81,6 +94,19 @@ def elements(s: Stretch) -> list[Span]:
             at = m.end(1)
             if s.is_secret(m[1], m[2]):
                 out.append(s.span(m.span(2), m[1]))
+    return out
+
+
+def _long_elements(s: Stretch) -> list[Span]:
+    """An element whose opening tag ends its line: its content and its closing tag stand below."""
+    out = []
+    for opening in OPENING.finditer(s.text, s.start, s.end):
+        if not s.keys.strength(opening[1]):
+            continue
+        m = _LONG_ELEMENT.match(s.text, opening.start(), min(len(s.text), s.end + LONG_REACH))
+        if m and m[3] == m[1] and not (" " in m[2] and is_prose(m[2])) and s.is_secret(m[1], m[2]):
+            user = m[2].rfind("\n") + 1 if m[1] == "auth-user-pass" else 0  # OpenVPN: the user's name stands above
+            out.append(s.span((m.start(2) + user, m.end(2)), m[1]))
     return out
 
 

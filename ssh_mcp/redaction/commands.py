@@ -18,7 +18,7 @@ _RULES: tuple[tuple[str, str], ...] = (
         rf"{_GAP}(?:a\d{{1,3}}=)?[\"']?-p(?=[^\s\-]){_W}",
     ),
     # Its own options only: what follows is a program with options of its own (ssh -p 2222).
-    (r"sshpass", rf"[ \t,\"']{{1,4}}(?:-[vV][ \t,\"']{{1,4}}){{0,2}}-p[ \t,]*{_W}"),
+    (r"sshpass", rf"[ \t,\"']{{1,40}}(?:-[vV][ \t,\"']{{1,40}}){{0,2}}-p[ \t,]*{_W}"),
     (
         r"curl|lftp|hey|httperf",
         (

@@ -10,7 +10,8 @@ from ssh_mcp.redaction.detect import detect
 from ssh_mcp.redaction.formats import assign, json, records, toml, yaml
 from ssh_mcp.redaction.markers import apply, report, resolve
 from ssh_mcp.redaction.model import Finding, Format, Redacted, Redaction, Span
-from ssh_mcp.redaction.output import ROUNDS, redact_output
+from ssh_mcp.redaction.output import ROUNDS, masked, one_pass, redact_output
+from ssh_mcp.redaction.repeats import Repeats
 from ssh_mcp.redaction.rules import Rules, rules_from
 from ssh_mcp.redaction.stream import OutputStream
 from ssh_mcp.redaction.stretch import Stretch
@@ -22,10 +23,12 @@ __all__ = [
     "OutputStream",
     "Redacted",
     "Redaction",
+    "Repeats",
     "Rules",
     "first_secret",
     "mask_arguments",
     "mask_key_value",
+    "mask_repeats",
     "redact_file",
     "redact_output",
     "redact_part",
@@ -45,13 +48,7 @@ def redact_file(text: str, rules: Rules, *, path: str = "", format: Format | Non
     ``path`` is only looked at, never opened. ``text`` may be any part of a file.
     """
     kind = format or detect(text, path)
-    done: tuple[Redaction, ...] = ()
-    for _ in range(ROUNDS):
-        final = resolve(text, _file_spans(text, rules, kind, path))
-        if not final:
-            break
-        done += report(text, final, rules.marker)
-        text = apply(text, final, rules.marker)
+    text, done = masked(text, rules, Repeats(), lambda now: _file_spans(now, rules, kind, path))
     return Redacted(text, done, kind)
 
 
@@ -72,8 +69,9 @@ def redact_part(
     kind = format or detect(text, path)
     first_line = 1 + text.count("\n", 0, start)
     done: tuple[Redaction, ...] = ()
+    known = Repeats()
     for _ in range(ROUNDS):
-        final = resolve(text, _file_spans(text, rules, kind, path))
+        final = one_pass(text, known, lambda now: _file_spans(now, rules, kind, path))
         if not final:
             break
         inside = [span for span in final if span.start < end and span.end > start]
@@ -153,19 +151,26 @@ def first_secret(text: str, rules: Rules, *, path: str = "", start: int = 0, end
     return None
 
 
-def mask_key_value(key: str, value: str, rules: Rules) -> str:
+def mask_key_value(key: str, value: str, rules: Rules, repeats: Repeats | None = None) -> str:
     """``value`` of a structured field ``key``: a marker where the name is secret, else redacted as output."""
     if not value:
         return value
+    known = Repeats() if repeats is None else repeats
     strength = rules.keys.strength(key)
     if strength and values.is_secret(strength, value, own=rules.keys.is_own(key)) and not values.is_status(value):
+        known.add(value, key)
         return rules.marker.render(value)
     if shapes.is_token(value) and not values.is_marker(value):
         return rules.marker.render(value)
-    return redact_output(value, rules).text
+    return redact_output(value, rules, known).text
 
 
-def mask_arguments(items: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
+def mask_repeats(text: str, rules: Rules, repeats: Repeats) -> str:
+    """``text`` with the values that ``repeats`` remembers masked, and nothing else."""
+    return apply(text, resolve(text, repeats.first(text)), rules.marker)
+
+
+def mask_arguments(items: tuple[str, ...], rules: Rules, repeats: Repeats | None = None) -> tuple[str, ...]:
     """A program's arguments with the passwords masked that only its name and flags tell (``mysql -pX``).
 
     The same objects where nothing changed; arguments longer than ``MAX_ARGUMENTS`` in all come back as they are.
@@ -174,6 +179,8 @@ def mask_arguments(items: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
     if len(line) > MAX_ARGUMENTS or not rules.keys.default_words:
         return items
     spans = resolve(line, commands.scan(line, 0, len(line)))
+    if repeats is not None:
+        repeats.learn(line, spans)
     masked, at = list(items), 0
     for i, item in enumerate(items):
         inside = [

@@ -65,7 +65,8 @@ _BEHIND_MARK = {
 _MARKS_TOGETHER = 12
 _MARK_PATTERNS = [re.escape(mark) + _BEHIND_MARK.get(mark, "") for mark in MARKS]
 _MARKED = tuple(
-    rust_asks("|".join(_MARK_PATTERNS[n : n + _MARKS_TOGETHER])) for n in range(0, len(MARKS), _MARKS_TOGETHER)
+    (MARKS[n : n + _MARKS_TOGETHER], rust_asks("|".join(_MARK_PATTERNS[n : n + _MARKS_TOGETHER])))
+    for n in range(0, len(MARKS), _MARKS_TOGETHER)
 )
 """A dozen in each: Rust finds so few literals with SIMD (15 us in 200 kB each; all marks in one took 60 to 350)."""
 _SECRET_KIND = rust_asks("Secret")
@@ -90,7 +91,7 @@ class Gate:
         if own:
             ask = rust_asks(own)
             self._wide, self._brief, self._file = ((*asks, (False, ask)) for asks in (_WIDE, _BRIEF, _FILE))
-            self._narrow = (*_NARROW, (Look.KEY_VALUE | Look.PAIRS | Look.PHRASES | Look.TABLES, ask))
+            self._narrow = (*_NARROW, (Look.KEY_VALUE | Look.PAIRS | Look.PHRASES | Look.TABLES | Look.CODE, ask))
 
     def hot(self, text: str, *, file: bool = False) -> Iterator[tuple[int, int, Look]]:
         """(start, end, what to look for) of every line, newline included, that may hold a secret, in order.
@@ -98,7 +99,7 @@ class Gate:
         ``file`` asks more widely: every line that names a secret at all is looked at for names.
         """
         text = self._probe(text)
-        look = Look.KEY_VALUE | Look.PAIRS | Look.PHRASES if file else Look(0)
+        look = Look.KEY_VALUE | Look.PAIRS | Look.PHRASES | Look.CODE if file else Look(0)
         for start, end in _hot_lines(_Cased(text, text.lower()), self._file if file else self._wide):
             line = text[start:end]
             found = look
@@ -121,10 +122,10 @@ class Gate:
         lower = text.lower()
         return any(ask(lower if low else text) for low, ask in self._brief)
 
-    def marked(self, text: str) -> bool:
-        """Whether one of the marks of ``redaction.marked`` stands in ``text``."""
+    def marks(self, text: str) -> frozenset[str]:
+        """Those of the marks of ``redaction.marked`` that may stand in ``text``; wider than those that do."""
         text = self._probe(text)
-        return any(ask(text) for ask in _MARKED)
+        return frozenset(chain.from_iterable(marks for marks, ask in _MARKED if ask(text)))
 
     def kinds(self, text: str) -> bool:
         """Whether ``text`` may show a Kubernetes object whose kind is Secret."""

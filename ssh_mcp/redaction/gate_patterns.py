@@ -11,9 +11,12 @@ Every pattern must be wider than the detectors that it stands for: ``redaction_s
 
 from __future__ import annotations
 
+import re
 from enum import IntFlag
 
 from ssh_mcp.redaction.commands import HINTS
+from ssh_mcp.redaction.providers import INFIXES, gate_of
+from ssh_mcp.redaction.providers import SHAPES as SHAPES_OF_PROVIDERS
 
 
 class Look(IntFlag):
@@ -25,19 +28,27 @@ class Look(IntFlag):
     SHAPES = 8
     COMMANDS = 16
     TABLES = 32
+    CODE = 64
 
 
 _NAME = r"[a-z0-9_.\-]*"
-_CLOSED = r"(?:[\"'`\\\]}]*|&quot;|\\u0022)[ \t]*(?:=|:|<-)[ \t>=:\"'`\\\[&]*(?:[brufl]{1,2}[\"'])?"
+_INDEX = r"(?:\[[ -Z\\^-~]{0,60}\]){0,3}"
+_CLOSED = (
+    r"(?:[\"'`\\\]}]*|&quot;|\\u0022)"
+    + _INDEX
+    + r"[ \t]*(?:[?+.~|&^/!:]{0,3}=|:|<{1,2}-)[ \t>=:\"'`\\\[&@]*(?:[brufl]{1,2}[\"'])?"
+)
 _FIRST = (
     r"(?:[^\s\"'`\\,;)(}{\]\[/<$]|/[a-z0-9+]{10}|[($][a-z0-9+!@#%^&*]{3}|<(?:[a-rt-z0-9+!@#%^&*]|s[^h])|[|>]"
-    r"|\[[ \t]*\r?(?:\n|$))"
+    r"|\[[ \t]*\r?(?:\n|$)|[{(]+[ \t]*[\"'\[]|[\"'`]+\\?[ \t]*\r?(?:\n|$))"
 )
+_LISTED = r"[\w.:!\[\] ]{0,60}@?[({\[][ \t]*[\"']"
+_INIT = r"[)\]]?[ \t]*[({][ \t]*[brul@]*[\"']"
 _C = r"[!#-&(-+\-./0-9:<-@^_a-z~]"
 _DIGIT_OR_LONG = (
     rf"(?:{_C}{{0,5}}[0-9!@#$%^&*+]{_C}{{5}}|{_C}{{5}}[\w\-./=]*[0-9!@#$%^&*+]|[a-z]{{11}}|[|>] *[+-]?\r?(?:\n|$))"
 )
-_TYPED = r"(?:[ \t]+(?:string|\[\]byte)|[ \t]*:[ \t]*[\w\[\]|.?<>]+)[ \t]*="
+_TYPED = r"(?:[ \t]+(?:string|\[\]byte|as[ \t]+[\w.]+)|[ \t]*:[ \t]*(?:&(?:'static )?)?[\w\[\]|.?<>]+)[ \t]*="
 _ATTRIBUTE = (
     r"(?:[ \t]*/?>|<|[\"'][ \t]*(?:,[ \t]*[\"']|\{|[a-z]+=|/?>)"
     r"|,[ \t]*[\"']?(?:val|default|content|data))"
@@ -48,7 +59,10 @@ _KEY_KINDS = "pi|ss|nt|on|pt|ng|er|ed|te|pp|se|ge|ie|th|to|ac|al|ry|in|es|oy|ok|
 """How the words end that make a key a secret one: api_key, access-key, encryptionKey …"""
 _DASH = r"(?: -|\t-|\"-|'-|\[-)"
 
-_TOLD = r"[ \t]+(?:(?:is|was|set to|changed to|generated)[ \t:=]|for [a-hj-z'\"])|[ \t]*\([\"']"
+_TOLD = (
+    r"[ \t]+(?:(?:is|was|set to|changed to|generated)[ \t:=]|for [a-hj-z'\"]|-?[a-z]{2,5}[ \t]+\(?[\"'])"
+    rf"|{_INIT}|:?-[!-|]"
+)
 
 _IN_HEAD = r"[\"'`]?(?:[,;]|[ \t]*(?:[|\t]|\r?(?:\n|$))|[ \t]+\?|  )"
 """A name that is a column's: a separator behind it, which may be a character beyond ASCII, or the line's end."""
@@ -66,18 +80,31 @@ WIDE_LOWER = (
         rf"(?:pass|pwd|secret|token|cred|psk|key){_NAME}[\"']?[ \t]*(?:=>|[:=])[ \t]*(?:[{{(]|#|\r?(?:\n|$))",
     ),
     (
-        rf"(?:{_KEY_KINDS})[_\-]key(?:{_NAME}{_CLOSED}{_FIRST}|{_IN_HEAD})",
+        rf"(?:{_KEY_KINDS})[_\-]key(?:{_NAME}(?:{_CLOSED}{_FIRST}|{_INIT})|{_IN_HEAD})",
         r"proxy\w*[\"']?[ \t]*[=:][!-~ ]*@|identified[ \t]+(?:by|as|with)|kind[\"']?:[ \t]*[\"']?secret",
         r"chpasswd|add_user|change_password|net user|alias set|vault login|configure set|sqlplus|-stdin|sudo -s",
     ),
     (
-        rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key(?:{_NAME}{_CLOSED}{_FIRST}|{_IN_HEAD})",
+        # A literal before the name that it is compared with; fish's set.
+        (
+            rf"(?:==|!=|\" = |' = | eq \"| eq '| ne \"| ne '|\" eq |' eq |-eq |-ne )[ \t]*"
+            rf"[\"'$@&*(\[\\{{\w.\->]{{0,60}}(?:{_STEMS})"
+        ),
+        rf"(?:cmp|equal|compare|_digest|ignorecase|coll|expect)[a-z_]*[!?]?\([^\n]{{0,200}}(?:{_STEMS})",
+        (
+            r"set -{1,2}[a-z][a-z\-]*(?:[ \t]+-{1,2}[a-z][a-z\-]*)*[ \t]+[a-z0-9_]*"
+            r"(?:pass|pwd|secret|token|cred|psk|key|auth|cookie|jwt|dsn)"
+        ),
+    ),
+    (
+        rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key(?:{_NAME}(?:{_CLOSED}{_FIRST}|{_INIT})|{_IN_HEAD})",
         r"bearer[ \t]+[a-z+/=._~\-]*[0-9]|basic[ \t]+[a-z0-9+/]{11}|(?:authorization|cookie2?)[ \t\"'\\]*[:=,]",
     ),
     (
         (
             rf"(?:auth|bearer|cookie|sess|jwt|dsn|salt|signature|private|tokens|key){_NAME}"
-            rf"(?:{_CLOSED}{_DIGIT_OR_LONG}|{_TYPED}|{_ATTRIBUTE}|[ \t]+[0-9][ \t]+[^\s]{{4}}|(?:%22)?%3[ad][^\s])"
+            rf"(?:{_CLOSED}(?:{_DIGIT_OR_LONG}|{_LISTED})|{_TYPED}|{_ATTRIBUTE}|[ \t]+[0-9][ \t]+[^\s]{{4}}"
+            rf"|(?:%22)?%3[ad][^\s])"
         ),
         (
             r"reg_(?:sz|expand_sz|multi_sz)[ \t]+[^\s]|community[ \t]+[^\s]|com2sec6?[ \t]|stats auth [^\s]"
@@ -96,7 +123,8 @@ WIDE_LOWER = (
     (
         # The value of a pair whose name stands on a line above.
         r"private-lines:|val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]",
-        rf"(?:unseal|recovery) key [0-9]|(?:env |arg |setenv |setx |header |param |env\t)[ \t]*{_NAME}(?:{_STEMS})",
+        r"(?:unseal|recovery) key [0-9]",
+        rf"(?:env |arg |setenv |setenv -[a-z] |setx |header |param |env\t|define |define\t)[ \t]*{_NAME}(?:{_STEMS})",
     ),
     (
         rf"{_DASH}-?[a-z\-.]*(?:{_STEMS}|pw){_NAME}(?:[\"',]*(?:\s|$)|[\"']?,[\"'])|--(?:proxy-)?user[ \t=\"']",
@@ -109,41 +137,22 @@ WIDE_LOWER = (
     ),
 )
 """Asked of the lower-cased text."""
+_SHORT = 3
+"""Letters: a literal this short costs the others of its group their SIMD, so that all of these share one automaton."""
+_LONG = [shape for shape in SHAPES_OF_PROVIDERS if len(re.split(r"[\[(\\]", shape.start)[0]) > _SHORT]
+_BRIEF_STARTS = [shape for shape in SHAPES_OF_PROVIDERS if shape not in _LONG]
+_PER_GROUP = 20
 WIDE_PLAIN = (
     (
-        (
-            r"(?:AKIA|ASIA|ABIA|ACCA|gh[pousr]_|github_pat_|glpat-|glrt-|gldt-|glptt-|glcbt-|gloas-|glft-|glimt-|glagent-|glsoat-"
-            r"|glffct-|glwt-|glrtr-|GR1348941|xox|xapp-)[A-Za-z0-9_.\-]{6}"
-        ),
-        r"(?:M[DTjz]|N[DTjz]|O[DT])[A-Za-z0-9_\-]{20,26}\.|Q~|hooks\.slack\.com/|/webhooks/|webhook\.office",
-    ),
-    (
-        r"(?:_live_|_test_|_prod_|pk_sec_|whsec_)[A-Za-z0-9_.\-]{6}",
+        r"hooks\.slack\.com/|/webhooks/|webhook\.office",
         r"AUTH[ \t]+[^\s]|PASS[ \t]+[^\s]*[0-9]",
         r"@(?:tcp|unix)\(|:thin:|:\\?/\\?/(?:[!-.0-~]*:)?[!-.0-~]*@|:\\?/\\?/:[!-~]",
-        (
-            r"(?:npm_|pypi-|rubygems_|AIza|ya29\.|GOCSPX-|pplx-|do[opr]_v1_|AGE-SECRET|shp(?:at|ca|pa|ss)_|dapi|gl(?:sa|c)_|LS0tL"
-            r")[A-Za-z0-9_.\-]{6}"
-        ),
+        r"LS0tL[A-Za-z0-9_.\-]{6}",
     ),
-    (
-        r"(?:SG\.|1//0|hf_|gsk_|r8_|xai-|hv[sbr]\.|sq0|eyJ)[A-Za-z0-9_.\-]{6}|sk-[A-Za-z0-9_\-]{16}",
-        r"pbkdf2[_:.]|scrypt:|bcrypt[_$]|argon2\$|md5[0-9a-f$]{8}|sha1\$|SCRAM-SHA",
-    ),
-    (
-        (
-            r"(?:NR(?:AK|JS|II|AA|RA)-|lin_api_|(?:secret|ntn)_|fig[dour]_|dp\.[ps]t\.|dp\.(?:ct|sa|scim|audit)\.|pul-|pscale_"
-            r"|tskey-|dckr_|AT(?:ATT3|CTT3|BB)|sntry|nfp_|HRKU-|PMAK-|SWMTKN-|lsv2_|CCIPAT|CFPAT|vercel_blob"
-            r"|FlyV1|fo1_|EZ[AT]K|xkeysib-|s[gq][apu]_|ops_eyJ|LTAI|AKID)[A-Za-z0-9_.\- ]{6}"
-        ),
-    ),
-    (
-        r"sb[pr]?_[A-Za-z0-9_]{20}|EAA[A-Z][A-Za-z0-9]{12}|(?:SK|key-|K10)[0-9a-f]{6}|-us[0-9]|\.atlasv1\.|:AA[\w\-]{33}",
-    ),
-    (
-        r"pat[A-Za-z0-9]{14}\.|cio[A-Za-z0-9]{32}|bk[a-z]{2}_[0-9a-f]{6}",
-        r"(?:BEGIN|END) [A-Z0-9 ]*(?:PRIVATE KEY|OpenVPN)",
-    ),
+    (r"pbkdf2[_:.]|scrypt:|bcrypt[_$]|argon2\$|md5[0-9a-f$]{8}|sha1\$|SCRAM-SHA",),
+    *(tuple(map(gate_of, _LONG[n : n + _PER_GROUP])) for n in range(0, len(_LONG), _PER_GROUP)),
+    (*map(gate_of, _BRIEF_STARTS), *map(gate_of, INFIXES)),
+    (r"(?:BEGIN|END) [A-Z0-9 ]*(?:PRIVATE KEY|OpenVPN)",),
     (
         (
             r"=\t(?:[A-Za-z0-9+/]{43}=|\(none\))\t|\]:(?:25|465|587|2525|submissions?|smtps?)[ \t]+[^\s:]+:[^\s]"
@@ -160,19 +169,10 @@ FILE_STEMS = (
 """Enough for a line of a configuration file to be looked at, in lower case."""
 
 _N = r"[A-Za-z0-9_.\-]*"
-_PREFIXES = (
-    r"AKIA|ASIA|ABIA|ACCA|gh[pousr]_|github_pat_|gl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|ffct|wt)-|GR1348941"
-    r"|xox[abeoprs]|xapp-|(?:sk|rk|rzp)_(?:live|test|prod)_|pk_sec_|whsec_|npm_|pypi-|rubygems_|SG\.|AIza|ya29\.|GOCSPX-"
-    r"|1//0|sk-|hf_|gsk_|r8_|xai-|pplx-|do[opr]_v1_|hv[sbr]\.|AGE-SECRET|shp(?:at|ca|pa|ss)_|sq0|dapi|gl(?:sa|c)_"
-    r"|NR(?:AK|JS|II|AA|RA)-|lin_api_|ntn_|fig[dour]_|dp\.(?:pt|st|ct|sa|scim|audit)\.|pul-|pscale_|sb[pr]?_|tskey-|dckr_"
-    r"|ATATT3|ATCTT3|ATBB|sntry|nfp_|HRKU-|PMAK-|SWMTKN-|lsv2_|CCIPAT_|CFPAT-|vercel_blob|FlyV1|fo1_|EZ[AT]K|eyJ|LS0tL|xkeysib-|s[gq][apu]_|ops_eyJ|LTAI|AKID"
-)
 SHAPES = (
-    (
-        rf"(?-u:(?:^|[^A-Za-z0-9])(?:(?:{_PREFIXES})[A-Za-z0-9_.\- ]{{6}}|(?:SK|key-|K10|bk[a-z]{{2}}_)[0-9a-f]{{6}}"
-        rf"|(?:secret_|pat|cio|EAA)[A-Za-z0-9]{{12}}|[MNO][A-Za-z0-9_\-]{{23}}))"
-    ),
-    r"(?-u::AA[\w\-]{33}|-us\d|\.atlasv1\.|\dQ~|hooks\.slack\.com/|/webhooks/|webhook\.office)",
+    *(rf"(?-u:(?:^|[^A-Za-z0-9]){gate_of(shape)})" for shape in SHAPES_OF_PROVIDERS),
+    *(rf"(?-u:{gate_of(infix)})" for infix in INFIXES),
+    r"(?-u:hooks\.slack\.com/|/webhooks/|webhook\.office|LS0tL[A-Za-z0-9_.\-]{6})",
     r"(?-u:=\t(?:[A-Za-z0-9+/]{43}=|\(none\))\t|\]:\w+[ \t]+[^\s:]+:[^\s])",
     r"(?-u:-----? ?(?:BEGIN|END) [A-Z0-9 ]*(?:PRIVATE KEY|OpenVPN))",
     r"(?-u:@(?:tcp|unix)\(|:thin:|:\\?/\\?/(?:[!-.0-~]*:)?[!-.0-~]*@|:\\?/\\?/:[!-~])",
@@ -217,12 +217,14 @@ _HARD = (
 _SOFT = r"(?:(?:auth|bearer|cookie|sess|jwt|dsn|salt|signature|private|key|tokens)[A-Za-z0-9_.\-]*|sig|sid)"
 _STEM = rf"(?:{_HARD}|{_SOFT})"
 _EQUALS = (
-    r"(?:(?:\\*[\"'`]|&quot;|\\u0022)?[\]}]{0,2}[ \t]*(?:[=:]|<-)|(?:[ \t]+(?:string|\[\]byte|char)"
-    r"|[ \t]*:[ \t]*[\w\[\]|.?<>]+)[ \t]*=)"
-    r"[ \t>=:\"'`\\\[&]*(?:[brufl]{1,2}[\"'])?"
+    rf"(?:(?:\\*[\"'`]|&quot;|\\u0022)?[\]}}]{{0,2}}{_INDEX}[ \t]*(?:[?+.~|&^/!:]{{0,3}}=|:|<{{1,2}}-)"
+    rf"|{_INDEX}(?:[ \t]+(?:string|\[\]byte|char|as[ \t]+[\w.]+)"
+    r"|[ \t]*:[ \t]*(?:&(?:'static )?)?[\w\[\]|.?<>]+)[ \t]*=)"
+    r"[ \t>=:\"'`\\\[&@]*(?:[brufl]{1,2}[\"'])?"
 )
 _V = r"[^\s\"'`\\,;)}\]\[]"
-_HARD_VALUE = rf"(?:[^\s\"'`\\,;)(}}\]\[/<${{]|/[A-Za-z0-9+]{{10}}|[($]{_V}|<(?:[^s]|s[^h])|[|>]|\[[ \t]*\r?(?:\n|$))"
+_HARD_VALUE = rf"(?:[^\s\"'`\\,;)(}}\]\[/<${{]|/[A-Za-z0-9+]{{10}}|[($]{_V}|<(?:[^s]|s[^h])|[|>]|\[[ \t]*\r?(?:\n|$)"
+_HARD_VALUE += r"|[{(]+[ \t]*[\"'\[]|[\"'`]+\\?[ \t]*\r?(?:\n|$))"
 _MIXED = (
     rf"(?:{_V}{{0,5}}[0-9!@#$%^&*+]{_V}{{5}}|{_V}{{5}}[\w\-./=]*[0-9!@#$%^&*+]|[A-Za-z]{{11}}|[|>] *[+-]?\r?(?:\n|$))"
 )
@@ -230,7 +232,7 @@ _NAME_KEY = r"(?:name|key|id|param[a-z_]*|variable|env_?var|option|property|sett
 _ASSIGNED = (
     # A hard word and any value; a soft one, and a value with a digit or a sign in it.
     rf"(?i-u:{_HARD}{_EQUALS}{_HARD_VALUE})",
-    rf"(?i-u:{_SOFT}{_EQUALS}{_MIXED})",
+    rf"(?i-u:{_SOFT}{_EQUALS}(?:{_MIXED}|{_LISTED}|[a-z][a-z0-9+.\-]*://[^\s/:@]+@))",
     rf"(?i-u:{_STEM}(?:%22)?%3[ad][^\s])",
 )
 _PAIRS = (
@@ -246,7 +248,7 @@ _PAIRS = (
         rf"(?i-u:(?:--{_N}|[ \t\"']-[a-z]*)(?:pass|pw|secret|token|key|cred|auth|bearer|cookie|jwt){_N}"
         r"(?:[\"',]*(?:\s|$)|[\"']?,[\"']))"
     ),
-    rf"(?i-u:<[\w:.\-]*{_STEM}[ >])",
+    rf"(?i-u:<[\w:.\-]*{_STEM}(?:[ \t>]|\r?(?:\n|$)))",
     rf"(?i-u:\w\([ \t]*[\"'][\w.\-]*{_STEM}[\"'][ \t]*,)",
     rf"(?i-u:(?:variable|output)[ \t]+\"[\w.\-]*{_STEM})",
 )
@@ -256,7 +258,8 @@ _DIRECTIVES = (
         r"|cred)[\w.\-]*[ \t]+[!-:<-~][!-~]*[ \t]*;?\r?$)"
     ),
     (
-        rf"(?i-u:(?:env|arg|setenv|setx|header|param|header set)[ \t]+{_N}(?:pass|secret|token|key|auth"
+        rf"(?i-u:(?:env|arg|setenv|setx|header|param|header set|setenv[ \t]+-\w|set(?:[ \t]+-{{1,2}}[\w\-]+)+)"
+        rf"[ \t]+{_N}(?:pass|secret|token|key|auth"
         rf"|cookie|cred|pwd){_N}[ \t]+\S)"
     ),
     (
@@ -287,7 +290,17 @@ _TABLES = (
     ),
     r"(?i-u:values[ \t]*\r?(?:\n|$)|create table |from stdin;|-\[ record |\*{9} [0-9]+\. row |key  +value)",
 )
+_CODE = (
+    rf"(?i-u:{_STEM}{_INDEX}[)\]]?[ \t]*[({{][ \t]*[brul@$]*[\"'])",
+    rf"(?i-u:(?:[=!]=|[\"'][ \t]*=~?|[ \t]-?(?:c?i?eq|c?i?ne|like|ilike|is|in)|<=>)[ \t]+[^\n]*{_STEM})",
+    rf"(?i-u:{_STEM}[^\n]{{0,40}}[ \t]-?(?:c?i?eq|c?i?ne|c?i?like|ilike|is|in)[ \t]+\(?[bru]*[\"'])",
+    rf"(?i-u:(?:cmp|coll|equals?|compare|digest|assert|ignorecase|expect)[\w!?]*\([^\n]*{_STEM})",
+    rf"(?i-u:{_STEM}[\"'\])]*\.\w+\(:?[ \t]*[\"'])",
+    rf"(?i-u:\$\{{\w*{_STEM}:?[-=])",
+    rf"(?i-u:define[ \t]+\w*{_STEM}\w*[ \t]+[bru@]*[\"'])",
+)
 NARROW = (
+    (Look.CODE, _CODE),
     (Look.KEY_VALUE, _ASSIGNED),
     (Look.PAIRS, _PAIRS),
     (Look.PHRASES, _DIRECTIVES),

@@ -44,13 +44,14 @@ _KEY_KIND = words(
     "api secret private encryption encrypt decryption signing sign signature master access shared",
     "preshared hmac fernet app application jwt webhook unseal recovery auth crypt crypto cipher cookie",
     "session license licence account storage admin aes wep wpa psk token service deploy user hash secure",
-    "data",
+    "data consumer subscription integration ingest partner merchant bot login",
 )
 # ... and what makes it one that may be seen.
 _KEY_OPEN = words(
     "public pub publishable anon primary foreign sort partition cache routing index unique row group lookup authorized",
     "trusted known host registry meta map object idempotency gpg hot arrow shortcut natural surrogate",
-    "kernel composite dedup order page hostkey max min num total count avg any every each",
+    "recv receive refresh fingerprint kernel composite dedup order page hostkey max min num total count avg any",
+    "every each",
 )
 
 # A word behind the secret one that turns the name into a name of something else.
@@ -79,7 +80,7 @@ _ABOUT = words(
 )
 _ABOUT_LAST = words(
     "file path dir directory url uri timeout ttl count length size lifetime enabled site policy expiry algorithm algo",
-    "format",
+    "format alg enc",
 )
 """The same as the last word, whatever stands between."""
 _LENIENT_ABOUT = frozenset({"id", "ids"})  # session_id and secret_id are secrets all the same
@@ -93,7 +94,7 @@ _BEFORE = {
 _TAIL_STRONG = re.compile(
     r"(?:password|passwd|passphrase|passcode|secret|token|credential|apikey|pwd)s?$"
     r"|(?:api|secret|private|access|encryption|encrypt|signing|master|shared|auth|session|license|account"
-    r"|app|crypt|cipher"
+    r"|app|crypt|cipher|token|consumer|subscription|pass|priv|sess|partner|merchant|bot|login|integration|ingest"
     r"|hmac|storage|webhook|cookie|jwt|unseal|deploy)key$"
     r"|(?:db|database|user|smtp|mail|root|admin|my|sql|mysql|ftp|sftp|ldap|require|key|store|keystore"
     r"|truststore|vault|auth"
@@ -213,7 +214,8 @@ _PLURAL_STRONG = words("passwords passwds passphrases pwds passcodes")
 _PLURAL_WEAK = words("secrets tokens apikeys")
 _RULES = words(
     "hash hashes hashing hasher hashers salt max min digits letters symbols special upper lower uppercase lowercase",
-    "external engine store algorithm retries notify reuse common cost expire lock locked",
+    "external engine store algorithm retries notify reuse common cost expire lock locked pattern regex regexp charset",
+    "alphabet enum const comment note href rel items properties component example examples ref",
 )
 
 

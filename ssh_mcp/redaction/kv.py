@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ssh_mcp.redaction import talk, values
+from ssh_mcp.redaction import listed, talk, values
 from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.keys import KeyMatcher, Strength, words_of
+from ssh_mcp.redaction.listed import OPENING, Listed, is_compared
 from ssh_mcp.redaction.model import Span
-from ssh_mcp.redaction.quoting import Place, quoted, without_reference
+from ssh_mcp.redaction.quoting import Place, lone_user, quoted, several_lines, without_reference
 from ssh_mcp.redaction.talk import Assignment, Reading
 from ssh_mcp.redaction.values import is_secret
 
@@ -20,10 +21,13 @@ KEY_VALUE = re.compile(
     r"""(?x)
     (?<![\w.\-]) (-{0,2}(?:802-11-)?[A-Za-z_][\w.\-]{0,99}+) (?![\w.\-])      # 1 name
     (\\{0,3}["'`]|\\u0022|&quot;)? [\]}]{0,2}                            # 2 closing quote
-    ( [ \t]{0,8}:(?:[ \t]{1,8}[A-Za-z_][\w\[\]|.?<>]{0,40}[ \t]{1,8}   # 3 its type
+    ((?:\[[^\[\]\n]{0,60}+\]){1,3}+)?                                   # 3 the size of an array, an index
+    ( [ \t]{0,8}:(?:[ \t]{1,8}(?:&(?:'static[ ])?)?[A-Za-z_][\w\[\]|.?<>]{0,40}[ \t]{1,8}   # 4 its type
         |(?:str|string|String|any)[ \t]{0,8})(?==[^=~>])
-    | [ \t]{1,4}(?:string|String|\[\]byte|char)[ \t]{1,4}(?==[^=~>]))?
-    [ \t]{0,40}+ (=>|:=|\?=|\+=|<-|:{1,2}(?!:)|=(?![=~>])) [ \t]{0,40}+   # 4 separator
+    | [ \t]{1,4}(?:string|String|\[\]byte|char|[Aa]s[ \t]{1,4}[\w.]{1,40})[ \t]{1,4}(?==[^=~>]))?
+    [ \t]{0,40}+                                                       # 5 separator
+    (=>|<{1,2}-|:{1,3}=|(?:\?\?|\|\||&&|//|[?+.~|&^])=(?![=~>])|[=!]==?(?![=~>])|:{1,2}(?![:=])|=(?![=~>]))
+    [ \t]{0,40}+
     (?!["'`]?<sha:[0-9a-f])
     """
 )
@@ -38,9 +42,19 @@ _AMONG = re.compile(r"[{\[](?:[^{}\[\]*#]*[, ])?\Z")
 _QUOTED_ENV = re.compile(r"(?<![\w\\])([\"'])[A-Z][A-Z0-9_]{1,99}=\Z")
 _ANOTHER = re.compile(r"[ \t,;&][\w.\-]{1,60}=")
 _LITERAL_PREFIX = re.compile(
-    r"(?:[bBrRuUfFL]{1,2}|@|\$|N)(?=[\"'])|(?:\[\]byte|String|Secret|SecretStr|Buffer\.from|b64decode)\((?=[\"'`])"
+    r"(?:[bBrRuUfFL]{1,2}|@|\$|N)(?=[\"'])"
+    r"|(?:new[ ]|Q|std::|NS|C|(?:Box|Rc|Arc|Cow)::(?:from|new)\()?"
+    r"(?:\[\]byte|String|string|StringLiteral|String::from|Latin1String|Latin1StringLiteral|Secret|SecretStr|SecretString"
+    r"|SecretString::(?:new|from)|SecureString|str|bytes|bytearray|strdup|[gx]_?strdup|_strdup|wcsdup|_T|TEXT|Buffer\.from"
+    r"|b64decode|base64_decode|atob|String\.valueOf|Some|ByteString|ConvertTo-SecureString)[ ]{0,2}[({]?[ ]?(?=[\"'`])"
 )
+"""What wraps a literal: ``b"x"``, ``new String("x")``, ``QStringLiteral("x")``, ``ConvertTo-SecureString "x"``."""
+_ASSIGNS = re.compile(r"^[ \t]*[\w.\-]{1,60}[ \t]*[=:]", re.MULTILINE)
+_TEST = re.compile(r"(?:\[\[?|\btest)[ \t][^\n\]]*\Z")
+_COMPARISONS = frozenset({"==", "===", "!=", "!=="})
+_APPENDING = frozenset({"+=", ".=", "||=", "&&=", "??=", "//=", "~=", "|=", "&=", "^="})
 _SPACED_NAME = re.compile(r"(?<![\w])([A-Za-z]{2,14}) \Z")
+_WORKING_DIRECTORY = frozenset({"PWD", "OLDPWD"})
 _HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "cookie2", "set-cookie2"})
 """Header names whose values ``shapes.headers`` takes apart."""
 _PROPERTIES = re.compile(r"(?:[&!][\w!:/.\-]+[ \t]+)+")
@@ -51,12 +65,8 @@ _REST = re.compile(r"[^\s\"'<>]*")
 _NEXT_PAIR = re.compile(r"[;&,](?=\s*$|[ \t]*[\w.\-]{1,40}=|[ \t]|&?quot;)")
 _TAIL = re.compile(r"[)\]};:,.]{1,4}$")
 _INLINE_COMMENT = re.compile(r"[ \t]+(?:#|//|;)(?:[ \t]|$).*|[ \t]+#.*")
-_ITEM = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'")
-LIST_END = re.compile(r"[\]{]")
-_ONLY_ITEM = re.compile(r"\[([^\s\[\]{},\"']{3,256})\]")
-_BARE_ITEMS = re.compile(r"\[((?:[ \t]*[^\s\[\]{},\"'$<]{3,256}[ \t]*,){1,64}[ \t]*[^\s\[\]{},\"'$<]{3,256}[ \t]*)\]")
-_BARE_ITEM = re.compile(r"[^\s,]+")
-"""YAML's lists without quotes."""
+_PACKAGE = re.compile(r"[0-9][\w.+~\-]*\.(?:deb|udeb|rpm|apk|dsc|changes|buildinfo|tar\.\w{2,4}|whl|gz|xz|zst)")
+"""A version behind an escaped epoch: ``passwd_1%3a4.13+dfsg1-1_amd64.deb``."""
 _ENCODED = re.compile(
     r"(?i)(?:(?<=%26)|(?<=%3f)|(?<=%22)|(?<=%2c)|(?<=%20)|(?<![\w.\-%]))([A-Za-z_][\w.\-]{0,60})(?:%22)?%3[ad](?:%22|%20){0,2}"
     r"((?:[^%\s\"'&<>;]|%(?!26|22|2c)[0-9a-f]{2}){2,1024})"
@@ -76,11 +86,6 @@ SHELL_TAIL = re.compile(
 """What follows ``NAME=value`` where the line is a command with its environment."""
 
 
-def list_limit(at: int, line_end: int) -> int:
-    """Up to where the end of a list that begins at ``at`` is looked for."""
-    return max(min(line_end, at + 65_536), at) + _MAX_WORD
-
-
 def scan(text: str, start: int, end: int, keys: KeyMatcher, reading: Reading) -> list[Span]:
     """Named secrets in ``text[start:end]`` (whole lines). A list may reach beyond ``end``."""
     found = _Scanner(text, end, keys, reading).run(start)
@@ -91,6 +96,7 @@ def _encoded(text: str, start: int, end: int, keys: KeyMatcher) -> list[Span]:
     out, at = [], start
     while m := _ENCODED.search(text, at, end):
         secret = is_secret(keys.strength(m[1]), m[2], own=keys.is_own(m[1])) and not values.is_status(m[2])
+        secret = secret and not _PACKAGE.fullmatch(m[2])
         at = m.end() if secret else m.end(1)  # what is no secret may hold one: redirect%3D…%3Ftoken%3D
         out += [Span(*m.span(2), "key", m[1])] if secret else []
     return out
@@ -112,11 +118,14 @@ class _Scanner:
         while m := KEY_VALUE.search(self.text, at, self.stop):
             name, strength = self._name(m)
             # "Environment: DB_PASSWORD=x" reads like a name with its type; the type may be the name that counts.
-            at = m.end(1) if m[3] and not strength else m.end()
-            if name.lower() in _HEADERS and (m[3] or m[4] == ":"):
+            # An index may hold one, too: config["password"] = "x".
+            at = m.end() if strength else m.start(3) if m[3] else m.end(1) if m[4] else m.end()
+            if name.lower() in _HEADERS and (m[4] or m[5] == ":"):
                 at = m.end(1)
                 continue
             if not strength or self.text[m.start() - 2 : m.start()] in {"${", "//"}:
+                continue
+            if name in _WORKING_DIRECTORY and self.text[m.start() - 1 : m.start()] == "$":
                 continue
             a_list = self.text.startswith("[", m.end())
             if a_list and m.end() < listed:
@@ -149,17 +158,33 @@ class _Scanner:
             if tag[0].startswith(("!vault", "!secret", "!Ref", "!Sub")):
                 return []
             at = tag.end()
+        if m[5] == ":=" and text.startswith("range ", at):
+            return []  # for token := range tokens
         if at >= eol or _BLOCK_SIGN.fullmatch(text, at, eol) or _closes(text, m, at, eol):
             return []
-        if text[at] == "[":
-            return self._list(at, name, strength)
-        if text[at] == "{":
-            return []
+        if m[5] in _COMPARISONS:
+            return self._compared(m, at, eol, name, strength)
+        if OPENING.match(text, at, eol) or text[at] in "[{":
+            tight = m[5] in {"=", "+="} and text[m.end() - 1] == "="
+            found = listed.find(Listed(text, at, self.stop, name, strength, self.keys, tight))
+            if found is not None:
+                return found
+        return self._single(m, (at, eol), name, strength, lines)
+
+    def _single(self, m: re.Match[str], rest: Place, name: str, strength: Strength, lines: Lines) -> list[Span]:
+        """One value: a quoted string, perhaps over several lines, or bare words."""
+        text, (at, eol) = self.text, rest
         own = self.keys.is_own(name)
+        if place := several_lines(text, at, eol):
+            return self._several(place, name, strength, own=own)
         if place := quoted(text, at, eol):
             if text[at] == "`" and " " in text[slice(*place)]:
                 return []  # a command, not a value
             return self._quoted(place, eol, name, strength, own=own)
+        if m[5] in _APPENDING or m[3]:
+            value = _TIGHT.match(text, at, eol)
+            if value and not m[1].isupper() and values.is_plain(value[0].rstrip(";,)")):
+                return []  # token += ch; token[i] = ch
         prefix_text = text[max(lines.start(at), m.start() - 80) : m.start()]
         anchored = (
             m.start() - lines.start(at) <= 80 and bool(_PREFIX.fullmatch(prefix_text)) and not m[1].startswith("--")
@@ -170,7 +195,7 @@ class _Scanner:
                 before=text[m.start() - 1 : m.start()],
                 strength=strength,
                 own=own,
-                colon=m[4] in {":", "::"},
+                colon=m[5] in {":", "::"},
                 tight=text[at - 1] not in " \t",
                 anchored=anchored,
                 inside=bool(_AMONG.search(prefix_text)),
@@ -183,6 +208,7 @@ class _Scanner:
     def _quoted(self, place: Place, eol: int, name: str, strength: Strength, *, own: bool) -> list[Span]:
         text, found = self.text, []
         inner = without_reference(text, place)
+        inner = lone_user(text, inner) if strength is Strength.WEAK and not own else inner
         value = text[slice(*inner)]
         if is_secret(strength, value, own=own) and (own or not (values.is_status(value) or _repeats(name, value))):
             found.append(Span(*inner, "key", name))
@@ -190,30 +216,24 @@ class _Scanner:
             found.append(Span(*m.span(1), "key", name))  # a plan's old and new value
         return found
 
-    def _list(self, at: int, name: str, strength: Strength) -> list[Span]:
-        """Strings in ``[…]``; it may go on over a few lines. A list of objects is none of ours."""
+    def _compared(self, m: re.Match[str], at: int, eol: int, name: str, strength: Strength) -> list[Span]:
+        """``password == "x"``; a bare word only in a shell's brackets: ``[[ $TOKEN == x ]]``."""
         text = self.text
-        end = LIST_END.search(text, at + 1, list_limit(at, self.stop))
-        if end and end[0] == "{":
+        place = quoted(text, at, eol)
+        if place is None and text.find("]", at, eol) > 0 and _TEST.search(text, max(0, m.start() - 40), m.start()):
+            word = _TIGHT.match(text, at, eol)
+            place = word.span() if word else None
+        if place is None or not is_compared(name, strength, text[slice(*place)]):
             return []
-        strength = max(strength, self.keys.plural(name))
-        if strength is Strength.STRONG and (m := _ONLY_ITEM.match(text, at, self.stop)):
-            talk_of_it = values.is_plain(m[1]) or values.is_code(m[1]) or not is_secret(strength, m[1])
-            return [] if talk_of_it else [Span(*m.span(1), "key", name)]  # a map that a program prints
-        stop = end.start() if end else min(self.stop, at + _MAX_WORD)
-        found = []
-        for m in _ITEM.finditer(text, at, stop):
-            group = 1 if m[1] is not None else 2
-            plain = strength is not Strength.STRONG and values.is_harmless(m[group])
-            if is_secret(strength, m[group]) and not plain:
-                found.append(Span(*m.span(group), "key", name))
-        if not found and self.keys.plural(name) and (m := _BARE_ITEMS.match(text, at, self.stop)):
-            found = [
-                Span(*item.span(), "key", name)
-                for item in _BARE_ITEM.finditer(text, *m.span(1))
-                if is_secret(strength, item[0]) and not (values.is_plain(item[0]) or values.is_code(item[0]))
-            ]
-        return found
+        return [Span(*place, "key", name)]
+
+    def _several(self, place: Place, name: str, strength: Strength, *, own: bool) -> list[Span]:
+        """A quoted value that goes on over lines."""
+        value = self.text[slice(*place)]
+        if _ASSIGNS.search(value):
+            return []  # a text with named values of its own
+        sure = own or strength is Strength.STRONG
+        return [Span(*place, "key", name)] if sure and is_secret(strength, value, own=own) else []
 
     def _bare(self, seen: Assignment, name: str, rest: Place) -> list[Span]:
         if seen.anchored and not (seen.colon and seen.tight):
@@ -223,6 +243,8 @@ class _Scanner:
         if place is None:
             return []
         place = without_reference(self.text, place)
+        if seen.strength is Strength.WEAK and not seen.own and (user := lone_user(self.text, place)) != place:
+            return [Span(*user, "key", name)] if is_secret(seen.strength, self.text[slice(*user)]) else []
         value = self.text[slice(*place)]
         if seen.own:
             return [Span(*place, "key", name)] if is_secret(seen.strength, value, own=True) else []
@@ -232,8 +254,8 @@ class _Scanner:
             return []
         if _repeats(name, value) or (not (seen.tight or seen.colon) and self._is_unpacked(place[0], value)):
             return []
-        after = self.text[place[1] : place[1] + 1]
-        if is_secret(seen.strength, value) and not talk.is_talk(seen, value, after, self.reading):
+        behind = self.text[place[1] : min(rest[1], place[1] + 200)]
+        if is_secret(seen.strength, value) and not talk.is_talk(seen, value, behind, self.reading):
             return [Span(*place, "key", name)]
         return []
 
@@ -310,6 +332,8 @@ class _Scanner:
 
 def _repeats(name: str, value: str) -> bool:
     """``CLIENT_SECRET = "client-secret"``: the name once more; of a single word it may be a bad password."""
+    if value.rstrip(";,)").endswith(f".{name}"):
+        return True  # Secret = corev1.Secret
     core = _SIGNS.sub("", name).lower()
     return len(words_of(name)) > 1 and core == _SIGNS.sub("", value).lower()
 

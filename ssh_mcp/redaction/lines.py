@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from ssh_mcp.redaction import blocks, commands, kubernetes, kv, mappings, marked, phrases, shapes, tables
+from ssh_mcp.redaction import (
+    blocks,
+    code,
+    commands,
+    continued,
+    kubernetes,
+    kv,
+    mappings,
+    marked,
+    phrases,
+    shapes,
+    tables,
+)
 from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.folding import fold
 from ssh_mcp.redaction.gate_patterns import Look
@@ -38,10 +50,7 @@ def _find(text: str, rules: Rules, reading: Reading) -> tuple[list[Span], int | 
         if Look.KEY_VALUE in look:
             out += kv.scan(text, start, end, keys, reading)
         stretch = Stretch(text, start, end, keys, reading, cursor)
-        if Look.PAIRS in look:
-            out += blocks.scan(stretch) + mappings.scan(stretch) + phrases.named(stretch)
-        if Look.PHRASES in look and keys.default_words:
-            out += phrases.told(stretch)
+        out += _named(stretch, look)
         if Look.TABLES in look:
             out += tables.rows_of_pairs(stretch)
             if start >= tabled and (table := tables.read(stretch)):
@@ -49,8 +58,37 @@ def _find(text: str, rules: Rules, reading: Reading) -> tuple[list[Span], int | 
                 tabled = len(text) if table.end is None else table.end
         if Look.COMMANDS in look and keys.default_words:
             out += commands.scan(text, start, end)
-    if keys.default_words and rules.gate.marked(text):
-        out += marked.spans(text, keys)
+    out += _continued(text, rules, reading)
+    if keys.default_words and (marks := rules.gate.marks(text)):
+        out += marked.spans(text, keys, marks)
     if rules.gate.kinds(text):
         out += kubernetes.spans(text)
     return out, key_blocks.opened
+
+
+def _named(s: Stretch, look: Look) -> list[Span]:
+    out: list[Span] = []
+    if Look.PAIRS in look:
+        out += blocks.scan(s) + mappings.scan(s) + phrases.named(s)
+    if Look.CODE in look:
+        out += code.scan(s)
+    if Look.PHRASES in look and s.keys.default_words:
+        out += phrases.told(s)
+    return out
+
+
+def _continued(text: str, rules: Rules, reading: Reading) -> list[Span]:
+    """Options on a line below their program's name."""
+    out: list[Span] = []
+    for place in continued.commands(text):
+        line = continued.joined(text, place)
+        found: list[Span] = []
+        for start, end, look in rules.gate.hot(line):
+            s = Stretch(line, start, end, rules.keys, reading, Lines(line))
+            if Look.PAIRS in look:
+                found += phrases.named(s)
+            if Look.COMMANDS in look and rules.keys.default_words:
+                found += commands.scan(line, start, end)
+        moved = (s._replace(start=s.start + place[0], end=s.end + place[0]) for s in found)
+        out += [s for s in moved if "\n" not in text[s.start : s.end]]
+    return out

@@ -11,10 +11,12 @@ from ssh_mcp.redaction.blocks import block_content
 from ssh_mcp.redaction.keys import Strength
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.stretch import Stretch
+from ssh_mcp.redaction.talk import speaks_of_secrets
 from ssh_mcp.redaction.values import is_harmless, is_status
 from ssh_mcp.redaction.words import words
 
 _VALUE_NAMES = words("value val content secret_value secretvalue plaintext plain string_value stringvalue")
+_NAMES = words("name key id variable option parameter property setting field")
 HEADING = re.compile(
     r"^([ \t]*(?:- +)*)[\"']?([\w.\-]{1,100})[\"']?[ \t]{0,9}(?:=>|[:=])[ \t]{0,9}([{(]?)[ \t]*(?:#[^\n]*)?\r?$",
     re.MULTILINE,
@@ -67,7 +69,7 @@ def _under(s: Stretch, heading: re.Match[str]) -> list[Span]:
     return [
         span
         for m in _ENTRY.finditer(s.text, first, place[1])
-        if len(m[0]) - len(m[0].lstrip(" \t")) == depth and (span := _judged(s, name, m))
+        if (span := _judged(s, name, m, deeper=len(m[0]) - len(m[0].lstrip(" \t")) != depth))
     ]
 
 
@@ -100,7 +102,12 @@ def _inline(s: Stretch) -> list[Span]:
     ]
 
 
-def _judged(s: Stretch, name: str, entry: re.Match[str]) -> Span | None:
+def _judged(s: Stretch, name: str, entry: re.Match[str], *, deeper: bool = False) -> Span | None:
+    """The value of an entry; one that stands ``deeper`` than the heading's own counts if it is called a value."""
+    if entry[4] is not None and s.has("{") and entry[4][0].isupper() and speaks_of_secrets(entry[4].rstrip()):
+        return None  # a name of the program's: {"x25519": X25519PrivateKey}
+    if deeper and entry[1].lower() not in _VALUE_NAMES:
+        return None
     group = next(g for g in (2, 3, 4) if entry[g] is not None)
     value = entry[group].rstrip()
     start = entry.start(group)
@@ -111,9 +118,15 @@ def _judged(s: Stretch, name: str, entry: re.Match[str]) -> Span | None:
 
 def is_secret_under(s: Stretch, name: str, child: str, value: str) -> bool:
     """Whether ``child: value`` below ``name`` is a secret that ``child`` itself does not name."""
-    if child.lower() in _VALUE_NAMES and s.keys.strength(name) is Strength.STRONG:
-        return s.is_secret(name, value) and not is_status(value)
-    strength = s.keys.plural(name)
-    if not strength or s.keys.speaks_about(child) or is_status(value):
+    strength = s.keys.strength(name)
+    if is_status(value) or values.is_code(value):
         return False
-    return s.is_secret(child, value, strength) and (strength is Strength.STRONG or not is_harmless(value))
+    if child.lower() in _VALUE_NAMES and strength:
+        return s.is_secret(name, value)
+    if s.keys.speaks_about(child):
+        return False
+    plural = s.keys.plural(name)
+    if not plural:  # password: {production: x}
+        plain = child.lower() in _NAMES or values.is_plain(value) or " " in value
+        return strength is Strength.STRONG and not plain and s.is_secret(name, value)
+    return s.is_secret(child, value, plural) and (plural is Strength.STRONG or not is_harmless(value))

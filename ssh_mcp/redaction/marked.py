@@ -7,7 +7,7 @@ one. What such a line announces stands on the lines below it: ``reaches`` says h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import NamedTuple
 
 from ssh_mcp.redaction.keys import KeyMatcher, Strength
@@ -215,14 +215,18 @@ MARKS = tuple(e.mark for e in _EXCHANGES) + tuple(m for m, _ in _ON_ONE_LINE) + 
 """What a text must hold for anything here to be found in it."""
 
 
-def spans(text: str, keys: KeyMatcher) -> list[Span]:
-    """Everything of this module in ``text``, which holds one of ``MARKS``."""
+def spans(text: str, keys: KeyMatcher, marks: Container[str] = MARKS) -> list[Span]:
+    """Everything of this module in ``text``, which holds none of ``MARKS`` beside ``marks``."""
     out: list[Span] = []
     for exchange in _EXCHANGES:
+        if exchange.mark not in marks:
+            continue
         for begin, end in _lines_with(text, exchange.mark):
             if (above := exchange.above.search(text[begin:end])) and _may_name(exchange, above, keys):
                 out += _answer(text, end, exchange)
     for mark, pattern in _ON_ONE_LINE:
+        if mark not in marks:
+            continue
         for begin, end in _lines_with(text, mark):
             found = (_span(begin, m) for m in pattern.finditer(text[begin:end]))
             out += [span for span in found if _is_literal(text[span.start : span.end])]
@@ -233,9 +237,11 @@ def spans(text: str, keys: KeyMatcher) -> list[Span]:
     return out + _dumps(text, keys) + _accounts(text)
 
 
-def reaches(text: str, keys: KeyMatcher) -> Iterator[tuple[int, int | None]]:
+def reaches(text: str, keys: KeyMatcher, marks: Container[str] = MARKS) -> Iterator[tuple[int, int | None]]:
     """From each line that announces something to behind the last line in which it may stand; None: not there yet."""
     for exchange in _EXCHANGES:
+        if exchange.mark not in marks:
+            continue
         for begin, end in _lines_with(text, exchange.mark):
             if (above := exchange.above.search(text[begin:end])) and _may_name(exchange, above, keys):
                 yield begin, _below(text, end, exchange.lines)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from ssh_mcp.redaction import lines
 from ssh_mcp.redaction.markers import apply, report, resolve
-from ssh_mcp.redaction.model import Format, Redacted, Redaction
+from ssh_mcp.redaction.model import Format, Redacted, Redaction, Span
+from ssh_mcp.redaction.repeats import Repeats
 from ssh_mcp.redaction.rules import Rules
 
 ROUNDS = 4
@@ -14,19 +17,38 @@ _SHORT = 4_096
 """Characters that are asked about as a whole first: most results are a few words, which need not be taken apart."""
 
 
-def redact_output(text: str, rules: Rules) -> Redacted:
+def redact_output(text: str, rules: Rules, repeats: Repeats | None = None) -> Redacted:
     """Mask secrets in any tool's output: high precision, no format assumed, ordinary text unchanged.
 
-    ``redactions`` carry the lines of ``text``. Linear in its length; 1 MiB without secrets takes a few milliseconds.
+    A secret that is named once is masked wherever it stands again in ``text``. ``repeats`` carries such values from one
+    text of a result to the next. ``redactions`` carry the lines of ``text``. Linear in its length; 1 MiB without
+    secrets takes a few milliseconds.
     """
-    if len(text) <= _SHORT and text.isascii() and not rules.gate.may_find(text):
+    known = Repeats() if repeats is None else repeats
+    if not known and len(text) <= _SHORT and text.isascii() and not rules.gate.may_find(text):
         return Redacted(text, (), Format.GENERIC)
+    text, done = masked(text, rules, known, lambda now: lines.find(now, rules)[0])
+    return Redacted(text, done, Format.GENERIC)
+
+
+def masked(
+    text: str, rules: Rules, known: Repeats, find: Callable[[str], list[Span]]
+) -> tuple[str, tuple[Redaction, ...]]:
+    """``text`` with what ``find`` reports replaced by markers, and the same values wherever they stand again."""
     done: tuple[Redaction, ...] = ()
+    again = known.first(text) if known else []
     for _ in range(ROUNDS):
-        spans, _opened = lines.find(text, rules)
-        final = resolve(text, spans) if spans else []
+        final = one_pass(text, known, find, again)
+        again = []
         if not final:
             break
         done += report(text, final, rules.marker)
         text = apply(text, final, rules.marker)
-    return Redacted(text, done, Format.GENERIC)
+    return text, done
+
+
+def one_pass(text: str, known: Repeats, find: Callable[[str], list[Span]], more: Sequence[Span] = ()) -> list[Span]:
+    """What ``find`` reports in ``text``, ``more``, and the places where the values just found stand again."""
+    found = find(text)
+    known.learn(text, resolve(text, found))
+    return resolve(text, [*found, *more, *known.again(text)])

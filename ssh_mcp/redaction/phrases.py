@@ -32,10 +32,17 @@ _NO_ARGUMENT = words(
 _CALL = re.compile(r"(\w{0,40})\(\s{0,8}[\"']([\w.\-]{1,100})[\"'][ \t]*,[ \t]*(?=[\"'])")
 _SETTERS = words("define setenv putenv setproperty set put getenv get env fetch environ config lookup_env")
 _SPACED = re.compile(
-    r"(?i)(?<![\w.\-])(?:ENV|ARG|setenv|setx|SetEnv|(?:proxy_|more_)?set_(?:input_)?headers?|add_header|set-header"
+    r"(?i)(?<![\w.\-])(?:ENV|ARG|setenv(?:[ \t]+-\w)*|setx|SetEnv|(?:proxy_|more_)?set_(?:input_)?headers?|add_header"
+    r"|set-header"
     r"|add-header|fastcgi_param|uwsgi_param|(?:Request)?Header[ \t]+(?:always[ \t]+)?(?:set|add|append))"
     r"[ \t]+[\"']?([\w.\-]{1,80})[\"']?[ \t]+(?=\S)"
 )
+_FISH = re.compile(
+    r"(?<![\w.:\-])set(?:[ \t]{1,4}-{1,2}[A-Za-z][\w\-]{0,20}){1,4}[ \t]{1,4}(\w{1,80})[ \t]{1,4}"
+    r"(?:\"([^\"\n]{1,512})\"|'([^'\n]{1,512})'|([^\s\"'$(\-][^\s;()]{0,511}))[ \t]*(?:[;#]|\r?$)",
+    re.MULTILINE,
+)
+"""``set -gx NAME value`` (fish(1)); several words are a list of something else."""
 _DIRECTIVE = re.compile(
     r"^([ \t]*(?:[#;][ \t]*)?)([A-Za-z][\w.\-]{0,60})[ \t]{1,40}([^\s;]{1,512})[ \t]*;?[ \t]*\r?$", re.MULTILINE
 )
@@ -210,6 +217,10 @@ def _headers(s: Stretch) -> list[Span]:
             continue  # shapes.headers knows their inner form
         if s.keys.strength(m[1]) and (place := _argument(s, m.end(), s.lines.end(m.end()), m[1])):
             out.append(s.span(place, m[1]))
+    for m in _FISH.finditer(s.text, s.start, s.end):
+        group = next(n for n in (2, 3, 4) if m[n] is not None)
+        if len(m[group]) > 2 and s.is_secret(m[1], m[group]) and not values.is_status(m[group]):
+            out.append(s.span(m.span(group), m[1]))
     return out
 
 
@@ -243,6 +254,7 @@ def _sentences(s: Stretch) -> list[Span]:
         for m in _QUOTED_WORD.finditer(s.text, s.start, s.end)
         if s.is_secret(m[1], m[2], Strength.STRONG)
         and not (values.is_status(m[2]) or " " in m[2] or values.is_code(m[2]))
+        and not (m[1].lower() in {"secret", "token"} and values.is_plain(m[2]))  # secret "web-tls" created
     ]
     return out
 

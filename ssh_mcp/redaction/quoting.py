@@ -13,7 +13,13 @@ _QUOTED = {
     "'": re.compile(r"'((?:[^'\\\r\n]|\\.|'')*+)'(?!')"),
     "`": re.compile(r"`([^`\r\n]*+)`"),
 }
+SEVERAL_LINES = 8_192
+"""Characters below its line in which the end of a quoted string is looked for."""
+_LAST = re.compile(r"[ \t]*[;,)}\]]{0,4}[ \t]*(?:#[^\n]*|//[^\n]*)?(?:\r?\n|\Z)")
+"""What may follow the closing quote of a string of several lines."""
 _ENCODED_QUOTES = ("&quot;", "\\u0022", "&#34;")
+_QUOTE = re.compile(r"(?:[bBrRuUfFLN@$]{0,2}|[\w:.!/\-]{1,60}[({ ][({]?)(\"\"\"|'''|[\"'`])")
+_LONE_USER = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://([^\s@/:?#]{3,256})@[\w.\-\[]")
 _DEFAULT = re.compile(r"\$\{[\w.]+(?::?[-=]|:(?![?+]))([^{}]*)\}")
 
 
@@ -46,9 +52,55 @@ def quoted(text: str, at: int, eol: int) -> Place | None:
     return at + 1, eol if stop < 0 else stop
 
 
+def several_lines(text: str, at: int, eol: int) -> Place | None:
+    """The inside of a quoted string that begins at ``at`` and ends on a line below ``eol``, without outer blanks.
+
+    None: no such string. A single quote counts as its end only where nothing follows it on its line, because a quote
+    may be left open in a log.
+    """
+    char = text[at : at + 1]
+    if char not in _QUOTED or not char:
+        return None
+    triple = char * 3
+    if text.startswith(triple, at):
+        low, high = at + 3, text.find(triple, at + 3, eol + SEVERAL_LINES)
+        if 0 <= high <= eol:
+            return None
+    else:
+        low = at + 1
+        if _QUOTED[char].match(text, at, eol) or char in text[low:eol]:
+            return None
+        high = text.find(char, eol, eol + SEVERAL_LINES)
+        if high >= 0 and not _LAST.match(text, high + 1):
+            return None
+    if high < 0:
+        return None
+    value = text[low:high]
+    if value[:1] == "\\":  # TOML: the line goes on below
+        value = value[1:]
+    start = high - len(value.lstrip())
+    end = start + len(text[start:high].rstrip("\\ \t\r\n"))
+    return (start, end) if start < end else None
+
+
+def open_quote(text: str, at: int, eol: int) -> str:
+    """The quote, or three, of a string that begins at ``at``, perhaps in a call, and is not closed before ``eol``."""
+    m = _QUOTE.match(text, at, eol)
+    if m is None:
+        return ""
+    mark = m[1]
+    return "" if text.find(mark, m.end(), eol) >= 0 else mark
+
+
 def without_reference(text: str, place: Place) -> Place:
     """The literal default of ``${VAR:-default}`` or ``${name:default}`` (Spring), if that is all there is."""
     if not text.startswith("${", place[0]):
         return place
     m = _DEFAULT.fullmatch(text, *place)
+    return m.span(1) if m else place
+
+
+def lone_user(text: str, place: Place) -> Place:
+    """The user part of ``https://key@host/1`` (Sentry's DSN), which is the secret where no password follows it."""
+    m = _LONE_USER.match(text, *place)
     return m.span(1) if m else place

@@ -11,15 +11,18 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ssh_mcp.redaction import kubernetes, marked, tables
-from ssh_mcp.redaction.blocks import BLOCK, VARIABLE
+from ssh_mcp.redaction import continued, kubernetes, marked, tables
+from ssh_mcp.redaction.blocks import BLOCK, LONG_REACH, OPENING, VARIABLE
 from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.folding import fold
 from ssh_mcp.redaction.gate_patterns import Look
-from ssh_mcp.redaction.kv import KEY_VALUE, LIST_END, list_limit
+from ssh_mcp.redaction.kv import KEY_VALUE
+from ssh_mcp.redaction.listed import LIST_END
+from ssh_mcp.redaction.listed import limit as list_limit
 from ssh_mcp.redaction.mappings import HEADING
 from ssh_mcp.redaction.pem import HEADLESS, KeyBlocks, body_above
 from ssh_mcp.redaction.phrases import FLAG_AT_END
+from ssh_mcp.redaction.quoting import SEVERAL_LINES, open_quote
 from ssh_mcp.redaction.rules import Rules
 from ssh_mcp.redaction.stretch import Stretch
 from ssh_mcp.redaction.talk import Reading
@@ -51,8 +54,21 @@ class Reach(NamedTuple):
     above: str = ""
 
 
-def settled(text: str, reaches: list[Reach]) -> int:
-    """The last line start (or the end) of ``text``, which ends in a newline, at which it may be cut; 0: nowhere."""
+def settled(text: str, rules: Rules) -> tuple[int, list[Reach]]:
+    """The last line start (or the end) of ``text``, which ends in a newline, at which it may be cut, and all reaches.
+
+    0: nowhere.
+    """
+    folded = fold(text)
+    reaches = _find(folded.text, rules)
+    cut = _last_cut(folded.text, reaches)
+    if not folded.moved:
+        return cut, reaches
+    cut = len(text) if cut == len(folded.text) else text.rfind("\n", 0, folded.origin(cut)) + 1
+    return cut, [r._replace(begin=folded.origin(r.begin), end=r.end and folded.origin(r.end)) for r in reaches]
+
+
+def _last_cut(text: str, reaches: list[Reach]) -> int:
     falling = sorted(reaches, key=lambda r: r.begin, reverse=True)
     hold = len(text)
     for _ in range(_ROUNDS):
@@ -64,15 +80,6 @@ def settled(text: str, reaches: list[Reach]) -> int:
             return hold
         hold = above  # lines of a key's body: an END line may follow
     return 0
-
-
-def find(text: str, rules: Rules) -> list[Reach]:
-    """All reaches of ``text``."""
-    folded = fold(text)
-    out = _find(folded.text, rules)
-    if not folded.moved:
-        return out
-    return [r._replace(begin=folded.origin(r.begin), end=r.end and folded.origin(r.end)) for r in out]
 
 
 def _find(text: str, rules: Rules) -> list[Reach]:
@@ -87,8 +94,9 @@ def _find(text: str, rules: Rules) -> list[Reach]:
             if table:
                 out.append(Reach(start, table.end, table.head if len(table.head) < _HEAD else ""))
                 tabled = len(text) if table.end is None else table.end
-    if rules.keys.default_words and rules.gate.marked(text):
-        out += [Reach(*reach) for reach in marked.reaches(text, rules.keys)]
+    out += _continued(text)
+    if rules.keys.default_words and (marks := rules.gate.marks(text)):
+        out += [Reach(*reach) for reach in marked.reaches(text, rules.keys, marks)]
     return out
 
 
@@ -127,11 +135,42 @@ def _of_line(text: str, start: int, end: int, rules: Rules) -> list[Reach]:
                 ends.append(_third_tag(text, m.start() + 1, m.end() + _TAG_REACH))
     if (f := FLAG_AT_END.search(text, start, end)) and strength(f[1]):
         ends.append(_lines_below(text, end, 1, end + _NAME_REACH))
-    for m in VARIABLE.finditer(text, start, end):
-        if strength(m[1]):
-            ends.append(_bounded(text, text.find("\n}", m.end()), m.end() + _VARIABLE_REACH))
-    ends += _lists(text, start, end, rules)
+    ends += (
+        _lists(text, start, end, rules) + _open_quotes(text, start, end, rules) + _open_blocks(text, start, end, rules)
+    )
     return out + [Reach(start, until) for until in ends]
+
+
+def _open_blocks(text: str, start: int, end: int, rules: Rules) -> list[int | None]:
+    """Ends of HCL's variables and of elements whose opening tag ends the line."""
+    ends = [
+        _bounded(text, text.find("\n}", m.end()), m.end() + _VARIABLE_REACH)
+        for m in VARIABLE.finditer(text, start, end)
+        if rules.keys.strength(m[1])
+    ]
+    return ends + [
+        _bounded(text, text.find(f"</{tag[1]}>", tag.end(), end + LONG_REACH), end + LONG_REACH)
+        for tag in OPENING.finditer(text, start, end)
+        if rules.keys.strength(tag[1])
+    ]
+
+
+def _continued(text: str) -> list[Reach]:
+    """Commands over several lines: all of them together say what is a password."""
+    return [Reach(low, high if text[high - 1] == "\n" else None) for low, high in continued.commands(text)]
+
+
+def _open_quotes(text: str, start: int, end: int, rules: Rules) -> list[int | None]:
+    """Where it is settled whether quotes that the line leaves open close on a line below."""
+    ends: list[int | None] = []
+    for m in KEY_VALUE.finditer(text, start, end):
+        name = m[1].lstrip("-")
+        if rules.keys.strength(name) and (mark := open_quote(text, m.end(), end)):
+            limit = end + SEVERAL_LINES
+            found = text.find(mark, end, limit)
+            line_end = text.find("\n", found) if found >= 0 else -1
+            ends.append(_bounded(text, line_end + 1 if line_end >= 0 else -1, limit + SEVERAL_LINES))
+    return ends
 
 
 def _lists(text: str, start: int, end: int, rules: Rules) -> list[int | None]:

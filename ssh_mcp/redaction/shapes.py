@@ -1,6 +1,6 @@
 """Secrets that show by their own shape: provider tokens, JWTs, URL passwords, auth headers, password hashes.
 
-Shapes are the providers' published ones (prefix and alphabet). Each pattern is anchored on a literal and bounded.
+Provider tokens are rows of ``providers``. Each pattern is anchored on a literal and bounded.
 """
 
 from __future__ import annotations
@@ -8,48 +8,18 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from itertools import pairwise
 
 from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.providers import INFIXES, SHAPES
 from ssh_mcp.redaction.values import is_constant, is_harmless, is_marker, is_reference, looks_random
 from ssh_mcp.redaction.words import words
 
-_TOKEN = re.compile(
-    r"""(?x)
-    (?<![A-Za-z0-9])(?:
-      (?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])
-    | gh[pousr]_[A-Za-z0-9]{20,255} | github_pat_[A-Za-z0-9_]{20,255}
-    | gl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|ffct|wt)-[\w\-.]{16,300} | GR1348941[\w-]{16,40}
-    | xox[abeoprs](?:\.xox[bp])?-[\w-]{10,300} | xapp-\d-[\w-]{10,300}
-    | (?:sk|rk|pk_sec)_(?:live|test|prod)_[A-Za-z0-9]{10,250} | whsec_[\w+/=]{16,100}
-    | npm_[A-Za-z0-9]{30,60} | pypi-AgE[\w-]{16,400} | rubygems_[0-9a-f]{32,64} | cio[A-Za-z0-9]{32}(?!\w)
-    | SG\.[\w-]{16,40}\.[\w-]{16,80} | SK[0-9a-f]{32}(?!\w) | key-[0-9a-f]{32}(?!\w) | [0-9a-f]{32}-us\d{1,2}(?!\w)
-    | AIza[\w-]{35} | ya29\.[\w-]{20,400} | GOCSPX-[\w-]{20,40} | 1//0[\w-]{30,200}
-    | sk-(?:ant|proj|svcacct|admin|or-v1|lf|None)-[\w-]{16,250} | sk-(?=[A-Za-z]*\d)[A-Za-z0-9]{20,100}
-    | hf_[A-Za-z0-9]{20,60} | gsk_[A-Za-z0-9]{30,80} | r8_[A-Za-z0-9]{30,60} | xai-[A-Za-z0-9]{40,120}
-    | pplx-[A-Za-z0-9]{30,80}
-    | do[opr]_v1_[0-9a-f]{40,80} | hv[sbr]\.[\w-]{20,300} | AGE-SECRET-KEY-(?:PQ-)?1[A-Za-z0-9]{20,100}
-    | shp(?:at|ca|pa|ss)_[0-9a-fA-F]{24,64} | sq0(?:atp|csp|idp)-[\w-]{20,50} | dapi[0-9a-f]{32}(?:-\d)?
-    | gl(?:sa|c)_[\w+/=]{20,200} | NR(?:AK|JS|II|AA|RA)-[\w-]{20,60} | lin_api_[A-Za-z0-9]{30,60}
-    | (?:secret|ntn)_[A-Za-z0-9]{40,60}
-    | fig[dour]_[\w-]{30,80} | dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{30,80} | pul-[0-9a-f]{40}
-    | [A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,90}
-    | pat[A-Za-z0-9]{14}\.[0-9a-f]{64} | pscale_(?:tkn|pw|oauth)_[\w.-]{20,80} | sb[pr]?_(?:secret_)?[\w]{30,60}
-    | tskey-[a-z]*-?[\w-]{10,100} | dckr_[op]at_[\w-]{20,60} | AT(?:ATT3|CTT3)[\w=-]{40,300} | ATBB[A-Za-z0-9]{24,40}
-    | sntry[su]_[\w=+/-]{30,250} | nfp_[A-Za-z0-9]{30,50} | HRKU-[\w-]{30,80} | EAA[A-Z][A-Za-z0-9]{60,250}
-    | PMAK-[0-9a-f]{24}-[0-9a-f]{34}
-    | SWMTKN-1-[a-z0-9]{30,60}-[a-z0-9]{20,30} | K10[0-9a-f]{40,70}::[\w-]{1,40}:[\w.]{16,80}
-    | lsv2_(?:pt|sk)_[\w]{30,60}
-    | bk[a-z]{2}_[0-9a-f]{40} | CCIPAT_[\w]{30,80} | CFPAT-[\w-]{40,50} | vercel_blob_rw_[\w]{20,60}
-    | FlyV1\ fm\d_[\w+/=,-]{30,2000} | fo1_[\w-]{40,50}
-    | xkeysib-[0-9a-f]{64}-[A-Za-z0-9]{16} | sgp_(?:[0-9a-f]{16}_|local_)?[0-9a-f]{40} | sq[apu]_[0-9a-f]{40}
-    | ops_eyJ[\w-]{40,2000} | LTAI[A-Za-z0-9]{12,24}(?!\w) | AKID[A-Za-z0-9]{32}(?!\w)
-    | EZ[AT]K[A-Za-z0-9]{50,60} | rzp_(?:live|test)_[A-Za-z0-9]{14,24} | eyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*){0,3}
-    | eyJ2ZXIiOi[\w+/-]{60,2000}={0,2}
-    | [MNO][A-Za-z\d_-]{23,27}\.[\w-]{6}\.[\w-]{27,40}(?!\w) | \w{3}\dQ~[\w~.-]{30,40}
-    )
-    | (?<!\d)\d{8,10}:AA[\w-]{33}(?![\w-])
-    """
-)
+_PLAIN = "|".join(f"(?:{shape.start}){shape.rest}" for shape in SHAPES if not shape.random)
+_RANDOM = "|".join(f"(?:{shape.start})({shape.rest})" for shape in SHAPES if shape.random)
+_TOKEN = re.compile(rf"(?<![A-Za-z0-9])(?:{_PLAIN}|{'|'.join(infix.pattern for infix in INFIXES)})")
+_RANDOM_TOKEN = re.compile(rf"(?<![\w+/\-])(?:{_RANDOM})")
+"""What may be an identifier that begins in the same way, unless what follows looks generated: ``hf_…``, ``re_…``."""
 _ENCODED_PEM = re.compile(r"(?<![A-Za-z0-9+/])LS0tL[A-Za-z0-9+/]{40,}={0,2}")
 _AWS_ID = re.compile(r"(?:AKIA|ASIA)[A-Z0-9]{16}")
 _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
@@ -117,6 +87,7 @@ _HASH = re.compile(
 def tokens(text: str, start: int, end: int) -> list[Span]:
     """Provider tokens, JWTs, webhooks, base64 of a PEM key, and AWS secrets beside an AWS id."""
     out = [Span(*m.span(), "token") for m in _TOKEN.finditer(text, start, end)]
+    out += [Span(*m.span(), "token") for m in _RANDOM_TOKEN.finditer(text, start, end) if _is_generated(m)]
     out += [Span(*m.span(1), "token") for m in _WEBHOOK.finditer(text, start, end)]
     out += [Span(*m.span(), "pem") for m in _ENCODED_PEM.finditer(text, start, end) if encodes_private_key(m[0])]
     if text.find("=\t", start, end) >= 0:
@@ -131,6 +102,13 @@ def tokens(text: str, start: int, end: int) -> list[Span]:
     return out
 
 
+def _is_generated(m: re.Match[str]) -> bool:
+    """Whether what follows looks random, or is letters of random case: no words of any naming style."""
+    body = m[m.lastindex or 0]
+    swaps = sum(a.islower() != b.islower() for a, b in pairwise(body))
+    return looks_random(body) or (body.isalpha() and swaps * 5 >= len(body) * 2)
+
+
 def encodes_private_key(value: str) -> bool:
     """Whether base64 ``value`` begins like the PEM form of a private key."""
     try:
@@ -141,6 +119,8 @@ def encodes_private_key(value: str) -> bool:
 
 def is_token(value: str) -> bool:
     """Whether all of ``value`` is one provider token, JWT or password hash."""
+    if (m := _RANDOM_TOKEN.fullmatch(value)) and _is_generated(m):
+        return True
     m = _TOKEN.match(value) or _HASH.match(value)
     return m is not None and m.end() == len(value)
 

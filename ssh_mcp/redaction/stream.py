@@ -8,8 +8,9 @@ from ssh_mcp.redaction import lines
 from ssh_mcp.redaction.markers import apply, resolve
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.output import redact_output
+from ssh_mcp.redaction.repeats import Repeats
 from ssh_mcp.redaction.rules import Rules
-from ssh_mcp.redaction.settled import Reach, find, settled
+from ssh_mcp.redaction.settled import Reach, settled
 
 HOLD = 1_048_576
 """Characters held back at most, for a line that does not end or for what a line announces."""
@@ -36,6 +37,7 @@ class OutputStream:
         self._has_line = False
         self._wait = 0
         self._swallow = False
+        self._repeats = Repeats(forward=True)
         self._head = ""  # the lines that say what the text goes on with, after a cut inside it
 
     def feed(self, text: str) -> str:
@@ -77,8 +79,8 @@ class OutputStream:
     def _lines(self, text: str, end: int) -> tuple[str, str]:
         """Show the whole lines ``text[:end]`` as far as they are settled."""
         seen = self._head + text[:end]
-        reaches = find(seen, self._rules)
-        cut = settled(seen, reaches) - len(self._head)
+        cut, reaches = settled(seen, self._rules)
+        cut -= len(self._head)
         if cut <= 0:
             if len(text) <= HOLD:
                 return "", text
@@ -98,10 +100,11 @@ class OutputStream:
         """``text`` redacted, read as what goes on below ``_head``."""
         offset = len(self._head)
         if not offset:
-            return redact_output(text, self._rules).text
+            return redact_output(text, self._rules, self._repeats).text
         found, _ = lines.find(self._head + text, self._rules)
         moved = (s._replace(start=max(0, s.start - offset), end=s.end - offset) for s in found if s.end > offset)
-        return redact_output(apply(text, resolve(text, moved), self._rules.marker), self._rules).text
+        shown = apply(text, resolve(text, moved), self._rules.marker)
+        return redact_output(shown, self._rules, self._repeats).text
 
     def _endless(self, text: str) -> tuple[str, str]:
         """A line beyond ``HOLD`` that has not ended: show it up to a blank well before its end."""

@@ -51,22 +51,34 @@ _PROSE = re.compile(
 )
 _NSSWITCH = re.compile(r"(?:files|compat|systemd|sss|ldap|nis|nisplus|winbind|db|altfiles|\[[\w!=]+\]|[ \t])+")
 """nsswitch.conf(5): where accounts come from."""
+_COUNTS = re.compile(r"\d{1,9}(?:[ ,;/|()\t]+\w{1,20}[:=]? ?\d{1,9}%?)+[ ,;)]*|\d{1,9},?")
+"""How many tests passed and failed: ``pass: 12 fail: 0``."""
+_SENTENCE = re.compile(r"[a-z]+(?: [a-z$A-Z]+){2,}")
 _IDENTIFIER = re.compile(r"[A-Za-z_](?:[A-Za-z_]|\.(?=[A-Za-z_])){0,80}[;,)]*")
 _CAPITALISED = re.compile(r"[A-Z][a-z]+")
 _DOTTED = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)+[;,]?")
 
 
-def is_talk(seen: Assignment, value: str, after: str, reading: Reading) -> bool:
-    """Whether ``value`` says something about the secret instead of being it. ``after``: the character behind it."""
+def _is_verdict(seen: Assignment, line: str) -> bool:
+    """Counts of tests (``pass: 12 fail: 0``), and where accounts come from (``passwd: files systemd``)."""
+    if not seen.colon:
+        return False
+    if seen.name.lower() in {"pass", "passed"}:
+        return _COUNTS.fullmatch(line) is not None
+    return seen.name == "passwd" and _NSSWITCH.fullmatch(line) is not None
+
+
+def is_talk(seen: Assignment, value: str, rest: str, reading: Reading) -> bool:
+    """Whether ``value`` says something about the secret instead of being it. ``rest``: the line behind it."""
+    if _is_verdict(seen, value + rest):
+        return True
     if seen.colon and seen.name in _TEST_WORDS and (reading is Reading.OUTPUT or not seen.anchored):
         return " " in value or values.is_harmless(value)
     if values.is_status(value) or (values.is_code(value) and not (seen.tight and seen.name.isupper())):
         return True
-    if seen.name == "passwd" and seen.colon and _NSSWITCH.fullmatch(value):
-        return True
     if seen.comment and (" " in value or values.is_harmless(value)):
         return True
-    if _mirrors(seen, value, after):
+    if _mirrors(seen, value, rest[:1]):
         return True
     if not (seen.tight or seen.colon) and reading is Reading.OUTPUT and _DOTTED.fullmatch(value):
         return True  # token = Name.Namespace
@@ -79,10 +91,15 @@ def is_talk(seen: Assignment, value: str, after: str, reading: Reading) -> bool:
     if not seen.colon or seen.anchored or (seen.inside and seen.strength is Strength.STRONG):
         return False
     if "-" in seen.name and seen.before in {'"', "'"} and seen.strength is Strength.STRONG:
-        return False  # a header in quotes
+        return _SENTENCE.match(value + rest) is not None  # else a header in quotes
     strict = seen.strength is Strength.STRONG and not seen.tight
     plain = values.is_plain(value) if strict else values.is_harmless(value)
     return plain or value[0] in "([<{"
+
+
+def speaks_of_secrets(value: str) -> bool:
+    """Whether ``value`` is an identifier that names a secret itself: ``db_password``, ``X25519PrivateKey``."""
+    return value.isidentifier() and bool(_SPEAKS_OF_SECRETS.intersection(words_of(value)))
 
 
 def _mirrors(seen: Assignment, value: str, after: str) -> bool:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ssh_mcp.redaction import values
 from ssh_mcp.redaction.keys import KeyMatcher, Strength
 from ssh_mcp.redaction.model import Span
-from ssh_mcp.redaction.quoting import without_reference
+from ssh_mcp.redaction.quoting import lone_user, without_reference
 from ssh_mcp.redaction.shapes import is_token
 from ssh_mcp.redaction.values import is_secret
 from ssh_mcp.redaction.words import words
@@ -53,10 +53,11 @@ NOTHING = Scalar(0, 0, "")
 
 @dataclass(slots=True)
 class _Frame:
-    """One open mapping or list. ``under`` is the strength of the name it stands under."""
+    """One open mapping or list. ``under``: the strength of the name it stands under; ``above``: of the names above."""
 
     mapping: bool
     under: Strength = Strength.NONE
+    above: Strength = Strength.NONE
     name: str = ""
     key: str | None = None
     index: int = -1
@@ -99,6 +100,8 @@ class Tree:
             frame.under = self._keys.strength(frame.name) if frame.name else Strength.NONE
             if frame.name and not mapping:  # api_keys: [a, b]
                 frame.under = max(frame.under, self._keys.plural(frame.name))
+            if not self._keys.speaks_about(frame.name):
+                frame.above = max(top.under, top.above, self._keys.plural(top.name) if top.name else Strength.NONE)
             if frame.name in {"data", "stringData"}:
                 frame.secret_data = True
         else:
@@ -156,7 +159,7 @@ class Tree:
             return  # what a GitHub workflow may do
         if strength and self._judge(scalar, name, strength, name):
             return
-        if self._of_plural(top, scalar, name):
+        if self._of_plural(top, scalar, name) or self._of_strong(top, scalar, name):
             return
         if lower in _NAME_KEYS and (paired := self._keys.strength(scalar.value)):
             top.pair, top.pair_name = paired, scalar.value
@@ -170,7 +173,7 @@ class Tree:
         """``value`` beside a ``name``, below a secret name, or before its ``name`` has come."""
         if top.pair:
             self._judge(scalar, top.pair_name, top.pair, top.pair_name)
-        elif not (top.under and self._judge(scalar, top.name, top.under, name)):
+        elif not ((under := top.under or top.above) and self._judge(scalar, top.name, under, name)):
             top.waiting.append(scalar)
 
     def _of_plural(self, top: _Frame, scalar: Scalar, name: str) -> bool:
@@ -181,6 +184,14 @@ class Tree:
         if strength is not Strength.STRONG and values.is_harmless(scalar.value):
             return False
         return self._judge(scalar, top.name, strength, name)
+
+    def _of_strong(self, top: _Frame, scalar: Scalar, name: str) -> bool:
+        """``password: {production: x}``: one secret for each of several places."""
+        value = scalar.value
+        if top.under is not Strength.STRONG or name.lower() in _NAME_KEYS or self._keys.speaks_about(name):
+            return False
+        plain = values.is_plain(value) or values.is_code(value) or any(c.isspace() for c in value)
+        return not plain and self._judge(scalar, top.name, Strength.STRONG, name)
 
     def _item(self, top: _Frame, scalar: Scalar) -> None:
         value = scalar.value
@@ -201,6 +212,8 @@ class Tree:
         start, end, value, quoted = scalar
         if scalar.literal:
             low, high = without_reference(value, (0, len(value)))
+            if strength is Strength.WEAK:
+                low, high = lone_user(value, (low, high))
             start, end, value = start + low, start + high, value[low:high]
         if not is_secret(strength, value, own=self._keys.is_own(name)) and not is_token(value):
             return False

@@ -40,6 +40,7 @@ _REFERENCE = re.compile(
     \$\{\{.*\}\} | \$\{[^{}]*\} | \$\$?\(.* | `.* | \$\$?[A-Z_][A-Z0-9_]* | \$[0-9@*]
     | \{\{.*\}\} | \{%.*%\} | \#\{.*\} | %\{.*\} | \{[A-Za-z_][\w.]*\} | <%.*%>
     | <[A-Za-z][\w\ .:/|-]*> | %\([\w.]+\)s | %[A-Za-z_]\w*% | @[A-Za-z_]\w*@ | __[A-Z][A-Z0-9_]*__ | %[sdv]
+    | :[a-z_]+[;,)]? | \\?~?(?:\$\{[^{}]*\}|\$[A-Z_][A-Z0-9_]*)(?:[/.*~]|\$\{[^{}]*\}|\$[A-Z_][A-Z0-9_]*)*
     | \([A-Za-z]+(?:[ -][A-Za-z]+){0,5}\) | \[[A-Za-z]+(?:[ -][A-Za-z]+){0,3}\] | [*•xX.]{3,64} | \*+
     | (?:file|env|vault|op|ssm|sm|secretsmanager|gcp-sm|gcpsm|keyring|awssm|azurekv|doppler|cmd|exec|pass|bws|aws-sm
         |kms|sops|hash|lmdb|btree|texthash|cdb|proxy|ldap|mysql|pgsql|base64file|fileb|secretref

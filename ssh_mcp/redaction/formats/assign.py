@@ -6,9 +6,10 @@ import re
 
 from ssh_mcp.redaction import values
 from ssh_mcp.redaction.cursor import Lines
+from ssh_mcp.redaction.keys import Strength
 from ssh_mcp.redaction.kv import SHELL_TAIL
 from ssh_mcp.redaction.model import Span
-from ssh_mcp.redaction.quoting import Place, quoted, without_reference
+from ssh_mcp.redaction.quoting import Place, lone_user, quoted, without_reference
 from ssh_mcp.redaction.rules import Rules
 from ssh_mcp.redaction.values import is_secret
 
@@ -113,9 +114,10 @@ def _ini_value(text: str, lines: Lines, at: int) -> Place:
 def _judged(text: str, place: Place, name: str, path: str, rules: Rules) -> list[Span]:
     """The span of a value that is secret under ``name``; ``path`` is what it is reported as."""
     place = without_reference(text, place)
+    own, strength = rules.keys.is_own(name), rules.keys.strength(name)
+    place = lone_user(text, place) if strength is Strength.WEAK and not own else place
     value = text[slice(*place)]
-    own = rules.keys.is_own(name)
-    if not is_secret(rules.keys.strength(name), value, own=own):
+    if not is_secret(strength, value, own=own):
         return []
     if not own and values.is_code(value) and ("(" in value or value.startswith("$")):
         return []

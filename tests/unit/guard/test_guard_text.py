@@ -210,10 +210,10 @@ def test_a_character_cut_at_the_end_of_a_stream_is_replaced() -> None:
 
 WIRE = [
     b"\x1b[31m", b"\x1b[0m", b"\x1b]0;title\x07", b"\x1bP", b"\x1b\\", b"\x1b", b"\x08", b"\x00", b"\r\n", b"\n", b"\n",
-    b"password=", b"hunter2x9", b"DB_PASSWORD", b": ", b"plain words ", b"\xc3\xa4", b"\xc3", b"\xff", b"\xe2\x80\x8b",
+    b"password=", b"swordfish", b"DB_PASSWORD", b": ", b"plain words ", b"\xc3\xa4", b"\xc3", b"\xff", b"\xe2\x80\x8b",
     b"-----BEGIN RSA PRIVATE KEY-----\n", b"-----END RSA PRIVATE KEY-----\n", b"password: |\n", b"  indented\n",
-    b"MIIEpAIBAAKCAQEAabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKL\n", b"name: API_TOKEN\n", b"value: hunter2x9\n",
-    "DB_PASSWORD=hunter2x9\r\n".encode("utf-16-le"),
+    b"MIIEpAIBAAKCAQEAabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKL\n", b"name: API_TOKEN\n", b"value: swordfish\n",
+    "DB_PASSWORD=swordfish\r\n".encode("utf-16-le"),
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction import lines
-from ssh_mcp.redaction.engine import Rules, redact_file, redact_output, rules_from
+from ssh_mcp.redaction.engine import Repeats, Rules, redact_file, redact_output, rules_from
 from ssh_mcp.redaction.values import MARKER
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "redaction"
@@ -37,6 +37,12 @@ def output(text: str) -> str:
     if text.isascii() and not RULES.gate.may_find(text):
         assert lines.find(text, RULES) == ([], None), text
     return redact_output(text, RULES).text
+
+
+def in_pieces(*pieces: str) -> str:
+    """Pieces of one output masked one by one, which share what they know of repeated values."""
+    known = Repeats(forward=True)
+    return "".join(redact_output(piece, RULES, known).text for piece in pieces)
 
 
 def file(text: str, path: str = "") -> str:

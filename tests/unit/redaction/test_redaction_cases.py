@@ -10,7 +10,7 @@ from ssh_mcp.guard.guard import Guard
 from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction.engine import OutputStream
 from tests.unit.redaction.redaction_cases import Case, cases
-from tests.unit.redaction.redaction_support import RULES, file, output
+from tests.unit.redaction.redaction_support import RULES, file, in_pieces, output
 
 ALL = cases()
 FILES = [case for case in ALL if case.path]
@@ -53,7 +53,7 @@ def test_however_a_stream_is_cut_it_shows_what_the_whole_shows(case: Case) -> No
             size = cut.choice(sizes)
             parts.append(stream.feed(case.text[at : at + size]))
             at += size
-        assert "".join([*parts, stream.close()]) == output(case.text)
+        assert "".join([*parts, stream.close()]) == in_pieces(case.text)
 
 
 @pytest.mark.parametrize("case", ALL, ids=ids)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssh_mcp.redaction.engine import OutputStream
-from ssh_mcp.redaction.settled import find, settled
+from ssh_mcp.redaction.settled import settled
 from ssh_mcp.redaction.stream import HOLD
-from tests.unit.redaction.redaction_support import RULES, Labelled, corpus, output, shown
+from tests.unit.redaction.redaction_support import RULES, Labelled, corpus, in_pieces, output, shown
 
 CORPUS = corpus()
 KEY_LINE = "MIIEpAIBAAKCAQEAabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKL\n"
@@ -54,7 +54,7 @@ def cut(text: str, sizes: list[int], seed: int) -> list[str]:
 @pytest.mark.parametrize("sizes", [[1], [1, 3, 17, 80, 500], [4096]], ids=["bytes", "mixed", "blocks"])
 def test_a_stream_says_the_same_as_the_whole_text(case: Labelled, sizes: list[int]) -> None:
     text = case.text[:20_000]
-    assert streamed(cut(text, sizes, 7)) == output(text)
+    assert streamed(cut(text, sizes, 7)) == in_pieces(text)
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=lambda c: c.name)
@@ -63,16 +63,16 @@ def test_a_stream_says_the_same_as_the_whole_text(case: Labelled, sizes: list[in
 def test_cuts_anywhere_change_nothing(case: Labelled, data: st.DataObject) -> None:
     text = case.text[:12_000]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
-    assert streamed([text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])]) == output(text)
+    assert streamed([text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])]) == in_pieces(text)
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=lambda c: c.name)
 def test_a_place_called_settled_parts_nothing(case: Labelled) -> None:
     text = case.text[:6_000]
-    whole = output(text)
+    whole = in_pieces(text)
     ends = [m.end() for m in re.finditer("\n", text)]
-    places = {settled(text[:end], find(text[:end], RULES)) for end in ends}
-    assert [at for at in places if output(text[:at]) + output(text[at:]) != whole] == []
+    places = {settled(text[:end], RULES)[0] for end in ends}
+    assert [at for at in places if in_pieces(text[:at], text[at:]) != whole] == []
 
 
 @given(st.lists(st.sampled_from(OPENERS), min_size=1, max_size=12), st.data())
@@ -80,7 +80,7 @@ def test_a_place_called_settled_parts_nothing(case: Labelled) -> None:
 def test_what_goes_on_over_lines_is_never_parted(parts: list[str], data: st.DataObject) -> None:
     text = "".join(parts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
-    assert streamed([text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])]) == output(text)
+    assert streamed([text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])]) == in_pieces(text)
 
 
 @given(st.data())
