@@ -21,6 +21,8 @@ SHOWN_CHARS: Final = 4000
 """The most of a command or script that a question shows; the number of characters left out and a hash follow."""
 
 _ARGUMENT_CHARS: Final = 300
+_SHOWN_WHOLE: Final = ("command", "script", "commands", "lines")
+"""Arguments that say what is run."""
 _HOSTS_SHOWN: Final = 40
 
 
@@ -87,7 +89,11 @@ class Question:
         lines = [f"Run {subject.tool} on {_hosts(subject.logins)}{' as root' if subject.root else ''}?", ""]
         lines += [f"in {_visible(subject.where)}"] if subject.where else []
         lines += _quoted(subject.what) if subject.what is not None else []
-        lines += _quoted(_arguments(subject)) if subject.arguments or subject.what is None else []
+        lines += (
+            [f"| {_visible(line)}" for line in _arguments(subject).split("\n")]
+            if subject.arguments or subject.what is None
+            else []
+        )
         lines += ["", *(f"Asked because of {m.rule} ({m.source}): {_visible(m.part)[:200]}" for m in self.matches[:8])]
         return "\n".join(lines)
 
@@ -108,7 +114,7 @@ def _arguments(subject: Subject) -> str:
         if name in ("host", "hosts") or value is None or value == subject.what:
             continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        rows.append(f"{name} = {_cut(text, _ARGUMENT_CHARS)}")
+        rows.append(f"{name} = {_cut(text, SHOWN_CHARS if name in _SHOWN_WHOLE else _ARGUMENT_CHARS)}")
     return "\n".join(rows)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -20,19 +21,30 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import mcp_types
 from docket.dependencies import current_execution
 from docket.execution import Execution
 from fastmcp.exceptions import ToolError
+from fastmcp.server.context import Context
+from fastmcp.server.dependencies import get_access_token, get_context
+from fastmcp.server.extensions import ToolCallContinuation, ToolCallOutcome
 from fastmcp.tools.base import ToolResult
 from fastmcp.utilities.tasks import TaskConfig
 from fastmcp_tasks import TasksExtension
+from fastmcp_tasks.context import make_task_context
 from pydantic import PrivateAttr
 
+from ssh_mcp.approval.channels import ClientChannel, NoClient
 from ssh_mcp.remote.call import ProgressSender
+from ssh_mcp.remote.caller import LOCAL, Caller
 from ssh_mcp.settings.model import Settings
 from ssh_mcp.tools.catalogue import Entry
+from ssh_mcp.tools.elicitation import McpClient
 from ssh_mcp.tools.registered import RegisteredTool
 from ssh_mcp.tools.runner import Runner
+
+_REMEMBERED = 1000
+"""Requests whose client's capabilities are remembered for their tasks."""
 
 POLL = timedelta(seconds=1)
 """How often a client that waits for a task is asked to look."""
@@ -50,6 +62,7 @@ class Background(TasksExtension):
     def __init__(self, settings: Settings) -> None:
         super().__init__(url=settings.fastmcp_docket_url, name=os.environ.get("FASTMCP_DOCKET_NAME") or queue(settings))
         self.running: set[anyio.CancelScope] = set()
+        self._forms: OrderedDict[str, bool] = OrderedDict()
 
     def tool(self, entry: Entry, runner: Runner, *, result_schema: bool = True) -> BackgroundTool:
         """An entry that may run as a task."""
@@ -57,6 +70,22 @@ class Background(TasksExtension):
         made.task_config = TaskConfig(mode="optional", poll_interval=POLL)
         made._background = self  # noqa: SLF001 - the two are one mechanism
         return made
+
+    async def intercept_tool_call(
+        self, params: mcp_types.CallToolRequestParams, context: Context, call_next: ToolCallContinuation
+    ) -> ToolCallOutcome:
+        """As the extension's; a worker has no session, so what the client declared is remembered for it."""
+        with suppress(RuntimeError):
+            self._forms[context.session_id] = McpClient(context).can_ask
+            while len(self._forms) > _REMEMBERED:
+                self._forms.popitem(last=False)
+        return await super().intercept_tool_call(params, context, call_next)
+
+    def client_of(self, context: Context) -> TaskClient:
+        """How the user of a task's client can be asked; where another server took the call, only the operator."""
+        with suppress(RuntimeError):
+            return TaskClient(context, can_ask=self._forms.get(context.session_id, False))
+        return TaskClient(context, can_ask=False)
 
     def remarks(self, settings: Settings) -> list[str]:
         """What the operator should know about where tasks are kept."""
@@ -76,6 +105,20 @@ class Background(TasksExtension):
                     scope.cancel()
 
 
+class TaskClient(McpClient):
+    """Asked through the task: it ends this leg as input-required, and the client's reply starts the next."""
+
+    by_result = True
+
+    def __init__(self, context: Context, *, can_ask: bool) -> None:
+        super().__init__(context)
+        self._can_ask = can_ask
+
+    @property
+    def can_ask(self) -> bool:
+        return self._can_ask
+
+
 class BackgroundTool(RegisteredTool):
     """Runs like any other tool, in the foreground or in the worker."""
 
@@ -90,11 +133,29 @@ class BackgroundTool(RegisteredTool):
             raise ToolError(REPEATED)
         with anyio.CancelScope() as scope:
             self._background.running.add(scope)
+            context = await make_task_context()
             try:
                 return await super().run(arguments)
             finally:
                 self._background.running.discard(scope)
+                if context is not None:
+                    await context.__aexit__(None, None, None)
         raise ToolError(STOPPED)
+
+    def _caller(self) -> Caller:
+        """The identity is that of the request that made the task."""
+        if _execution() is None:
+            return super()._caller()
+        token = get_access_token()
+        return Caller(identity=LOCAL if token is None else token.subject or token.client_id, session="task")
+
+    def _client(self) -> ClientChannel:
+        if _execution() is None:
+            return super()._client()
+        try:
+            return self._background.client_of(get_context())
+        except RuntimeError:
+            return NoClient()
 
     def _progress(self) -> ProgressSender:
         """A task's newest output is its status message."""

@@ -56,13 +56,21 @@ class RegisteredTool(Tool):
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         """Run through the runner. Raises ToolError with the client's sentence."""
         try:
-            result = await self._runner.run(self._entry, arguments, self._progress(), caller(), client_channel())
+            result = await self._runner.run(self._entry, arguments, self._progress(), self._caller(), self._client())
         except QuestionForClient as question:
             return as_result(question)
         except ToolFailed as failed:
             # The audit has the failure; FastMCP's log would only say once more that there was one.
             raise ToolError(str(failed), log_level=logging.DEBUG) from None
         return as_tool_result(result)
+
+    def _caller(self) -> Caller:
+        """Who calls."""
+        return caller()
+
+    def _client(self) -> ClientChannel:
+        """How its user can be asked."""
+        return client_channel()
 
     def _progress(self) -> ProgressSender:
         """Where this call's progress goes."""

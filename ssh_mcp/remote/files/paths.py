@@ -75,6 +75,9 @@ class Places:
 
     async def existing(self, path: str, purpose: Purpose) -> str:
         """The canonical path of what exists (or of a missing name in an existing directory), judged."""
+        return await self.confirmed(await self._existing(path, purpose), purpose)
+
+    async def _existing(self, path: str, purpose: Purpose) -> str:
         wanted = self._wanted(path)
         try:
             canonical, policy = await self.asking(lambda files: self._resolve(files, wanted))
@@ -82,7 +85,7 @@ class Places:
             if error.kind is FileErrorKind.NOT_FOUND:
                 self._judge(*await self._ancestry(path), purpose)  # what lies outside is refused, existing or not
             raise
-        return await self.confirmed(self._judge(canonical, policy, purpose), purpose)
+        return self._judge(canonical, policy, purpose)
 
     async def existing_file(self, path: str, purpose: Purpose) -> tuple[str, FileAttributes]:
         """The same with a look at what is there, in one round trip; of that nothing is told unless policy allows it."""
@@ -91,13 +94,13 @@ class Places:
         async def look(files: Files) -> FileAttributes:
             return await files.stat(wanted)
 
-        canonical, found = await settled([self.existing(path, purpose), self.asking(look)])
+        canonical, found = await settled([self._existing(path, purpose), self.asking(look)])
         for failure in (canonical, found):
             if isinstance(failure, Exception):
                 raise failure
         assert isinstance(canonical, str)
         assert isinstance(found, FileAttributes)
-        return canonical, found
+        return await self.confirmed(canonical, purpose), found
 
     async def target(self, path: str, purpose: Purpose = Purpose.WRITE) -> str:
         """The canonical path of what need not exist, nor its directories."""
