@@ -237,6 +237,11 @@ def apt_mark(action: str, packages: tuple[str, ...]) -> Command:
     return command("apt-mark", action, "--", *(arg(p) for p in packages))
 
 
+MAY_NOT = re.compile(
+    r"\b[Aa]re you root\?|Permission denied\)|requires superuser privilege|required read/write access to the dpkg"
+)
+"""What apt-get, apt-mark and dpkg say where the login may not change packages; nothing was changed then."""
+
 _LOCK = re.compile(
     r"Could not get lock (\S+?)\.? |Unable to (?:acquire|lock) (?:the )?(?:dpkg frontend lock|the administration)"
     r"|locked by another process"

@@ -16,6 +16,15 @@ NO_SYSTEMD = re.compile(
     r"|(?:systemctl|journalctl): (?:command )?not found"
 )
 """What systemctl (or the shell in its place) says where there is no systemd to talk to."""
+MAY_NOT = re.compile(r"nteractive authentication required|Access denied|Permission denied|Authentication is required")
+"""What systemctl says where the login may not change a unit, such as "Failed to enable unit: Access denied"."""
+SEES_NOT_ALL = re.compile(r"not seeing messages from other users|insufficient permissions|No journal files were opened")
+"""What journalctl and ``systemctl status`` say where the login may not read the system's journal."""
+
+_NOTICE = re.compile(
+    rb"^-- (?:No entries|Reboot|Boot [0-9a-f]{32}|(?:Logs begin|Journal begins) at [^\n]*) --\n", re.MULTILINE
+)
+"""What ``journalctl --quiet`` leaves out, such as "-- No entries --"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +178,19 @@ class Journal:
     def command(self) -> Command:
         options = (("--since", self.since), ("--until", self.until), ("--grep", self.grep))
         return command(
-            f"journalctl --no-pager --quiet --output=short-iso --lines={self.lines}", arg(f"--unit={self.unit}"),
+            # not --quiet: it also hides that the login may not read the system's journal
+            f"journalctl --no-pager --output=short-iso --lines={self.lines}", arg(f"--unit={self.unit}"),
             *(arg(f"{name}={value}") for name, value in options if value is not None),
         )  # fmt: skip
 
     def parse(self, output: str) -> Parsed[int]:
         """How many lines there are."""
         return Parsed(len(output.splitlines()))
+
+    @staticmethod
+    def without_notices(output: bytes) -> bytes:
+        """``output`` without the lines that are journalctl's own: those of units begin with a time."""
+        return _NOTICE.sub(b"", output)
 
 
 def unit_action(action: str, unit: str) -> Command:

@@ -74,6 +74,12 @@ class Call:
 
         await self.confirm(tool_matches(self), None)
 
+    async def confirm_as_root(self) -> None:
+        """The same for a tool that goes on as root by itself: rules about the sudo tier are meant for it too."""
+        from ssh_mcp.remote.confirming import sudo_matches
+
+        await self.confirm(sudo_matches(self), None, root=True)
+
     async def confirm_command(self, *commands: tuple[RemoteHost, PermittedCommand], where: str | None = None) -> None:
         """The same for commands that policy permitted, all of them in one question: a broadcast names all hosts.
 
@@ -101,6 +107,7 @@ class Call:
         *,
         hosts: Sequence[RemoteHost] | None = None,
         where: str | None = None,
+        root: bool = False,
     ) -> None:
         """Ask about ``what`` (a command's text, a canonical path) because of ``matches``; none: nobody is asked.
 
@@ -118,7 +125,7 @@ class Call:
                 "Make this call through an MCP client.",
             )
         try:
-            subject = subject_of(self, self.hosts if hosts is None else hosts, what, where)
+            subject = subject_of(self, self.hosts if hosts is None else hosts, what, where, root=root)
             await self.approval.confirm(subject, tuple(matches))
         finally:
             if self.approval.note is not None:

@@ -25,6 +25,12 @@ def tool_matches(call: Call) -> tuple[AskMatch, ...]:
     return _unique(m for entries in lists if entries for m in rules(entries).for_tool(call.tool, call.group, call.tier))
 
 
+def sudo_matches(call: Call) -> tuple[AskMatch, ...]:
+    """The rules that a tool of the sudo tier with this name would meet."""
+    lists = [host.policy.ask for host in call.hosts]
+    return _unique(m for entries in lists if entries for m in rules(entries).for_tool(call.tool, "sudo", Tier.SUDO))
+
+
 def command_matches(host: RemoteHost, command: PermittedCommand) -> tuple[AskMatch, ...]:
     """The rules about what ``command`` starts and writes on ``host``."""
     return rules(host.policy.ask).for_command(command) if host.policy.ask else ()
@@ -39,7 +45,9 @@ def write_matches(host: RemoteHost, path: str, *, tree: bool) -> tuple[AskMatch,
     return found.for_tree(path, ignore_case=fold) if tree else found.for_write(path, ignore_case=fold)
 
 
-def subject_of(call: Call, hosts: Sequence[RemoteHost], what: str | None, where: str | None) -> Subject:
+def subject_of(
+    call: Call, hosts: Sequence[RemoteHost], what: str | None, where: str | None, *, root: bool = False
+) -> Subject:
     """The exact call. What its arguments say word by word is not named a second time: one question covers both."""
     named = what is None or what in call.arguments.values()
     return Subject(
@@ -49,7 +57,7 @@ def subject_of(call: Call, hosts: Sequence[RemoteHost], what: str | None, where:
         identity=call.caller.identity,
         what=None if named else what,
         where=where,
-        root=call.tier == Tier.SUDO or call.arguments.get("sudo") is True,
+        root=root or call.tier == Tier.SUDO or call.arguments.get("sudo") is True,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ssh_mcp.facts import packages as facts
 from ssh_mcp.remote.facts import act, ask, ask_one, require_program, text_of
+from ssh_mcp.remote.services.elevated import Outcome, with_rights
 from ssh_mcp.results import packages as results
 from transports.errors import RemoteError
 
@@ -133,8 +134,11 @@ async def change(
     timeout: float | None,
 ) -> results.AptAction:
     """One apt-get or apt-mark run. Raises RemoteError where another package manager holds the lock."""
-    done = await act(host, command, timeout=CHANGE_TIMEOUT if timeout is None else timeout)
-    _require_apt(host, done)
+    limit = CHANGE_TIMEOUT if timeout is None else timeout
+    first = await act(host, command, timeout=limit)
+    _require_apt(host, first)
+    outcome = await with_rights(host, command, first, facts.MAY_NOT, timeout=limit)
+    done = outcome.done
     plain = host.commands.result(done)
     lock = facts.lock_held(plain.stderr) if done.exit_code != 0 else None
     if lock is not None:
@@ -152,20 +156,20 @@ async def change(
         duration_ms=plain.duration_ms,
         stdout_truncated=plain.stdout_truncated,
         timed_out=done.timed_out,
-        hint=_hint(done, plain.stderr + plain.stdout) or plain.hint,
-        output_warnings=plain.output_warnings,
+        hint=_hint(done, outcome, plain.stderr + plain.stdout) or plain.hint,
+        output_warnings=[*outcome.remarks, *plain.output_warnings],
     )
 
 
-def _hint(done: Completed, said: str) -> str | None:
+def _hint(done: Completed, outcome: Outcome, said: str) -> str | None:
     if done.timed_out:
-        return "apt was ended at its timeout: 'dpkg --configure -a' mends what is half configured."
+        return "apt was ended at its timeout: 'dpkg --configure -a' repairs what is half configured."
     if done.exit_code == 0:
         return None
-    if "are you root" in said or "requires superuser privilege" in said or "Permission denied" in said:
-        return "The login user may not change packages. ssh_sudo_exec can, where the operator opened the sudo tier."
+    if outcome.missing is not None:
+        return f"The login user may not change packages. {outcome.missing}"
     if "dpkg was interrupted" in said:
-        return "An earlier run was cut off: 'dpkg --configure -a' mends it."
+        return "An earlier run was cut off: 'dpkg --configure -a' repairs it."
     if "Unable to locate package" in said:
         return "apt knows no such package: ssh_apt_search finds names, and update_first fetches new lists."
     if "Held packages were changed" in said:

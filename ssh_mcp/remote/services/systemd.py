@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ssh_mcp.errors import PlatformNotSupported
 from ssh_mcp.facts import systemd as facts
 from ssh_mcp.remote.facts import ANSWER_CAP, act, ask_one, require_program, text_of
+from ssh_mcp.remote.services.elevated import Outcome, with_rights
 from ssh_mcp.results import systemd as results
 from transports.errors import RemoteError
 
@@ -48,7 +49,12 @@ def _said(done: Completed) -> str:
 
 async def status(host: RemoteHost, unit: str) -> results.UnitStatus:
     fact = facts.UnitStatus(unit)
-    done = await _ask(host, fact, cap=None)
+    first = await _ask(host, fact, cap=None)
+    # systemctl ends its text with the remark that some of the journal could not be read
+    outcome = await with_rights(
+        host, fact.command(), first, facts.SEES_NOT_ALL, instead=_journal_groups(host), said=first.stdout[-400:]
+    )
+    done = outcome.done
     parsed = fact.parse(text_of(done.stdout))
     return results.UnitStatus(
         host=host.name,
@@ -56,7 +62,7 @@ async def status(host: RemoteHost, unit: str) -> results.UnitStatus:
         stdout=_said(done),
         exit_code=done.exit_code,
         active_state=parsed.value,
-        output_warnings=_cut(done),
+        output_warnings=[*outcome.remarks, *_missing(outcome), *_cut(done)],
     )
 
 
@@ -114,18 +120,22 @@ async def list_units(host: RemoteHost, pattern: str | None, state: str | None, u
 
 async def journal(host: RemoteHost, fact: facts.Journal) -> results.JournalText:
     """The text holds at most what the host's output cap allows; the newest lines are the ones that are kept."""
-    done = await _ask(host, fact, "journalctl")
+    first = await _ask(host, fact, "journalctl")
+    outcome = await with_rights(
+        host, fact.command(), first, facts.SEES_NOT_ALL, cap=ANSWER_CAP, instead=_journal_groups(host)
+    )
+    done = outcome.done
     cap = host.settings.ssh_stdout_cap_bytes
-    kept = done.stdout[-cap:]
-    cut = len(kept) < len(done.stdout) or done.stdout_total > len(done.stdout)
-    if len(kept) < len(done.stdout):
+    lines = fact.without_notices(done.stdout)
+    kept = lines[-cap:]
+    cut = len(kept) < len(lines) or done.stdout_total > len(done.stdout)
+    if len(kept) < len(lines):
         kept = kept[kept.find(b"\n") + 1 :]
     text = text_of(kept)
     remarks = [f"The lines have {done.stdout_total} bytes; the last {len(kept)} are shown."] if cut else []
     if done.exit_code != 0 and done.stderr.strip():
         remarks.append(text_of(done.stderr).strip()[:400])
-    elif b"not seeing messages from other users" in done.stderr:
-        remarks.append("The login user sees only its own messages; groups adm and systemd-journal see all.")
+    remarks = [*outcome.remarks, *_missing(outcome), *remarks]
     return results.JournalText(
         host=host.name,
         unit=fact.unit,
@@ -141,8 +151,11 @@ async def change(
     host: RemoteHost, action: results.UnitActionName, unit: str, timeout: float | None
 ) -> results.UnitAction:
     """One systemctl verb. A failure is data, with a hint where its cause is known."""
-    done = await act(host, facts.unit_action(action, unit), timeout=timeout)
-    _require_systemd(host, done, "systemctl")
+    verb = facts.unit_action(action, unit)
+    first = await act(host, verb, timeout=timeout)
+    _require_systemd(host, first, "systemctl")
+    outcome = await with_rights(host, verb, first, facts.MAY_NOT, timeout=timeout)
+    done = outcome.done
     plain = host.commands.result(done)
     return results.UnitAction(
         host=host.name,
@@ -152,14 +165,24 @@ async def change(
         stdout=plain.stdout,
         stderr=plain.stderr,
         timed_out=done.timed_out,
-        hint=_hint(plain.stderr, action, unit) or plain.hint,
-        output_warnings=plain.output_warnings,
+        hint=_hint(plain.stderr, outcome, action, unit) or plain.hint,
+        output_warnings=[*outcome.remarks, *plain.output_warnings],
     )
 
 
-def _hint(stderr: str, action: str, unit: str) -> str | None:
-    if "nteractive authentication required" in stderr or "Access denied" in stderr:
-        return f"The login user may not {action} units. ssh_sudo_exec can, where the operator opened the sudo tier."
+def _journal_groups(host: RemoteHost) -> str:
+    return f"The operator can also add {host.user or 'the login user'} to the group systemd-journal or adm."
+
+
+def _missing(outcome: Outcome) -> list[str]:
+    if outcome.missing is None:
+        return []
+    return [f"The login user sees only its own journal messages. {outcome.missing}"]
+
+
+def _hint(stderr: str, outcome: Outcome, action: str, unit: str) -> str | None:
+    if outcome.missing is not None:
+        return f"The login user may not {action} units. {outcome.missing}"
     if "control process exited" in stderr or 'See "systemctl status' in stderr:
         return f"ssh_systemctl_status and ssh_journalctl of {unit} show why."
     if "is masked" in stderr:

@@ -194,7 +194,7 @@ async def test_a_held_lock_is_a_named_error_and_changes_nothing(lab: Lab, mcp_se
         text = await server.refused("ssh_apt_install", host="sys", packages=["lab-lib"])
         listed = await names(server, mode="all", pattern="lab-lib")
         await anyio.to_thread.run_sync(lab.on_systemd_host, "echo go > /run/lab-slow.fifo")
-    assert text.startswith("RemoteError: Another package manager is at work on lab-systemd (apt-get ")
+    assert text.startswith("RemoteError: Another package manager is at work on sys (apt-get ")
     assert text.endswith("nothing was changed. Wait until it has ended.")
     assert listed["lab-lib"]["state"] == "available"
     assert outcome["exit_code"] == 0
@@ -210,12 +210,24 @@ async def test_a_timeout_ends_apt_and_says_how_to_mend(lab: Lab, mcp_server: Mcp
     assert lab.on_systemd_host("pgrep -f 'apt-get|lab-slow' || echo none").strip() == "none"
 
 
-async def test_an_account_without_rights_is_told_what_to_use(lab: Lab, mcp_server: McpServerFactory) -> None:
+@pytest.mark.usefixtures("fresh")
+async def test_a_login_that_may_not_uses_sudo_by_itself(lab: Lab, mcp_server: McpServerFactory) -> None:
+    async with on_systemd(lab, mcp_server, user="nopass") as server:
+        held = await server.call("ssh_apt_mark", host="sys", action="hold", packages=["lab-hello"])
+        lifted = await server.call("ssh_apt_mark", host="sys", action="unhold", packages=["lab-hello"])
+        installed = await server.call("ssh_apt_install", host="sys", packages=["lab-hello"])
+    for done in (held, lifted, installed):
+        assert done["exit_code"] == 0, errors_of(done)
+        assert "as root with sudo" in done["output_warnings"][0]
+
+
+async def test_a_missing_right_is_named(lab: Lab, mcp_server: McpServerFactory) -> None:
     async with on_systemd(lab, mcp_server, user="plain") as server:
         denied = await server.call("ssh_apt_install", host="sys", packages=["lab-app"])
         listed = await names(server, mode="installed", pattern="lab-*")
     assert denied["exit_code"] != 0
-    assert "ssh_sudo_exec" in denied["hint"]
+    assert "'plain ALL=(root) ALL' in sudoers" in denied["hint"]
+    assert "ssh_sudo_exec" not in denied["hint"]
     assert "lab-hello" in listed
 
 
@@ -232,7 +244,7 @@ async def test_a_host_without_apt_is_named(lab: Lab, mcp_server: McpServerFactor
             await server.refused("ssh_apt_mark", host="sys", action="hold", packages=["lab-app"]),
         ]
     for text in texts:
-        assert text.startswith("PlatformNotSupported: lab-systemd has no apt."), text
+        assert text.startswith("PlatformNotSupported: sys has no apt."), text
 
 
 BAD_PACKAGES = [

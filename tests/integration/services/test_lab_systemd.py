@@ -172,12 +172,48 @@ async def test_secrets_in_units_and_journal_are_masked(lab: Lab, mcp_server: Mcp
     assert "LAB_MODE=quiet" in answers[2]["properties"]["Environment"]
 
 
-async def test_an_account_without_rights_is_told_what_to_use(lab: Lab, mcp_server: McpServerFactory) -> None:
-    async with on_systemd(lab, mcp_server, user="plain") as server:
+async def test_a_login_that_may_not_uses_sudo_by_itself(lab: Lab, mcp_server: McpServerFactory) -> None:
+    async with on_systemd(lab, mcp_server, user="nopass") as server:
+        for action in ("restart", "stop", "start", "disable", "enable"):
+            done = await server.call(f"ssh_systemctl_{action}", host="sys", unit="lab-ok.service")
+            assert (done["exit_code"], done["hint"]) == (0, None), action
+            assert "as root with sudo" in done["output_warnings"][0]
+        journal = await server.call("ssh_journalctl", host="sys", unit="lab-chatty.service")
+        status = await server.call("ssh_systemctl_status", host="sys", unit="lab-chatty.service")
+    assert journal["lines_returned"] > 0
+    assert "as root with sudo" in journal["output_warnings"][0]
+    assert "line 1" in status["stdout"]
+
+
+@pytest.mark.parametrize(
+    ("user", "settings", "said"),
+    [
+        ("nopass", {"allow_sudo": False}, "opens the sudo tier (ALLOW_DANGEROUS_TOOLS=true and ALLOW_SUDO=true)"),
+        ("plain", {}, "sudo asks for a password and none is configured"),
+    ],
+)
+async def test_a_missing_right_is_named_and_nothing_sends_back_to_a_refused_tool(
+    lab: Lab, mcp_server: McpServerFactory, user: str, settings: dict[str, bool], said: str
+) -> None:
+    async with on_systemd(lab, mcp_server, user=user, **settings) as server:
         stopped = await server.call("ssh_systemctl_stop", host="sys", unit="lab-ok.service")
+        journal = await server.call("ssh_journalctl", host="sys", unit="lab-chatty.service")
         active = await server.call("ssh_systemctl_is_active", host="sys", unit="lab-ok.service")
     assert stopped["exit_code"] != 0
-    assert "ssh_sudo_exec" in stopped["hint"]
+    assert said in stopped["hint"]
+    assert f"'{user} ALL=(root) ALL' in sudoers" in stopped["hint"]
+    assert "ssh_sudo_exec" not in stopped["hint"]
+    assert "systemd-journal" in journal["output_warnings"][0]
+    assert active["state"] == "active"
+
+
+async def test_going_on_as_root_is_asked_for_where_the_sudo_tier_is(lab: Lab, mcp_server: McpServerFactory) -> None:
+    async with on_systemd(
+        lab, mcp_server, user="nopass", lines=('ask = ["sudo"]',), ssh_ask_channel="client"
+    ) as server:
+        refused = await server.refused("ssh_systemctl_stop", host="sys", unit="lab-ok.service")
+        active = await server.call("ssh_systemctl_is_active", host="sys", unit="lab-ok.service")
+    assert refused.startswith("Approval")
     assert active["state"] == "active"
 
 
@@ -187,7 +223,7 @@ async def test_a_host_without_systemd_is_named(lab: Lab, mcp_server: McpServerFa
         journal = await server.refused("ssh_journalctl", host="sys", unit="lab-ok.service")
         action = await server.refused("ssh_systemctl_start", host="sys", unit="lab-ok.service")
     for text in (busybox, journal, action):
-        assert text.startswith("PlatformNotSupported: lab-systemd has no systemd.")
+        assert text.startswith("PlatformNotSupported: sys has no systemd.")
 
 
 BAD_UNITS = [
