@@ -12,6 +12,7 @@ sentences and a ``public_name``; ``public_text`` renders both kinds, so that no 
     ├── PlatformNotSupported  InvalidArgument  TooLarge  FileConflict  AuditUnavailable
     ├── UnknownTool  TierClosed  OutputExpired
     ├── ApprovalRequired  ApprovalPending  ApprovalDenied
+    ├── JobNotFound  JobStoreUnavailable
     └── SudoFailed
     CutShort                    transports.errors.MasterLost with the output that had come until then
     ConfigError                 stops the start (or a reload): file, line, alias, field, remedy in one line
@@ -114,6 +115,14 @@ class OutputExpired(Refusal):
 
 class SudoFailed(Refusal):
     """sudo said no: wrong password, not in sudoers, a terminal required, or no password to be had."""
+
+
+class JobNotFound(Refusal):
+    """The host has no such job of this identity; another's is none."""
+
+
+class JobStoreUnavailable(Refusal):
+    """The host has no directory in which jobs can be kept: read-only, full, or somebody else's."""
 
 
 class AuditUnavailable(Refusal):

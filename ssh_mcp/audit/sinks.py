@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,20 @@ _DETAIL_LIMIT: Final = 2_000  # characters of an error's text at DEBUG
 logger = logging.getLogger("ssh_mcp.audit")
 _log = logging.getLogger("ssh_mcp.audit_file")
 _current: ContextVar[AuditCall | None] = ContextVar("ssh_mcp_audit_call", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """How a job ended, and where. ``tier`` is that of its start."""
+
+    id: str
+    exit_code: int | None
+    duration_ms: int
+    tier: str
+    host: str
+    alias: str
+    user: str | None
+    port: int | None
 
 
 class AuditCall:
@@ -110,6 +125,15 @@ class AuditCall:
         """A redact-listed path was delivered raw under the policy audit_only (or warn)."""
         self._record.redact_bypass = True
 
+    def job_ended(self, end: JobEnd) -> None:
+        """A line of its own about a job whose end this call is the first to see; ``parent`` names the call."""
+        own = self._record
+        line = AuditRecord(_now(), secrets.token_hex(8), "ssh_job_end", end.tier, parent=own.correlation_id)
+        line.host, line.alias, line.user, line.port = end.host, end.alias, end.user, end.port
+        line.identity, line.client, line.session = own.identity, own.client, own.session
+        line.job, line.exit_code, line.duration_ms = end.id, end.exit_code, end.duration_ms
+        self._audit.write(line)
+
     def finish(self, error: BaseException | None = None) -> AuditRecord:
         """Write the line, once: a second call changes nothing. Never raises."""
         record = self._record
@@ -127,6 +151,10 @@ class AuditCall:
             _leave(self._token)
         self._audit.write(record, error)
         return record
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def error_name(error: BaseException) -> str:
@@ -175,8 +203,7 @@ class Audit:
 
     def begin(self, tool: str, tier: str) -> AuditCall:
         """Open a call and make it the ``current()`` one of this task and its children."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        call = AuditCall(self, AuditRecord(now, secrets.token_hex(8), tool, str(tier)))
+        call = AuditCall(self, AuditRecord(_now(), secrets.token_hex(8), tool, str(tier)))
         call._token = _current.set(call)  # noqa: SLF001 - the two are one mechanism
         return call
 

@@ -154,11 +154,14 @@ class Call:
 
     def note_command(self, text: str) -> None:
         """The audit line hashes the command without its secrets: a short password could be found by its hash."""
+        self.record.command(self.masked(text))
+
+    def masked(self, text: str) -> str:
+        """``text`` with ``***`` for each secret, to be kept where output would not be."""
         from ssh_mcp.redaction.engine import redact_output, rules_from  # late: its patterns are a tenth of the start
         from ssh_mcp.redaction.values import MARKER
 
-        masked = redact_output(text, rules_from(self.fleet.inventory.default_redaction)).text
-        self.record.command(MARKER.sub("***", masked))
+        return MARKER.sub("***", redact_output(text, rules_from(self.fleet.inventory.default_redaction)).text)
 
     def note_exit(self, exit_code: int) -> None:
         self.record.exit_code(exit_code)

@@ -15,6 +15,7 @@ from ssh_mcp.inventory.destination import to_destination
 from ssh_mcp.inventory.resolve import Stamp, diff, load_inventory, stamp
 from ssh_mcp.policy.closed import ClosedTools
 from ssh_mcp.remote.capabilities import CapabilityCache
+from ssh_mcp.remote.exec.jobs.ledger import JobLedger
 from ssh_mcp.remote.host import RemoteHost
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Fleet:
     running: dict[str, Call] = field(default_factory=dict)
     """Calls under way, by correlation id."""
     capabilities: CapabilityCache = field(default_factory=CapabilityCache)
+    jobs: JobLedger = field(default_factory=JobLedger)
     inventory_problem: str | None = None
     """Why the last change of hosts.toml was not taken; None while the file and ``inventory`` agree."""
     _destinations: dict[HostPolicy, Destination] = field(default_factory=dict)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ssh_mcp.inventory.model import HostPolicy
     from ssh_mcp.remote.call import Call
     from ssh_mcp.remote.exec.commands import Commands
+    from ssh_mcp.remote.exec.jobs.jobs import Jobs
     from ssh_mcp.remote.files.files import RemoteFiles
     from ssh_mcp.remote.sudo.sudo import Sudo
     from ssh_mcp.settings.model import Settings
@@ -97,3 +98,11 @@ class RemoteHost:
         from ssh_mcp.remote.sudo.sudo import Sudo
 
         return Sudo(self)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Commands that outlive the call. Raises PlatformNotSupported on a Windows host."""
+        from ssh_mcp.remote.exec.jobs.jobs import Jobs
+
+        self.require_posix("POSIX shell for jobs", "SFTP tools work there.")
+        return Jobs(self)

@@ -106,6 +106,8 @@ class Settings:
     ssh_find_max_depth: int = _s(v.whole(1, 1000), 10)
     ssh_find_max_results: int = _s(v.whole(1, 1_000_000), 10_000)
     ssh_delete_folder_max_entries: int = _s(v.whole(1, 10_000_000), 10_000)
+    ssh_job_max_output_bytes: int = _s(v.whole(1024, _ONE_TIB), 256 * _MIB)
+    ssh_job_keep_hours: float = _s(v.seconds(0, 8760), 72.0)
     ssh_local_transfer_roots: tuple[str, ...] = _s(v.local_roots, ())
     ssh_local_transfer_max_bytes: int = _s(v.whole(1, _ONE_TIB), 2048 * _MIB)
     ssh_redact_paths_globs: tuple[str, ...] = _s(v.redact_globs, REDACT_PATHS_GLOBS)

@@ -14,6 +14,7 @@ FAMILIES: tuple[str, ...] = (
     "files_read",
     "files_write",
     "exec",
+    "job",
     "shell",
     "sudo",
     "docker",

@@ -200,9 +200,8 @@ class Commands:
                 as_root=as_root,
             )
         if done.timed_out and hint is None:
-            hint = (
-                "The command was ended at its timeout, with all it had started. Give a larger timeout if it needs one."
-            )
+            hint = "The command was ended at its timeout, with all it had started."
+            hint += " Give a larger timeout if it needs one. ssh_job_start runs it without a limit and returns at once."
         made = ExecResult(
             host=self._host.name,
             exit_code=done.exit_code,

@@ -145,7 +145,7 @@ class _Run:
             try:
                 self.done = await self.connection.run(
                     sudo_command(inner, self.seen.mark.decode(), has_password=self.password is not None).wire(),
-                    stdin=_feed(self.seen, self.password, stdin),
+                    stdin=feed(self.seen, self.password, stdin),
                     timeout=timeout + END_LIMIT,
                     stdout_cap=caps[0],
                     stderr_cap=caps[1] + _HEAD,
@@ -166,8 +166,13 @@ class _Run:
         line = sudo_command(inner, helper.mark.decode(), has_password=self.password is not None)
         with suppress(TransportError), anyio.move_on_after(END_LIMIT):
             await self.connection.run(
-                line.wire(), stdin=_feed(helper, self.password, None), timeout=END_LIMIT, on_output=helper.see
+                line.wire(), stdin=feed(helper, self.password, None), timeout=END_LIMIT, on_output=helper.see
             )
+
+
+def sudo_words(*, has_password: bool) -> str:
+    """Shell text before a program that makes it root; its words to us are English, and a password comes on stdin."""
+    return "LC_ALL=C sudo -S -p '' --" if has_password else "LC_ALL=C sudo -n --"
 
 
 def sudo_command(inner: Command, mark: str, *, has_password: bool) -> Command:
@@ -238,7 +243,7 @@ async def run_as_root(
     )
 
 
-async def _feed(
+async def feed(
     seen: Progress, password: bytes | None, stdin: bytes | AsyncIterator[bytes] | None
 ) -> AsyncIterator[bytes]:
     """The password, then (only once the root shell runs) its line and the command's own input."""

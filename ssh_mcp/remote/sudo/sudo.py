@@ -41,14 +41,11 @@ class Sudo:
 
         ``on_output`` sees every byte that the program itself writes.
         """
-        if not self._asked:
-            self._password = await sudo_password(self._host.alias, self._host.settings)
-            self._asked = True
         settings = self._host.settings
         done = await run_as_root(
             self._host.connection,
             inner,
-            password=self._password,
+            password=await self.password(),
             stdin=stdin,
             timeout=self._host.commands.timeout(timeout),
             stdout_cap=settings.ssh_stdout_cap_bytes if stdout_cap is None else stdout_cap,
@@ -57,6 +54,13 @@ class Sudo:
         )
         self._host.call.note_exit(done.exit_code)
         return done
+
+    async def password(self) -> bytes | None:
+        """What sudo is to be told on stdin; None: it must not ask."""
+        if not self._asked:
+            self._password = await sudo_password(self._host.alias, self._host.settings)
+            self._asked = True
+        return self._password
 
     async def execute(self, text: str, *, timeout: float | None = None) -> ExecResult:
         """A caller's shell text as root, decided like any other; sudo itself needs no permission here."""

@@ -346,7 +346,7 @@ def test_things_that_start_but_not_as_meant_are_warned_of(tmp_path: Path) -> Non
         "SSH_ENABLED_GROUPS names dockr, which is no group. Did you mean docker?",
         (
             "SSH_ENABLED_GROUPS names zzz, which is no group. "
-            "Groups are host, session, sftp-read, file-ops, exec, shell, sudo, docker, systemctl, pkg."
+            "Groups are host, session, sftp-read, file-ops, exec, job, shell, sudo, docker, systemctl, pkg."
         ),
         "SSH_LOCAL_TRANSFER_ROOTS names /no/root, which is no directory.",
     ]

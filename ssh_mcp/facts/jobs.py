@@ -1,0 +1,146 @@
+"""What job.sh says about jobs, parsed: its lines to values. Pure; the programs are in remote/exec/jobs."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import Literal, get_args
+from urllib.parse import unquote
+
+JobState = Literal["running", "exited", "killed", "timed_out", "cancelled", "lost", "host_rebooted"]
+
+_FIELDS = 15
+_CONTROL = {i: f"%{i:02X}" for i in (*range(32), 127, ord("%"))}
+
+
+class Unreadable(ValueError):
+    """The reply is not one of job.sh's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as its host describes it.
+
+    ``began`` and ``ended`` are seconds since the epoch, the start by our clock and the end by the host's;
+    ``duration`` seconds by the host's boot clock, None where nobody knows. ``first`` says that nobody saw it ended
+    before. ``cut`` names what stopped its output from being written: ``stdout.cap``, ``stderr.full`` and so on.
+    ``group`` is the process id of the job's shell.
+    """
+
+    id: str
+    state: JobState
+    exit_code: int | None
+    began: float
+    ended: int | None
+    duration: float | None
+    root: bool
+    stdout_bytes: int
+    stderr_bytes: int
+    first: bool
+    cut: tuple[str, ...]
+    group: int | None
+    name: str
+    command: str
+
+    @property
+    def signal(self) -> str | None:
+        """The signal behind an exit status of 128+n, as ``"TERM"``."""
+        return _signal(self.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """``words`` is the first line where it is no job's; ``offsets`` where the bytes behind the lines begin in their
+    files; ``data`` those bytes of stdout.
+    """
+
+    words: tuple[str, ...]
+    jobs: tuple[Job, ...]
+    offsets: tuple[int, int]
+    data: bytes
+
+
+def encoded(text: str) -> str:
+    """``text`` as one line: control characters and ``%`` as ``%XX``."""
+    return text.translate(_CONTROL)
+
+
+def parse_reply(data: bytes) -> Reply:
+    """Lines up to ``at``, then bytes. Raises Unreadable."""
+    words: tuple[str, ...] = ()
+    jobs: list[Job] = []
+    while data:
+        line, data = _line(data)
+        if line.startswith("job "):
+            name, data = _line(data)
+            command, data = _line(data)
+            jobs.append(_job(line.split(" "), unquote(name), unquote(command)))
+        elif line.startswith("at "):
+            _, first, second = line.split(" ")
+            return Reply(words, tuple(jobs), (_number(first), _number(second)), data)
+        else:
+            words = (*words, *line.split(" "))
+    return Reply(words, tuple(jobs), (0, 0), b"")
+
+
+def _line(data: bytes) -> tuple[str, bytes]:
+    line, end, rest = data.partition(b"\n")
+    if not end:
+        raise Unreadable("a line is cut off")
+    return line.decode("utf-8", "replace"), rest
+
+
+def _job(words: list[str], name: str, command: str) -> Job:
+    if len(words) != _FIELDS:
+        raise Unreadable(f"{len(words)} words for a job")
+    _, id_, state, code, began, ended, up_from, up_to, up_now, root, out, err, shown, cut, group = words
+    exit_code = None if code == "-" else _number(code)
+    if state not in get_args(JobState):
+        raise Unreadable(f"the state {state[:20]!r}")
+    if state == "exited" and _signal(exit_code):
+        state = "killed"
+    return Job(
+        id=id_,
+        state=state,  # type: ignore[arg-type]
+        exit_code=exit_code,
+        began=_seconds(began),
+        ended=None if ended == "-" else _number(ended),
+        duration=_between(up_from, up_now if state == "running" else up_to),
+        root=root == "root",
+        stdout_bytes=_number(out),
+        stderr_bytes=_number(err),
+        first=shown == "first",
+        cut=tuple(cut.lstrip(",").split(",")) if cut != "-" else (),
+        group=None if group == "-" else _number(group),
+        name=name,
+        command=command,
+    )
+
+
+def _number(word: str) -> int:
+    if not (word.isascii() and word.isdigit()):
+        raise Unreadable(f"{word[:20]!r} for a number")
+    return int(word)
+
+
+def _seconds(word: str) -> float:
+    """Seconds with thousandths, or without."""
+    whole, _, thousandths = word.partition(".")
+    return _number(whole) + _number(thousandths or "0") / 1000
+
+
+def _between(start: str, end: str) -> float | None:
+    """Seconds between two clock readings of one kind: since the boot, or ``e`` and the epoch."""
+    if start[:1] != end[:1] and "e" in (start[:1], end[:1]):
+        return None
+    try:
+        return max(0.0, float(end.lstrip("e")) - float(start.lstrip("e")))
+    except ValueError:
+        return None
+
+
+def _signal(code: int | None) -> str | None:
+    try:
+        return signal.Signals((code or 0) - 128).name[3:] if code is not None and 128 < code < 160 else None
+    except ValueError:
+        return None

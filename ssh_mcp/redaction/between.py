@@ -1,0 +1,36 @@
+"""Masking of a part of a text in the light of what is before and behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ssh_mcp.redaction import lines
+from ssh_mcp.redaction.markers import Marker, apply, resolve
+from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.output import ROUNDS
+from ssh_mcp.redaction.rules import Rules
+
+
+def redact_between(text: str, start: int, end: int, rules: Rules, *, cut: bool) -> str:
+    """``text[start:end]`` with the secrets of the whole text masked.
+
+    A secret that lies across a bound has its marker in the part in which it begins, so that parts side by side show it
+    once and never a piece of it. ``cut``: the text goes on behind its end, and so may a key block that it opens.
+    """
+    for _ in range(ROUNDS):
+        spans, opened = lines.find(text, rules)
+        if cut and opened is not None and opened < len(text):
+            spans = [*spans, Span(opened, len(text), "pem")]
+        final = resolve(text, spans) if spans else []
+        if not final:
+            break
+        start, end = (_moved(text, at, final, rules.marker) for at in (start, end))
+        text = apply(text, final, rules.marker)
+    return text[start:end]
+
+
+def _moved(text: str, at: int, spans: Sequence[Span], marker: Marker) -> int:
+    """Where ``at`` is once the spans are replaced: behind the marker for a place inside of a secret."""
+    before = [span for span in spans if span.start < at]
+    reach = max(at, before[-1].end) if before else at
+    return len(apply(text[:reach], before, marker)) if before else at

@@ -1,0 +1,47 @@
+"""What this server remembers of jobs on all hosts: when it last looked for old ones. Which are too old is pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ssh_mcp.facts.jobs import Job
+
+KEPT_JOBS: Final = 200
+"""Ended jobs of one owner that a host keeps."""
+_EVERY: Final = 600.0
+"""Seconds between two looks for old jobs that no listing has asked for."""
+
+
+@dataclass(slots=True)
+class JobLedger:
+    """One per server."""
+
+    _looked: dict[str, float] = field(default_factory=dict)
+
+    def due(self, alias: str, count: int) -> bool:
+        """Whether a host with ``count`` job directories is to be cleaned up now."""
+        last = self._looked.get(alias)
+        return count > KEPT_JOBS or last is None or time.monotonic() - last > _EVERY
+
+    def looked(self, alias: str) -> None:
+        """A listing has just been cleaned up."""
+        self._looked[alias] = time.monotonic()
+
+    def used(self) -> tuple[str, ...]:
+        """Aliases of hosts on which this server has used jobs."""
+        return tuple(self._looked)
+
+
+def outdated(jobs: Sequence[Job], now: int, keep_seconds: float) -> list[str]:
+    """Ids of the ended jobs that are too old at ``now`` (the host's clock) or beyond the newest ``KEPT_JOBS``."""
+    ended = [job for job in jobs if job.state != "running"]
+    ended.sort(key=_end, reverse=True)
+    return [job.id for i, job in enumerate(ended) if i >= KEPT_JOBS or _end(job) < now - keep_seconds]
+
+
+def _end(job: Job) -> float:
+    return job.began if job.ended is None else job.ended

@@ -1,0 +1,85 @@
+"""Starting a job: the command travels on stdin, so that it is in no process list and never runs by half."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ssh_mcp.errors import JobStoreUnavailable
+from ssh_mcp.facts.jobs import Reply
+from ssh_mcp.remote.exec.jobs.asking import TAIL_REQUEST, Asking, Looked
+from ssh_mcp.remote.exec.jobs.program import start_parameters
+from ssh_mcp.remote.sudo.session import Progress, feed, refusal, sudo_words
+from transports.api import Completed
+from transports.errors import RemoteError
+
+if TYPE_CHECKING:
+    from ssh_mcp.remote.host import RemoteHost
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a job is to be. ``claim`` is the hash of its name, ``-`` for none; ``name`` and ``command`` are encoded for
+    job.sh; ``epoch`` is seconds with thousandths; ``timeout`` seconds, 0 for none; ``body`` is the shell text.
+    """
+
+    id: str
+    claim: str
+    name: str
+    command: str
+    epoch: str
+    max_bytes: int
+    timeout: int
+    body: bytes
+
+
+async def launch(host: RemoteHost, asking: Asking, job: Beginning, wait: float, *, sudo: bool) -> Looked:
+    """Start it, as root where ``sudo``; the job after ``wait`` seconds, or the running one of that name.
+
+    Raises JobStoreUnavailable, SudoFailed, RemoteError, TransportError.
+    """
+    mark = "ssh-mcp-" + secrets.token_hex(16)
+    password = await host.sudo.password() if sudo else None
+    words = sudo_words(has_password=password is not None) if sudo else ""
+    seen = Progress(mark.encode())
+    body = b"%b\n%b" % (job.body, mark.encode())
+    stdin: bytes | AsyncIterator[bytes] = feed(seen, password, body) if sudo else b"%b\n%b" % (mark.encode(), body)
+    reply, done = await asking.run(
+        "start",
+        *(job.id, job.claim, job.name, job.command, job.epoch, job.max_bytes, job.timeout, mark, words),
+        round(wait * 1000),
+        TAIL_REQUEST,
+        *start_parameters(),
+        stdin=stdin,
+        wait=wait,
+        idempotent=False,
+        sink=seen.see if sudo else None,
+    )
+    if reply.words[:1] not in (("started",), ("already",)):
+        raise _failure(host, reply, done, seen, sudo=sudo, has_password=password is not None)
+    return asking.looked(reply, _without_mark(done, mark), job.id)
+
+
+def _failure(
+    host: RemoteHost, reply: Reply, done: Completed, seen: Progress, *, sudo: bool, has_password: bool
+) -> Exception:
+    if reply.words[:1] == ("refused",):
+        place, _, reason = " ".join(reply.words[1:]).partition(": ")
+        return JobStoreUnavailable(
+            f"Jobs are kept in {place} on {host.name}, which does not work: {reason.rstrip('.')}.",
+            "Run shorter commands with ssh_exec_run, or the operator makes that directory writable.",
+        )
+    if sudo and not seen.started.is_set():
+        return refusal(seen.head.decode("utf-8", "replace"), done, has_password=has_password)
+    return RemoteError(f"{host.name} could not start the job.", "Look for a full disk or process limits there.")
+
+
+def _without_mark(done: Completed, mark: str) -> Completed:
+    """Without the lines that stood before the job's stderr: sudo's, and ``MARK PID``."""
+    from dataclasses import replace
+
+    start = done.stderr.find(mark.encode())
+    end = done.stderr.find(b"\n", start) + 1 if start >= 0 else 0
+    return replace(done, stderr=done.stderr[end:])

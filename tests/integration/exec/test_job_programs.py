@@ -1,0 +1,263 @@
+"""The programs that keep jobs on a host, under every shell to be had here, with and without setsid(1) and /proc."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ssh_mcp.facts.jobs import Job, Reply, parse_reply
+from ssh_mcp.remote.exec.jobs.program import BOOT_ID, program, start_parameters
+from tests.peers import need
+
+SHELLS = ["dash", "bash", "busybox", "ksh", "mksh", "zsh"]
+OWNER = "0123456789abcdef"
+
+
+@dataclass
+class HostShell:
+    """A host of one shell: its ``sh`` and a home of its own. ``boot_id`` may be another file than Linux's."""
+
+    home: Path
+    path: str
+    boot_id: str = BOOT_ID
+    before: tuple[str, ...] = ()
+    started: list[str] = field(default_factory=list)
+
+    def ask(self, verb: str, *parameters: str | int, stdin: bytes = b"") -> tuple[Reply, bytes]:
+        words = [*self.before, "sh", "-c", program("job"), "sh", verb, OWNER, self.boot_id, *map(str, parameters)]
+        environment = {"HOME": str(self.home), "PATH": self.path}
+        done = subprocess.run(
+            words, check=False, input=stdin, capture_output=True, env=environment, cwd=self.home, timeout=60
+        )
+        return parse_reply(done.stdout), done.stderr
+
+    def start(
+        self, command: str, *, wait: float = 0, claim: str = "-", timeout: int = 0, cap: int = 1 << 28
+    ) -> tuple[Job, Reply, bytes]:
+        """The job, the whole reply, and the job's stderr."""
+        job_id, mark = secrets.token_hex(6), "mark-" + secrets.token_hex(8)
+        parameters = (job_id, claim, "", "", int(time.time()), cap, timeout, mark, "", round(wait * 1000), 8192)
+        body = f"{mark}\n{command}\n{mark}".encode()
+        reply, stderr = self.ask("start", *parameters, *start_parameters(), stdin=body)
+        assert reply.words[0] in ("started", "already"), (reply, stderr)
+        self.started.append(reply.jobs[0].id)
+        return reply.jobs[0], reply, stderr.partition(b"\n")[2] if reply.words[0] == "started" else stderr
+
+    def status(self, job: Job, wait: float = 0) -> Job:
+        return self.ask("status", job.id, round(wait * 1000), 8192)[0].jobs[0]
+
+    def cancel(self, job: Job) -> tuple[Job, str]:
+        reply, _ = self.ask("cancel", job.id, program("end"))
+        return reply.jobs[0], reply.words[1]
+
+    def keeper(self, job: Job) -> int:
+        return int((self.home / ".ssh-mcp/jobs" / job.id / "pid").read_text().split()[0])
+
+    def file(self, job: Job, name: str) -> Path:
+        return self.home / ".ssh-mcp/jobs" / job.id / name
+
+
+@pytest.fixture(params=SHELLS)
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> HostShell:
+    return _host(str(request.param), tmp_path)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> HostShell:
+    return _host("dash", tmp_path)
+
+
+def _host(shell: str, tmp_path: Path) -> HostShell:
+    found = shutil.which(shell)
+    need(found, f"{shell} is not installed")
+    assert found is not None
+    tools, home = tmp_path / "bin", tmp_path / "a home"
+    tools.mkdir()
+    home.mkdir()
+    (tools / "sh").symlink_to(found)
+    return HostShell(home, f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin")
+
+
+def _alive(text: str) -> list[int]:
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "status"])
+        if text in " ".join(process.info["cmdline"] or []) and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+def _number() -> str:
+    """An argument for sleep(1) that no other process has: a day and some digits."""
+    return f"86400.{secrets.randbelow(10**9):09d}"
+
+
+def test_a_short_job_ends_with_its_status_and_both_streams(host: HostShell) -> None:
+    job, reply, stderr = host.start("echo out; echo err >&2; umask; cat; exit 3", wait=10)
+    assert (job.state, job.exit_code, stderr) == ("exited", 3, b"err\n")
+    assert reply.data in (b"out\n0022\n", b"out\n022\n")  # stdin is empty: cat ended
+
+
+def test_signals_end_a_job_as_they_would_end_a_command(host: HostShell) -> None:
+    job, *_ = host.start("kill -KILL $$", wait=10)
+    assert (job.state, job.exit_code, job.signal) == ("killed", 137, "KILL")
+    job, reply, _ = host.start("trap 'echo caught; exit 9' INT; kill -INT $$; sleep 5", wait=10)
+    assert (job.state, job.exit_code, reply.data) == ("exited", 9, b"caught\n")
+
+
+def test_cancelling_ends_pipelines_background_children_and_what_ignores_term(host: HostShell) -> None:
+    number = _number()
+    work = f"sleep {number} | sleep {number} & /usr/bin/timeout 90000 sleep {number}; sleep {number}"
+    job, *_ = host.start(f"trap '' TERM; {work}")
+    assert job.state == "running"
+    job, sent = host.cancel(job)
+    assert (job.state, sent) == ("cancelled", "KILL")
+    assert _alive(number) == []
+
+
+def test_a_timeout_ends_the_job_and_its_timer_goes_with_it(host: HostShell) -> None:
+    number = _number()
+    job, *_ = host.start(f"sleep {number}", timeout=1, wait=10)
+    assert (job.state, _alive(number)) == ("timed_out", [])
+    job, *_ = host.start("exit 0", timeout=8641, wait=10)
+    assert job.state == "exited"
+    assert _alive("sleep 8641") == []
+
+
+def test_output_beyond_the_limit_is_dropped_and_the_job_goes_on(host: HostShell) -> None:
+    job, *_ = host.start("head -c 9000000 /dev/zero; head -c 900000 /dev/zero >&2; exit 5", cap=500_000, wait=30)
+    assert (job.state, job.exit_code) == ("exited", 5)
+    assert (job.stdout_bytes, job.stderr_bytes, job.cut) == (437_500, 62_500, ("stdout.cap", "stderr.cap"))
+
+
+def test_half_a_command_never_runs(plain: HostShell) -> None:
+    job_id, mark = secrets.token_hex(6), "mark-1"
+    parameters = (job_id, "-", "", "", 1, 1 << 20, 0, mark, "", 0, 8192)
+    reply, _ = plain.ask("start", *parameters, *start_parameters(), stdin=b"mark-1\ntouch ran\n")
+    assert reply.words == ("failed",)
+    assert not (plain.home / "ran").exists()
+    assert list((plain.home / ".ssh-mcp/jobs").iterdir()) == []
+
+
+def test_a_killed_keeper_leaves_a_running_job_and_then_a_lost_one(host: HostShell) -> None:
+    number = _number()
+    job, *_ = host.start(f"/bin/sleep {number}; true")
+    os.kill(host.keeper(job), signal.SIGKILL)
+    assert host.status(job).state == "running"
+    for pid in _alive(number):
+        os.kill(pid, signal.SIGKILL)
+    assert job.group is not None
+    subprocess.run(["tail", "-s0.05", f"--pid={job.group}", "-f", "/dev/null"], check=True, timeout=10)
+    assert host.status(job).state == "lost"
+    assert host.cancel(job) == (host.status(job), "-")
+
+
+def test_an_orphaned_job_can_still_be_cancelled(plain: HostShell) -> None:
+    number = _number()
+    job, *_ = plain.start(f"sleep {number}; true")
+    os.kill(plain.keeper(job), signal.SIGKILL)
+    job, sent = plain.cancel(job)
+    assert (job.state, sent, _alive(number)) == ("cancelled", "TERM", [])
+
+
+def test_a_restart_of_the_host_is_told_from_a_lost_job(plain: HostShell, tmp_path: Path) -> None:
+    number = _number()
+    job, *_ = plain.start(f"sleep {number}")
+    plain.cancel(job)
+    plain.file(job, "status").unlink()
+    plain.file(job, "cancel").unlink()
+    assert plain.status(job).state == "lost"
+    plain.boot_id = str(tmp_path / "another boot")
+    Path(plain.boot_id).write_text("another\n")
+    assert plain.status(job).state == "host_rebooted"
+
+
+def test_a_reused_process_id_is_not_the_job(plain: HostShell) -> None:
+    job, *_ = plain.start("true", wait=10)
+    plain.file(job, "status").unlink()
+    stranger = psutil.Process().pid
+    _, born, up = plain.file(job, "pid").read_text().split()
+    plain.file(job, "pid").write_text(f"{stranger} {born} {up}\n")
+    plain.file(job, "group").write_text(f"{stranger}\n")
+    assert plain.status(job).state == "lost"
+
+
+def test_a_name_runs_once_however_many_start_it(plain: HostShell) -> None:
+    number = _number()
+    claims = [plain.start(f"sleep {number}", claim="fedcba9876543210") for _ in range(2)]
+    assert [reply.words[0] for _, reply, _ in claims] == ["started", "already"]
+    assert claims[0][0].id == claims[1][0].id
+    plain.cancel(claims[0][0])
+    job, reply, _ = plain.start("true", claim="fedcba9876543210", wait=10)
+    assert (reply.words[0], job.id != claims[0][0].id) == ("started", True)
+    plain.ask("remove", *plain.started)
+    assert list((plain.home / ".ssh-mcp/jobs").iterdir()) == []
+
+
+def test_background_children_do_not_keep_a_job_running_and_their_output_is_kept(plain: HostShell) -> None:
+    job, *_ = plain.start("(sleep 1; echo late) & echo soon", wait=10)
+    assert job.state == "exited"
+    reply, _ = plain.ask("output", job.id, "stdout", 0, 4)
+    for _ in range(100):
+        if b"late" in reply.data:
+            break
+        subprocess.run(["sleep", "0.1"], check=True)
+        reply, _ = plain.ask("output", job.id, "stdout", 0, 4)
+    assert reply.data == b"soon\nlate\n"
+    assert reply.jobs[0].stdout_bytes == 10
+
+
+def test_a_full_disk_ends_the_writing_and_not_the_job(plain: HostShell, tmp_path: Path) -> None:
+    need(os.geteuid() == 0, "only root mounts a small filesystem")
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(small)]
+    mounted = subprocess.run(mount, check=False, capture_output=True)
+    need(mounted.returncode == 0, "no filesystem can be mounted here")
+    try:
+        plain.home = small
+        job, *_ = plain.start("head -c 900000 /dev/zero; exit 4", wait=20)
+        assert (job.state, job.exit_code, job.cut) == ("exited", 4, ("stdout.full",))
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+@pytest.mark.parametrize("helper", ["perl", None])
+def test_without_setsid_a_job_is_detached_all_the_same(plain: HostShell, tmp_path: Path, helper: str | None) -> None:
+    tools = tmp_path / "few"
+    tools.mkdir()
+    wanted = ["cat", "mkdir", "mkfifo", "rm", "mv", "dd", "wc", "sleep", "date", "sed", "awk", "grep", "ps", helper]
+    for name in filter(None, wanted):
+        (tools / name).symlink_to(shutil.which(name) or "/nonexistent")
+    (tools / "sh").symlink_to(shutil.which("dash") or "/bin/sh")
+    plain.path = str(tools)
+    number = _number()
+    job, *_ = plain.start(f"sleep {number} | sleep {number}; true")
+    assert job.state == "running"
+    job, sent = plain.cancel(job)
+    assert (job.state, sent, _alive(number)) == ("cancelled", "TERM", [])
+
+
+def test_without_proc_ps_says_who_is_alive(plain: HostShell) -> None:
+    need(os.geteuid() == 0 and shutil.which("unshare"), "only root hides /proc")
+    number = _number()
+    fake = Path(plain.path.split(":")[0]) / "ps"
+    fake.write_text('#!/bin/bash\nmount -t proc proc /proc && /usr/bin/ps "$@"; s=$?; umount /proc; exit $s\n')
+    fake.chmod(0o755)
+    plain.before = ("unshare", "--mount", "bash", "-c", 'mount -t tmpfs none /proc && exec "$@"', "x")
+    job, *_ = plain.start(f"sleep {number}; true")
+    assert (job.state, job.duration is not None) == ("running", True)
+    assert plain.status(job).state == "running"
+    job, sent = plain.cancel(job)
+    assert (job.state, sent, _alive(number)) == ("cancelled", "TERM", [])
+    plain.file(job, "status").unlink()
+    plain.file(job, "cancel").unlink()
+    assert plain.status(job).state == "lost"

@@ -1,0 +1,28 @@
+"""Which jobs are too old, and when a host is cleaned up."""
+
+from __future__ import annotations
+
+from ssh_mcp.facts.jobs import Job, JobState
+from ssh_mcp.remote.exec.jobs.ledger import KEPT_JOBS, JobLedger, outdated
+
+
+def job(number: int, ended: int | None, state: JobState = "exited") -> Job:
+    return Job(
+        id=f"{number:012x}", state=state, exit_code=0, began=0, ended=ended, duration=1.0, root=False, stdout_bytes=0,
+        stderr_bytes=0, first=False, cut=(), group=1, name="", command="",
+    )  # fmt: skip
+
+
+def test_the_oldest_beyond_the_limit_and_the_too_old_go_and_running_ones_stay() -> None:
+    many = [job(i, ended=1000 + i) for i in range(KEPT_JOBS + 3)]
+    assert outdated(many, now=1000, keep_seconds=9999) == [f"{i:012x}" for i in (2, 1, 0)]
+    assert outdated([job(1, 100), job(2, 200), job(3, None, "running")], now=260, keep_seconds=100) == [f"{1:012x}"]
+
+
+def test_a_host_is_due_once_and_when_it_holds_too_many() -> None:
+    ledger = JobLedger()
+    assert ledger.due("web", 1)
+    ledger.looked("web")
+    assert not ledger.due("web", KEPT_JOBS)
+    assert ledger.due("web", KEPT_JOBS + 1)
+    assert ledger.used() == ("web",)
