@@ -122,8 +122,19 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     server.refuse_absent = lambda name, given: runner.refuse_absent(name, given, tiers.get(name, "?"))
     for line in remarks:
         logger.warning("%s", line)
+    facts = fleet.facts
+    # A client in a terminal shows what we write: one line, and for HTTP that is the address.
+    logger.log(
+        logging.INFO if settings.mcp_transport == "stdio" else logging.DEBUG,
+        "ssh-mcp %s: %d of %d tools (%s), %d hosts",
+        facts.version,
+        facts.total_tools,
+        len(catalogue),
+        ", ".join(facts.tiers),
+        len(inventory.listed()),
+    )
     for line in overview(catalogue, settings):
-        logger.info("%s", line)
+        logger.debug("%s", line)
     return App(settings, server, fleet, audit, hooks, runner)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ssh_mcp.errors import ConfigError, Refusal, public_text
-from ssh_mcp.settings.model import load_settings
+from ssh_mcp.settings.model import given_settings, load_settings
 from transports.errors import TransportError
 
 if TYPE_CHECKING:
@@ -34,6 +34,12 @@ EXIT_BUG = 70
 """Exit status where something failed that nobody thought of (sysexits.h EX_SOFTWARE)."""
 EXIT_INTERRUPTED = 130
 
+IN_A_TERMINAL = (
+    "ssh-mcp speaks MCP on stdin: a client starts it (ssh-mcp client NAME). For all else: ssh-mcp help\n"
+    "It waits for a client's messages now. End it with Ctrl-D or Ctrl-C.\n"
+)
+"""For a person who typed the bare command."""
+
 logger = logging.getLogger("ssh_mcp")
 
 
@@ -42,7 +48,9 @@ def serve() -> int:
     gc.disable()
     try:
         settings, warnings = load_settings()
-        _log_to_stderr(settings.log_level)
+        _log_to_stderr(settings, audit="LOG_LEVEL" in given_settings()[0])
+        if settings.mcp_transport == "stdio" and sys.stdin.isatty():
+            sys.stderr.write(IN_A_TERMINAL)
         http = _http(settings)
         from ssh_mcp.server.app import build
         from ssh_mcp.server.telemetry import set_up
@@ -98,12 +106,24 @@ def _say(error: Exception) -> int:
     return EXIT_BUG
 
 
-def _log_to_stderr(level: str) -> None:
-    """Stdout is the protocol: nothing of ours may ever be written there."""
+def _log_to_stderr(settings: Settings, *, audit: bool) -> None:
+    """Stdout is the protocol: nothing of ours may ever be written there.
+
+    Clients in a terminal show stderr to a person. ``audit``: LOG_LEVEL is set, so somebody reads the log; then audit
+    lines are part of it where they go to no file.
+    """
     from ssh_mcp.audit.log_masking import MaskingFormatter
 
-    logging.basicConfig(stream=sys.stderr, level=level, force=True)
-    logging.getLogger().handlers[0].setFormatter(MaskingFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(stream=sys.stderr, level=settings.log_level, force=True)
+    handler = logging.getLogger().handlers[0]
+    handler.setFormatter(MaskingFormatter("%(levelname)s %(name)s: %(message)s"))
+    if not audit or settings.ssh_audit_file:
+        handler.addFilter(_no_audit_line)
+
+
+def _no_audit_line(record: logging.LogRecord) -> bool:
+    """All but audit lines; the details that LOG_LEVEL=DEBUG adds to them stay."""
+    return record.name != "ssh_mcp.audit" or record.levelno < logging.INFO
 
 
 def _quiet(level: str) -> None:

@@ -159,14 +159,7 @@ def load_settings(env: Mapping[str, str] | None = None, file: Path | None = None
     ``file`` None: what SSH_ENV_FILE names, else settings.env in the user's configuration directory; a ``file`` given
     here may be missing. Raises ConfigError with one line: name, value (never a secret's), what is allowed.
     """
-    process = os.environ if env is None else env
-    source = settings_file(process) if file is None else file if file.exists() else None
-    read = read_settings_file(source) if source is not None else {}
-    warnings = []
-    if read.pop("SSH_ENV_FILE", "").strip():
-        warnings.append(f"SSH_ENV_FILE in {source} has no effect: only the environment or --env-file can name a file.")
-    given = {k: x for k, x in read.items() if x.strip()}
-    given |= {k: x for k, x in process.items() if x.strip()}
+    given, warnings = given_settings(env, file)
     parsed: dict[str, Any] = {}
     for field in dataclasses.fields(Settings):
         name = field.name.upper()
@@ -175,6 +168,18 @@ def load_settings(env: Mapping[str, str] | None = None, file: Path | None = None
     settings = Settings(**parsed)
     _forbid(settings, given)
     return settings, [*warnings, *_unknown(given), *_remarks(settings, given)]
+
+
+def given_settings(env: Mapping[str, str] | None = None, file: Path | None = None) -> tuple[dict[str, str], list[str]]:
+    """The environment over the settings file, as text, without what is empty; and warnings. As ``load_settings``."""
+    process = os.environ if env is None else env
+    source = settings_file(process) if file is None else file if file.exists() else None
+    read = read_settings_file(source) if source is not None else {}
+    warnings = []
+    if read.pop("SSH_ENV_FILE", "").strip():
+        warnings.append(f"SSH_ENV_FILE in {source} has no effect: only the environment or --env-file can name a file.")
+    given = {k: x for k, x in read.items() if x.strip()}
+    return given | {k: x for k, x in process.items() if x.strip()}, warnings
 
 
 def is_loopback(host: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
@@ -113,13 +115,62 @@ def test_the_start_says_what_is_open_and_what_is_odd(tmp_path: Path) -> None:
         server.process.terminate()
         _, err = server.rest()
     lines = err.splitlines()
-    assert "INFO ssh_mcp: tier dangerous: 0/" in err
-    assert re.search(r"^INFO ssh_mcp: tier low-access: (\d\d)/\1$", err, re.MULTILINE)
-    assert [line for line in lines if line.startswith("INFO ssh_mcp: group docker: ")]
+    (said,) = [line for line in lines if line.startswith("INFO")]
+    assert re.fullmatch(r"INFO ssh_mcp: ssh-mcp [\d.]+: \d+ of \d+ tools \(read, low-access\), 0 hosts", said)
     assert (
         "WARNING ssh_mcp: SSH_ENABLED_GROUP is not a setting and was ignored. Did you mean SSH_ENABLED_GROUPS?" in lines
     )
     assert not [line for line in lines if not line.startswith(("INFO ssh_mcp", "WARNING ssh_mcp"))]
+
+
+def test_each_tier_and_group_has_a_line_for_those_who_look_closely(tmp_path: Path) -> None:
+    with stdio(environment(tmp_path, allow_low_access_tools="true", log_level="DEBUG")) as server:
+        server.greet()
+        server.process.terminate()
+        _, err = server.rest()
+    assert "DEBUG ssh_mcp: tier dangerous: 0/" in err
+    assert re.search(r"^DEBUG ssh_mcp: tier low-access: (\d\d)/\1$", err, re.MULTILINE)
+    assert re.search(r"^DEBUG ssh_mcp: group docker: ", err, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [({}, 0), ({"log_level": "INFO"}, 1), ({"log_level": "INFO", "ssh_audit_file": "audit.jsonl"}, 0)],
+)
+def test_audit_lines_reach_a_terminal_only_where_the_log_is_read_and_no_file_has_them(
+    settings: dict[str, str], shown: int, tmp_path: Path
+) -> None:
+    with stdio(environment(tmp_path, **settings)) as server:
+        server.greet()
+        server.send(id=2, method="tools/call", params={"name": "ssh_server_info", "arguments": {}})
+        server.receive()
+        server.process.terminate()
+        _, err = server.rest()
+    assert err.count("ssh_mcp.audit: {") == shown
+
+
+def test_a_person_who_types_the_bare_command_reads_two_lines(tmp_path: Path) -> None:
+    controller, terminal = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ssh_mcp"],
+            env=environment(tmp_path),
+            stdin=terminal,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr
+        first, second = process.stderr.readline(), process.stderr.readline()
+        assert "speaks MCP on stdin" in first
+        assert "ssh-mcp help" in first
+        assert "Ctrl-C" in second
+        os.write(controller, b"\x04")  # Ctrl-D
+        assert process.wait(LIMIT) == 0
+        process.stderr.close()
+    finally:
+        os.close(controller)
+        os.close(terminal)
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
