@@ -29,6 +29,10 @@ class LinePattern:
             raise InvalidArgument(
                 f"The pattern has {len(pattern)} characters.", f"It has 1 to {MAX_PATTERN}; shorten it."
             )
+        try:
+            pattern.encode()
+        except UnicodeEncodeError:
+            raise InvalidArgument("The pattern holds half a character.", "Give it without.") from None
         options = re2.Options()
         options.max_mem = _MEMORY
         options.log_errors = False

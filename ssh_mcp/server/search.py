@@ -17,14 +17,19 @@ from fastmcp.server.context import Context
 from fastmcp.server.transforms.search.bm25 import BM25SearchTransform
 from fastmcp.tools.base import Tool, ToolResult
 
+from ssh_mcp.server.search_words import document, words
+from ssh_mcp.skills.loader import Library, body_of
+
 SEARCH = "search_tools"
 CALL = "call_tool"
 
 
 class ToolSearch(BM25SearchTransform):
-    """BM25 over names, descriptions and parameters of the registered tools."""
+    """BM25 over names, descriptions, parameters and skills of the registered tools (``search_words``)."""
 
-    def __init__(self, *, max_results: int, always_visible: Sequence[str], closed: Container[str] = ()) -> None:
+    def __init__(
+        self, library: Library, *, max_results: int, always_visible: Sequence[str], closed: Container[str] = ()
+    ) -> None:
         self._closed = closed
         super().__init__(
             max_results=max_results,
@@ -33,6 +38,28 @@ class ToolSearch(BM25SearchTransform):
             call_tool_name=CALL,
             search_result_serializer=_definitions,
         )
+        self._library = library
+        self._indexed: tuple[str, ...] = ()
+
+    async def _search(self, tools: Sequence[Tool], query: str) -> Sequence[Tool]:
+        names = tuple(tool.name for tool in tools)
+        if names != self._indexed:
+            self._index.build([self._document(tool) for tool in tools])
+            self._indexed = names
+        found = self._index.query(" ".join(words(query)), self._max_results)
+        return [tools[at] for at in found]
+
+    def _document(self, tool: Tool) -> str:
+        parameters = (tool.parameters or {}).get("properties", {})
+        said = " ".join(
+            f"{name} {about.get('description', '')}" for name, about in parameters.items() if name != "host"
+        )
+        skill = self._library.all.get(tool.name)
+        try:
+            text = "" if skill is None else body_of(skill.read().decode("utf-8", "replace"))
+        except OSError:
+            text = ""
+        return document(tool.name, tool.description or "", said, text)
 
     def _make_search_tool(self) -> Tool:
         return _plain(super()._make_search_tool(), read_only=True)

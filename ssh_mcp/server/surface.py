@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import mcp_types
 from fastmcp.exceptions import ResourceError
 
+from ssh_mcp.skills.provider import skill_provider
 from ssh_mcp.tools.catalogue import Entry
 from ssh_mcp.tools.runner import Runner, ToolFailed
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from fastmcp import FastMCP
 
     from ssh_mcp.remote.fleet import Fleet
+    from ssh_mcp.skills.loader import Library
 
 SERVER_INFO = "mcp://ssh-mcp/server-info"
 HOST_NOTES = "mcp://ssh-mcp/hosts/{host}/notes"
@@ -25,8 +27,9 @@ def decorate(server: FastMCP[None], runner: Runner, entries: dict[str, Entry]) -
     """Add everything but the tools. Resources run through the runner, so that they are audited and guarded too."""
     _add_resources(server, runner, entries)
     _add_completion(server, runner.fleet)
-    _add_search(server, runner.fleet)
-    _add_skills(server, runner.fleet)
+    provider = skill_provider(runner.fleet.settings, runner.fleet.facts.closed)
+    _add_search(server, runner.fleet, provider.library)
+    server.add_provider(provider)
 
 
 def _add_resources(server: FastMCP[None], runner: Runner, entries: dict[str, Entry]) -> None:
@@ -68,7 +71,7 @@ def _add_completion(server: FastMCP[None], fleet: Fleet) -> None:
     server.add_completion_handler(complete)
 
 
-def _add_search(server: FastMCP[None], fleet: Fleet) -> None:
+def _add_search(server: FastMCP[None], fleet: Fleet, library: Library) -> None:
     settings = fleet.settings
     if not settings.ssh_enable_bm25:
         return
@@ -76,16 +79,9 @@ def _add_search(server: FastMCP[None], fleet: Fleet) -> None:
 
     server.add_transform(
         ToolSearch(
+            library,
             max_results=settings.ssh_bm25_max_results,
             always_visible=settings.ssh_bm25_always_visible,
             closed=fleet.facts.closed,
         )
     )
-
-
-def _add_skills(server: FastMCP[None], fleet: Fleet) -> None:
-    from ssh_mcp.skills.provider import skill_provider
-
-    provider = skill_provider(fleet.settings, fleet.facts.closed)
-    if provider is not None:
-        server.add_provider(provider)

@@ -142,6 +142,13 @@ def read_front(text: str) -> dict[str, str]:
     return simple if simple is not None else _read_yaml(block)
 
 
+def body_of(text: str) -> str:
+    """A skill's text behind its front part."""
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    end = text.find("\n---\n", 3)
+    return text[end + 5 :].lstrip("\n") if text.startswith("---\n") and end >= 0 else text
+
+
 def _read_simple(block: str) -> dict[str, str] | None:
     """``key: plain`` and ``key: "JSON string"`` lines and comments, or None where there is more to it than that."""
     fields: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Skills and runbooks as MCP resources ``skill://NAME/SKILL.md``.
+"""Skills and runbooks as MCP resources ``skill://NAME/SKILL.md``, runbooks as MCP prompts too.
 
 FastMCP has a provider of its own for skill folders. Measured with our hundred and fifteen: it reads and hashes every
 file when it is made (48 ms at start), keeps one provider a skill, so that every tool call asks a hundred providers
@@ -11,15 +11,16 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from fastmcp.prompts import Message, Prompt, PromptArgument, PromptResult
 from fastmcp.resources.base import Resource, ResourceContent, ResourceResult
 from fastmcp.server.providers.base import Provider
 from fastmcp.utilities.versions import VersionSpec
 from pydantic import AnyUrl
 
-from .loader import MAIN_FILE, Library, Skill
+from .loader import MAIN_FILE, Library, Skill, body_of
 
 if TYPE_CHECKING:
     from ssh_mcp.policy.closed import ClosedTools
@@ -40,8 +41,20 @@ class SkillFile(Resource):
             return ResourceResult([ResourceContent(content, mime_type="application/octet-stream")])
 
 
+class RunbookPrompt(Prompt):
+    """A runbook that a client's user picks: its text, for the host that the user names."""
+
+    skill: Skill
+
+    async def render(self, arguments: dict[str, Any] | None = None) -> PromptResult:
+        text = body_of(self.skill.read().decode("utf-8", "replace"))
+        host = str((arguments or {}).get("host") or "").strip()
+        start = f"Follow this runbook on host {host}.\n\n" if host else "Follow this runbook.\n\n"
+        return PromptResult([Message(start + text)], description=self.description)
+
+
 class SkillsProvider(Provider):
-    """Lists each skill's SKILL.md; other files of a skill's folder are readable, not listed."""
+    """Lists each skill's SKILL.md, and runbooks as prompts too; other files of a skill's folder are readable."""
 
     def __init__(self, library: Library) -> None:
         super().__init__()
@@ -64,6 +77,14 @@ class SkillsProvider(Provider):
             return None
         return _resource(skill, relative)
 
+    async def _list_prompts(self) -> Sequence[Prompt]:
+        return [_prompt(skill) for skill in self.library.all.values() if skill.kind == "runbook"]
+
+    async def _get_prompt(self, name: str, version: VersionSpec | None = None) -> Prompt | None:
+        del version  # runbooks have none
+        found = self.library.all.get(name)
+        return _prompt(found) if found is not None and found.kind == "runbook" else None
+
 
 def skill_provider(settings: Settings, closed: ClosedTools) -> SkillsProvider:
     """The provider as the settings want it: whose directories, with runbooks or not, skills of open tools only."""
@@ -76,6 +97,11 @@ def skill_provider(settings: Settings, closed: ClosedTools) -> SkillsProvider:
             edit=closed.skill,
         )
     )
+
+
+def _prompt(skill: Skill) -> RunbookPrompt:
+    host = PromptArgument(name="host", description="Alias of the host that it is about", required=False)
+    return RunbookPrompt(name=skill.name, description=skill.description, arguments=[host], skill=skill)
 
 
 def _resource(skill: Skill, relative: str) -> SkillFile:

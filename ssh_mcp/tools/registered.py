@@ -13,7 +13,6 @@ from fastmcp.tools.base import Tool, ToolResult
 from fastmcp.utilities.tasks import TaskConfig
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import PrivateAttr
-from pydantic_core import to_json
 
 from ssh_mcp.approval.channels import ClientChannel, NoClient, QuestionForClient
 from ssh_mcp.remote.call import ProgressSender, no_progress
@@ -22,6 +21,7 @@ from ssh_mcp.results.base import Result
 from ssh_mcp.tools.catalogue import Entry
 from ssh_mcp.tools.elicitation import McpClient, as_result
 from ssh_mcp.tools.runner import Runner, ToolFailed
+from ssh_mcp.tools.text_form import text_form
 
 CLIENT_MAX = 120
 """Characters of a client's own name that are kept."""
@@ -78,12 +78,12 @@ class RegisteredTool(Tool):
 
 
 def as_tool_result(result: Result) -> ToolResult:
-    """Structured content and the same as JSON text, for clients that read only text.
+    """Structured content, and the same as text without what says nothing, for clients that read only text.
 
     Made without validation: it is plain JSON already, and FastMCP would turn a thousand rows into themselves.
     """
     structured = result.model_dump(mode="json")
-    text = mcp_types.TextContent(type="text", text=to_json(structured).decode())
+    text = mcp_types.TextContent(type="text", text=text_form(result))
     return ToolResult.model_construct(content=[text], structured_content=structured, meta=None, is_error=False)
 
 

@@ -16,7 +16,7 @@ from ssh_mcp.approval.desk import CallApproval
 from ssh_mcp.audit.hooks import HookContext, Hooks
 from ssh_mcp.audit.sinks import Audit, AuditCall
 from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, UnknownTool, public_text
-from ssh_mcp.guard.aside import aside, weight
+from ssh_mcp.guard.aside import aside, weight, whole_weight
 from ssh_mcp.guard.spool import Owner
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.closed import ClosedTools
@@ -165,7 +165,7 @@ class Runner:
         """The result within its budget; what does not fit is kept for ``ssh_output_read``."""
         settings = self.fleet.settings
         total = call.result_bytes or settings.ssh_result_max_bytes
-        size = weight(result)
+        size = whole_weight(result)
         if size * UTF8_MAX <= total:
             return result
         from ssh_mcp.guard.fit import Budget, fit

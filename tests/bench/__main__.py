@@ -48,6 +48,8 @@ def measured(lab: BenchLab, part: str, quick: bool) -> Iterator[Row | Figure]:
         yield from fleet.fan_out(lab, 3 if quick else 8)
     elif part == "start_up":
         yield from rows.start_up(lab, 3 if quick else 8)
+    elif part == "long_output":
+        yield from rows.long_output(lab, rounds // 3)
     elif part == "catalogue":
         yield from catalogue.sizes(lab)
     elif part == "shares":
@@ -63,6 +65,7 @@ PARTS = (
     "concurrent",
     "fan_out",
     "start_up",
+    "long_output",
     "catalogue",
     "shares",
 )

@@ -55,6 +55,27 @@ def calls(lab: BenchLab, rounds: int) -> Iterator[Row]:
     server.close()
 
 
+def long_output(lab: BenchLab, rounds: int) -> Iterator[Row]:
+    """Two megabytes of output: shown by its ends and kept whole, then searched."""
+    server, empty = lab.server(), empty_server(lab.env)
+    command = "seq 1 300000"
+    kept = server.call("ssh_exec_run", host="h0", command=command)["output_id"]
+    with lab.bare_master() as mux:
+        bare_argv = lab.ssh(command, extra=mux)
+        ours, bare, found, floor = interleaved(
+            lambda: server.call("ssh_exec_run", host="h0", command=command),
+            lambda: quiet(bare_argv),
+            lambda: server.call("ssh_output_read", output_id=kept, grep="^150000$"),
+            lambda: empty.call("nothing"),
+            rounds=rounds,
+            warm_up=3,
+        )
+    yield Row("exec of 2 MB, cut and kept", ours, "ssh -S … seq 1 300000", bare, 2.0)
+    yield Row("output_read, one line of 300,000 by pattern", found, "empty MCP call", floor)
+    empty.close()
+    server.close()
+
+
 def sessions(lab: BenchLab, rounds: int) -> Iterator[Row]:
     """The three ways to a session without MCP around them."""
     from tests.bench.backends import run_true

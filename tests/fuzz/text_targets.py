@@ -20,6 +20,7 @@ from ssh_mcp.policy import commands
 from ssh_mcp.policy.compose_file import judge_compose
 from ssh_mcp.redaction import engine as redaction
 from ssh_mcp.redaction.model import Format
+from ssh_mcp.remote.patterns import LinePattern
 from ssh_mcp.settings.model import load_settings
 from tests.fuzz.engine import Broken, Target
 from tests.unit.facts.cases import FACTS, plain, read, stored
@@ -202,7 +203,36 @@ _SECRET_TOKENS = [
 
 _OUTPUTS = [read(path)[:6000] for path in stored()]
 
+# --- callers' patterns ----------------------------------------------------------------------------------------------
+
+_PATTERNS = [
+    "error|failed", "^150000$", "(?i)Timeout", r"\bOOM\b", "[0-9]{3}", "a.*b", r"\s", "$", "^", r"\Aone\z", "(?s).", "(?-m)^x",
+    "[^a]", r"\x{20AC}", r"\pL+", "(a|b|ab)*c", "", "x*", r"\Q.\E", "(?m)^\n", "(?i:Ä)",
+]  # fmt: skip
+_PATTERN_TOKENS = [
+    "(", ")", "[", "]", "{1000}", "{1,1000}", "*", "+", "?", "|", "^", "$", r"\b", r"\z", r"\A", r"\C", r"\n", "(?i)", "(?s)",
+    "(?-m)", "(?=", "(?<", "(?P<n>", r"\1", r"\p{Greek}", "[[:alpha:]]", ".*", "€", "\x00", "\n", "\\",
+]  # fmt: skip
+_PATTERN_TEXT = "one\n\ntwo a b\nerror: 150000\nxx\n€ Ä äöü\n150000\nlast without an end".encode()
+
+
+def _pattern(text: str, rng: random.Random) -> None:
+    """A pattern is refused by name, or finds in a text exactly the lines that it finds one by one."""
+    try:
+        pattern = LinePattern(text, ignore_case=rng.random() < 0.5)
+    except InvalidArgument:
+        return
+    wanted, at = [], 0
+    for line in _PATTERN_TEXT.splitlines(keepends=True):
+        if pattern.matches(line.removesuffix(b"\n")):
+            wanted.append((at, at + len(line)))
+        at += len(line)
+    if (found := list(pattern.spans(_PATTERN_TEXT))) != wanted:
+        raise Broken(f"{text!r} found {found}, and line by line {wanted}")
+
+
 TARGETS: list[Target[Any]] = [
+    Target("patterns", _PATTERNS, _pattern, _PATTERN_TOKENS),
     Target("hosts_toml", _tomls(), _toml, _TOML_TOKENS),
     Target("facts", _OUTPUTS, _facts, _FACT_TOKENS, 2),
     Target("shell_reader", _COMMANDS, _permit, _SHELL_TOKENS, 2),

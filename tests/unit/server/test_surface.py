@@ -148,13 +148,42 @@ async def test_with_search_a_few_tools_are_listed_and_all_are_found_and_called(m
         ("copy a file between two hosts", "ssh_transfer"),
         ("run a command as root", "ssh_sudo_exec"),
         ("which hosts are there", "ssh_host_list"),
+        ("why does my service fail", "ssh_systemctl_status"),
+        ("why does my service fail?", "ssh_journalctl"),
+        ("disk is full", "ssh_host_disk_usage"),
+        ("the disk of the server is full", "ssh_host_disk_usage"),
+        ("roll back a config", "ssh_deploy"),
+        ("unpack an archive", "ssh_archive|ssh_exec_run"),
+        ("schedule a job", "ssh_job_start|ssh_exec_run"),
+        ("restart a systemd unit", "ssh_systemctl_restart"),
+        ("who is using all the memory", "ssh_host_processes"),
+        ("edit a configuration file", "ssh_edit"),
+        ("run something on all servers", "ssh_broadcast"),
+        ("search in the output of a command", "ssh_output_read"),
     ],
 )
-async def test_a_job_in_words_finds_its_tool(query: str, tool: str) -> None:
+async def test_a_job_in_words_finds_its_tool_among_the_first_three(query: str, tool: str) -> None:
     async with connected(**ALL_OPEN, ssh_enable_bm25=True, ssh_bm25_always_visible=()) as client:
         found = await client.call_tool("search_tools", {"query": query})
         assert found.structured_content
-        assert tool in [each["name"] for each in found.structured_content["result"]]
+        first = [each["name"] for each in found.structured_content["result"]][:3]
+        assert set(tool.split("|")) & set(first), first
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_runbooks_are_prompts_too(mode: str) -> None:
+    async with connected(mode) as client:
+        listed = {prompt.name: prompt for prompt in await client.list_prompts()}
+        assert {"disk-full", "incident-response"} <= set(listed)
+        assert not any(name.startswith("ssh_") for name in listed)
+        assert listed["disk-full"].description
+        rendered = await client.get_prompt("disk-full", {"host": "web01"})
+        text = rendered.messages[0].content.text  # type: ignore[union-attr]
+        assert text.startswith("Follow this runbook on host web01.\n\n# Disk full")
+        with pytest.raises(McpError):
+            await client.get_prompt("ssh_cp")
+    async with connected(mode, ssh_enable_runbooks=False) as client:
+        assert await client.list_prompts() == []
 
 
 async def test_both_search_tools_say_what_they_may_do() -> None:
@@ -267,4 +296,4 @@ async def test_starting_loads_nothing_that_only_some_calls_need() -> None:
     assert loaded & heavy == set()
     assert not [m for m in loaded if m.startswith(("ssh_mcp.facts", "ssh_mcp.shell.", "transports.openssh"))]
     families = {m.rpartition(".")[2] for m in loaded if m.startswith("ssh_mcp.tools.")}
-    assert families == {"catalogue", "elicitation", "modules", "registered", "runner", "spec"}
+    assert families == {"catalogue", "elicitation", "modules", "registered", "runner", "spec", "text_form"}

@@ -1,0 +1,38 @@
+"""A result as text, for clients that show a model the text and not the structured content: what says something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from ssh_mcp.results.base import Result
+
+_SILENT: tuple[Any, ...] = (None, "", {})
+_REMARKS = "output_warnings"
+
+
+def text_form(result: Result) -> str:
+    """JSON with default values, empty texts and ``quiet_fields`` left out.
+
+    An empty list stays, since it says that nothing was found; of ``output_warnings`` it says nothing.
+    """
+    return to_json(_spoken(result)).decode()
+
+
+def _spoken(result: Result) -> dict[str, Any]:
+    dumped = result.model_dump(mode="json", exclude_defaults=True)
+    quiet = result.quiet_fields()
+    spoken: dict[str, Any] = {}
+    for name in type(result).model_fields:
+        value = getattr(result, name)
+        if name in quiet:
+            continue
+        if isinstance(value, dict) and value and all(isinstance(each, Result) for each in value.values()):
+            spoken[name] = {key: _spoken(each) for key, each in value.items()}
+        elif isinstance(value, list) and not value:
+            if name != _REMARKS:
+                spoken[name] = []
+        elif name in dumped and dumped[name] not in _SILENT:
+            spoken[name] = dumped[name]
+    return spoken
