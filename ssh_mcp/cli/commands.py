@@ -67,6 +67,15 @@ audit_app = App(
     group_commands="Commands",
 )
 app.command(audit_app)
+job_app = App(
+    name="job",
+    help="Look at jobs on your hosts, and end them.",
+    help_epilogue="",
+    usage="Usage: ssh-mcp job COMMAND",
+    group=CONNECTIONS,
+    group_commands="Commands",
+)
+app.command(job_app)
 
 Json = Annotated[
     bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, for programs to read.")
@@ -211,6 +220,50 @@ def agent() -> int:
     from ssh_mcp.cli.connection import show_agent
 
     return show_agent()
+
+
+JobId = Annotated[str, Parameter(help="The job's id, as `ssh-mcp job list` shows it.")]
+
+
+@job_app.command(name="list", help_epilogue="")
+def job_list(
+    host: Annotated[str | None, Parameter(help="One host; else all of hosts.toml.")] = None, /, *, as_json: Json = False
+) -> int:
+    """List jobs, newest first."""
+    from ssh_mcp.cli.job import list_jobs
+
+    return list_jobs(host, as_json=as_json)
+
+
+@job_app.command(name="output", help_epilogue="")
+def job_output(
+    host: Host,
+    job_id: JobId,
+    /,
+    *,
+    stream: Annotated[Literal["stdout", "stderr"], Parameter(help="Which of its streams.")] = "stdout",
+    follow: Annotated[bool, Parameter(negative="", show_default=False, help="Go on until the job ends.")] = False,
+    grep: Annotated[str | None, Parameter(help="Only lines that match (RE2 syntax).")] = None,
+) -> int:
+    """Print a job's output, with secrets masked."""
+    from ssh_mcp.cli.job import show_output
+
+    return show_output(host, job_id, stream, follow=follow, grep=grep)
+
+
+@job_app.command(name="cancel", help_epilogue="")
+def job_cancel(
+    host: Host,
+    job_id: JobId,
+    /,
+    *,
+    remove: Annotated[bool, Parameter(negative="", show_default=False, help="Delete its output too.")] = False,
+    as_json: Json = False,
+) -> int:
+    """End a job with all it has started."""
+    from ssh_mcp.cli.job import cancel
+
+    return cancel(host, job_id, remove=remove, as_json=as_json)
 
 
 @audit_app.command(help_epilogue="")
