@@ -14,7 +14,8 @@ from ssh_mcp.errors import CommandNotAllowed, InvalidArgument
 from ssh_mcp.inventory.model import BypassPolicy, CommandPolicy
 from ssh_mcp.policy import globs
 from ssh_mcp.policy.allowlist import Allowlist
-from ssh_mcp.policy.permitted import POLICY, PermittedCommand
+from ssh_mcp.policy.permitted import PermittedCommand
+from ssh_mcp.policy.permitted_path import POLICY
 from ssh_mcp.shell import cheatsheet
 from ssh_mcp.shell.invocation import Everything, Invocation
 from ssh_mcp.shell.options import Denied

@@ -5,7 +5,7 @@ The order for every path argument::
     normalise_argument(text)      shape: no NUL, no control characters, absolute or joined to default_dir
     canonical = … on the host …   links followed, in the view in which the operation will happen
     decide(canonical)             inside path_allowlist, outside restricted zones, redact list
-    … operate on ``verdict.path`` …
+    … operate on the PermittedPath that it returns …
 
 Two-path calls use ``decide_two``; whatever moves or deletes a whole tree also asks ``holds_restricted``.
 """
@@ -23,6 +23,7 @@ from ssh_mcp.errors import InvalidArgument, PathNotAllowed, PathRestricted, Reda
 from ssh_mcp.inventory.model import BypassPolicy, PathPolicy
 from ssh_mcp.inventory.values import has_control, shown
 from ssh_mcp.policy import globs, windows_paths
+from ssh_mcp.policy.permitted_path import POLICY, PermittedPath
 
 if TYPE_CHECKING:
     from ssh_mcp.redaction.model import Finding
@@ -47,15 +48,6 @@ class Purpose(StrEnum):
     DELETE = "delete"
     LIST = "list"
     STAT = "stat"
-
-
-@dataclass(frozen=True, slots=True)
-class PathVerdict:
-    """A permitted path. ``redact_bypass`` goes into the audit line, ``warnings`` into output_warnings."""
-
-    path: str
-    warnings: tuple[str, ...] = ()
-    redact_bypass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +136,7 @@ def child(directory: str, *names: str) -> str:
 # --- the decision ---------------------------------------------------------------------------------------------------
 
 
-def decide(canonical: str, policy: PathPolicy, *, purpose: Purpose, reader: str = "ssh_read_redacted") -> PathVerdict:
+def decide(canonical: str, policy: PathPolicy, *, purpose: Purpose, reader: str = "ssh_read_redacted") -> PermittedPath:
     """Decide on a path as the host canonicalised it. ``reader`` is the tool that masks in the same view.
 
     Raises PathNotAllowed, PathRestricted or RedactBypassBlocked.
@@ -161,15 +153,15 @@ def decide(canonical: str, policy: PathPolicy, *, purpose: Purpose, reader: str 
             f"{shown(path)} is a kernel link whose target cannot be judged.", "Give the path of the file itself."
         )
     if purpose is not Purpose.READ_RAW or not _matches_deny(path, rules.redact_globs, rules):
-        return PathVerdict(path)
+        return PermittedPath(path, maker=POLICY)
     if policy.bypass is BypassPolicy.BLOCK:
         raise RedactBypassBlocked(
             f"{shown(path)} is redact-listed and would be shown unmasked.", f"Use {reader} to read it."
         )
     if policy.bypass is BypassPolicy.WARN:
         note = f"{shown(path)} is redact-listed and was delivered unmasked; {reader} masks its secrets."
-        return PathVerdict(path, (note,), redact_bypass=True)
-    return PathVerdict(path, redact_bypass=True)
+        return PermittedPath(path, maker=POLICY, warnings=(note,), redact_bypass=True)
+    return PermittedPath(path, maker=POLICY, redact_bypass=True)
 
 
 def decide_content(path: str, found: Finding, policy: PathPolicy, *, reader: str) -> tuple[str, ...]:
@@ -194,21 +186,21 @@ def decide_two(
     *,
     source_purpose: Purpose = Purpose.READ_RAW,
     target_policy: PathPolicy | None = None,
-) -> tuple[PathVerdict, PathVerdict]:
+) -> tuple[PermittedPath, PermittedPath]:
     """Both sides of a copy, move, link or transfer.
 
     A redact-listed file must not get a name under which it could be read raw: unless the target's name is redact-listed
     too, the source counts as READ_RAW whatever is done with it. ``target_policy`` is another host's.
     """
     there = target_policy or policy
-    verdict = decide(target, there, purpose=Purpose.WRITE)
-    stays_guarded = redact_listed(verdict.path, there)
+    end = decide(target, there, purpose=Purpose.WRITE)
+    stays_guarded = redact_listed(end, there)
     purpose = source_purpose
     if source_purpose is Purpose.READ_RAW and stays_guarded:
         purpose = Purpose.READ_REDACTED
     elif not stays_guarded:
         purpose = Purpose.READ_RAW
-    return decide(source, policy, purpose=purpose), verdict
+    return decide(source, policy, purpose=purpose), end
 
 
 def restricted_by(path: str, policy: PathPolicy) -> str | None:

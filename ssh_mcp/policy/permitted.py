@@ -7,17 +7,10 @@ are quoted. Code that runs something takes ``Runnable``, so that the type checke
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
+from ssh_mcp.policy.permitted_path import POLICY, Maker
 from ssh_mcp.shell.invocation import Invocation
 from ssh_mcp.tokens import Command
-
-
-class _Maker:
-    """Its one instance is what a permitted value is made with."""
-
-
-POLICY: Final = _Maker()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +24,7 @@ class PermittedCommand:
     ``warnings`` belong in output_warnings, ``redact_bypass`` in the audit line: it names a redact-listed path.
     """
 
-    maker: _Maker
+    maker: Maker
     text: str
     invocations: tuple[Invocation, ...] | None = ()
     files: tuple[str | None, ...] = ()

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.call import Call
     from ssh_mcp.remote.exec.commands import Commands
     from ssh_mcp.remote.exec.jobs.jobs import Jobs
-    from ssh_mcp.remote.files.files import RemoteFiles
+    from ssh_mcp.remote.files.paths import SftpPaths
+    from ssh_mcp.remote.files.sftp_files import SftpFiles
+    from ssh_mcp.remote.files.trees import Trees
     from ssh_mcp.remote.sudo.sudo import Sudo
     from ssh_mcp.settings.model import Settings
     from transports.api import Connection
@@ -79,11 +81,25 @@ class RemoteHost:
             raise PlatformNotSupported(f"{self.name} is a Windows host and has no {what}.", instead)
 
     @cached_property
-    def files(self) -> RemoteFiles:
-        """Files over SFTP, confined by the host's path policy."""
-        from ssh_mcp.remote.files.files import RemoteFiles
+    def paths(self) -> SftpPaths:
+        """Paths as SFTP shows them: for the parts in ``ssh_mcp.remote``."""
+        from ssh_mcp.remote.files.paths import SftpPaths
 
-        return RemoteFiles(self)
+        return SftpPaths(self)
+
+    @cached_property
+    def files(self) -> SftpFiles:
+        """Files over SFTP, confined by the host's path policy."""
+        from ssh_mcp.remote.files.sftp_files import SftpFiles
+
+        return SftpFiles(self)
+
+    @cached_property
+    def trees(self) -> Trees:
+        """Directories and names over SFTP, confined by the same."""
+        from ssh_mcp.remote.files.trees import Trees
+
+        return Trees(self)
 
     @cached_property
     def commands(self) -> Commands:

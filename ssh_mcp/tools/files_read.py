@@ -82,9 +82,10 @@ async def ssh_find(
     """Search a tree by name, kind, size and age; links are not followed. With min_size, newer_than or sort, entries
     holds sizes and times. For one directory use ssh_sftp_list, for contents ssh_grep.
     """
-    return await host.files.find(
-        path, name_pattern, kind, max_depth, min_size=min_size, newer_than=newer_than, sort=sort
-    )
+    from ssh_mcp.remote.files.search.find import checked, find
+
+    query = checked(host, name_pattern, kind, max_depth, min_size=min_size, newer_than=newer_than, sort=sort)
+    return await find(host, path, query)
 
 
 @tool(group="sftp-read", tier=Tier.READ)
@@ -103,10 +104,10 @@ async def ssh_grep(
     """Search inside files, compressed logs too, on the host itself. Secrets in the lines are masked; restricted and
     redact-listed files are skipped and counted. By name only: ssh_find.
     """
-    from ssh_mcp.remote.files.search.grep import grep_query
+    from ssh_mcp.remote.files.search.grep import grep, grep_query
 
     query = grep_query(pattern, fixed=fixed, ignore_case=ignore_case, context=context, max_matches=max_matches)
-    return await host.files.grep(path, query, name_pattern=name_pattern, max_depth=max_depth)
+    return await grep(host, path, query, name_pattern=name_pattern, max_depth=max_depth)
 
 
 @tool(group="sftp-read", tier=Tier.READ)
@@ -114,7 +115,9 @@ async def ssh_disk_usage_of(
     host: RemoteHost, path: str, depth: Annotated[int, Field(description="Levels to show, 1 to 8")] = 1
 ) -> DiskUsage:
     """What fills a directory: its largest entries in bytes, on one file system. Whole disks: ssh_host_disk_usage."""
-    return await host.files.usage(path, depth)
+    from ssh_mcp.remote.files.search.usage import usage
+
+    return await usage(host, path, depth)
 
 
 @tool(group="sftp-read", tier=Tier.READ)
@@ -126,7 +129,9 @@ async def ssh_file_hash(
     timeout: Annotated[int | None, Field(description="Seconds")] = None,
 ) -> FileHash:
     """Checksum of a file, computed on the host where it can. To compare versions without reading them."""
-    return await host.files.hash(path, algorithm, timeout)
+    from ssh_mcp.remote.files.hashing import file_hash
+
+    return await file_hash(host, path, algorithm, timeout)
 
 
 @tool(group="sftp-read", tier=Tier.READ)

@@ -82,13 +82,13 @@ async def ssh_mkdir(
     mode: Annotated[int | str, Field(description='As "0755"')] = 493,
 ) -> FileResult:
     """Create a directory; with parents also those above, and an existing one is no error."""
-    return await host.files.mkdir(path, parse_mode(mode), parents=parents)
+    return await host.trees.mkdir(path, parse_mode(mode), parents=parents)
 
 
 @tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
 async def ssh_delete(host: RemoteHost, path: str) -> FileResult:
     """Delete one file, or a link (its target stays). Directories: ssh_delete_folder."""
-    return await host.files.delete(path)
+    return await host.trees.delete(path)
 
 
 @tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
@@ -98,19 +98,19 @@ async def ssh_delete_folder(
     """Delete a directory, with recursive all below it. Counted first; links are removed, never followed. Look at a
     dry_run before.
     """
-    return await host.files.delete_folder(path, recursive=recursive, dry_run=dry_run)
+    return await host.trees.delete_folder(path, recursive=recursive, dry_run=dry_run)
 
 
 @tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
 async def ssh_cp(host: RemoteHost, src: str, dst: str) -> FileResult:
     """Copy a file on one host; dst is the copy's full name and is replaced if it exists."""
-    return await host.files.copy(src, dst)
+    return await host.trees.copy(src, dst)
 
 
 @tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)
 async def ssh_mv(host: RemoteHost, src: str, dst: str) -> FileResult:
     """Rename or move a file, link or directory on one host; dst is the full new name. An existing file is replaced."""
-    return await host.files.move(src, dst)
+    return await host.trees.move(src, dst)
 
 
 @tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=False, confirms=True)
@@ -118,7 +118,7 @@ async def ssh_link(
     host: RemoteHost, src: str, dst: str, symbolic: bool = False, follow_symlinks: bool = True
 ) -> FileResult:
     """Give src the second name dst: a hard link, or a symbolic one. follow_symlinks: link to where src leads."""
-    return await host.files.link(src, dst, symbolic=symbolic, follow_symlinks=follow_symlinks)
+    return await host.trees.link(src, dst, symbolic=symbolic, follow_symlinks=follow_symlinks)
 
 
 @tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True)

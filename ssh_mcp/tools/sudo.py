@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ssh_mcp.policy.tiers import Tier
-from ssh_mcp.remote.files.arguments import parse_content, parse_selection, parse_write_mode
+from ssh_mcp.remote.files.arguments import parse_content, parse_owner, parse_selection, parse_write_mode
 from ssh_mcp.remote.host import RemoteHost
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.results.files import ContentResult, Download, FileResult, RedactedRead, SftpListing
@@ -47,7 +47,7 @@ async def ssh_sudo_read(
     max_bytes: int | None = None,
 ) -> Download:
     """Like ssh_sftp_download, as root. Secrets: ssh_sudo_read_redacted."""
-    return await host.sudo.files.read(path, parse_selection(first_lines, last_lines, offset, max_bytes))
+    return await host.sudo.files.download(path, parse_selection(first_lines, last_lines, offset, max_bytes))
 
 
 @tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS)
@@ -82,7 +82,9 @@ async def ssh_sudo_write(
 ) -> FileResult:
     """Like ssh_upload, as root: a replaced file keeps owner and mode unless given. Small changes: ssh_sudo_edit."""
     content = parse_content(content_text, content_base64, local_path, max_bytes=host.settings.ssh_upload_max_file_bytes)
-    return await host.sudo.files.write(path, content, parse_write_mode(mode), chown_user, chown_group)
+    return await host.sudo.files.write(
+        path, content, parse_write_mode(mode), owner=parse_owner(chown_user, chown_group)
+    )
 
 
 @tool(group="sudo", tier=Tier.SUDO, windows_instead=_WINDOWS, confirms=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ssh_mcp.errors import InvalidArgument, TooLarge
+from ssh_mcp.policy.arguments import user as user_name
 
 _USUAL_MODES: Final = frozenset(
     {
@@ -52,6 +53,11 @@ def parse_write_mode(mode: int | str) -> int | None:
     if not isinstance(mode, str) and mode == DEFAULT_MODE:
         return None
     return parse_mode(mode)
+
+
+def parse_owner(user: str | None, group: str | None) -> str:
+    """``user:group`` for chown, either side empty where it stays. Raises InvalidArgument."""
+    return f"{user_name(user) if user else ''}:{user_name(group) if group else ''}"
 
 
 @dataclass(frozen=True, slots=True)

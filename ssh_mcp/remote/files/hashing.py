@@ -23,7 +23,6 @@ from ssh_mcp.tokens import command, lit
 from transports.errors import FileError, FileErrorKind, RemoteError, SessionRefused, SFTPSubsystemUnavailable
 
 if TYPE_CHECKING:
-    from ssh_mcp.remote.files.paths import Places
     from ssh_mcp.remote.host import RemoteHost
     from transports.api import FileHandle
 
@@ -37,7 +36,7 @@ _SAMPLE: Final = 32 * 1024
 """Bytes of a file's start and of its end, by whose checksums it is known to be the same file for the shell."""
 
 
-async def file_hash(host: RemoteHost, places: Places, path: str, algorithm: Algorithm, timeout: int | None) -> FileHash:
+async def file_hash(host: RemoteHost, path: str, algorithm: Algorithm, timeout: int | None) -> FileHash:
     """The digest in hexadecimal. Raises the refusals of policy, FileError, RemoteError at the timeout.
 
     The path is canonicalised and permitted in SFTP's view. The host's own program sums a large file up where
@@ -45,15 +44,18 @@ async def file_hash(host: RemoteHost, places: Places, path: str, algorithm: Algo
     """
     seconds = host.commands.timeout(timeout)
     if host.policy.windows:
-        return await _by_powershell(host, places, path, algorithm, seconds)
+        return await _by_powershell(host, path, algorithm, seconds)
     try:
-        return await _by_sftp(host, places, path, algorithm, seconds)
+        return await _by_sftp(host, path, algorithm, seconds)
     except SFTPSubsystemUnavailable:
         return await _by_shell(host, path, algorithm, seconds)
 
 
-async def _by_sftp(host: RemoteHost, places: Places, path: str, algorithm: Algorithm, seconds: float) -> FileHash:
-    async with opened(places, path, Purpose.STAT) as file, reporting(host.call, f"{algorithm} of {file.path}") as count:
+async def _by_sftp(host: RemoteHost, path: str, algorithm: Algorithm, seconds: float) -> FileHash:
+    async with (
+        opened(host.paths, path, Purpose.STAT) as file,
+        reporting(host.call, f"{algorithm} of {file.path}") as count,
+    ):
         with anyio.move_on_after(seconds) as limit:
             found = await _proven(host, file, algorithm, seconds) if file.size > _BY_SFTP else None
             digest, size = found or await _read_through(
@@ -123,9 +125,9 @@ async def _read_through(handle: FileHandle, algorithm: Algorithm, progress: Call
     return hashed.hexdigest(), size
 
 
-async def _by_powershell(host: RemoteHost, places: Places, path: str, algorithm: Algorithm, seconds: float) -> FileHash:
+async def _by_powershell(host: RemoteHost, path: str, algorithm: Algorithm, seconds: float) -> FileHash:
     """Get-FileHash, its path inside an encoded command: no quoting rules of any shell in between apply."""
-    canonical, attributes = await places.existing_file(path, Purpose.STAT)
+    canonical, attributes = await host.paths.existing_file(path, Purpose.STAT)
     if attributes.kind == "directory":
         raise InvalidArgument(f"{canonical} is a directory.", "Give the path of a file.")
     native = canonical.removeprefix("/").replace("/", "\\").replace("'", "''")
@@ -141,7 +143,7 @@ async def _by_powershell(host: RemoteHost, places: Places, path: str, algorithm:
         raise _too_slow(canonical, seconds)
     digest = _digest(done.stdout.decode("ascii", "replace"), algorithm)
     if done.exit_code or digest is None:
-        return await _by_sftp(host, places, path, algorithm, seconds)
+        return await _by_sftp(host, path, algorithm, seconds)
     return FileHash(host=host.name, path=canonical, algorithm=algorithm, digest=digest, size=attributes.size or 0)
 
 

@@ -1,110 +1,28 @@
-"""What stands in a directory, and what one path is."""
+"""Entries of directories: which of them are shown, and how."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from ssh_mcp.errors import InvalidArgument
-from ssh_mcp.policy.paths import Purpose, child, restricted_by
-from ssh_mcp.remote.files.owners import owner_and_group
-from ssh_mcp.remote.files.paths import Places, in_place
-from ssh_mcp.remote.together import settled
-from ssh_mcp.results.files import SftpListing, SftpStat
+from ssh_mcp.policy.paths import child, restricted_by
 from transports.api import DirectoryEntry, FileAttributes, Files
-from transports.errors import FileError, FileErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ssh_mcp.inventory.model import PathPolicy
     from ssh_mcp.remote.call import Call
-    from ssh_mcp.remote.host import RemoteHost
 
 MAX_PAGE: Final = 10_000
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 """C0 and C1 controls and DEL, such as the escape that starts a terminal sequence."""
 
 
-class Listing:
-    """Directories and single paths of one host within one call."""
-
-    def __init__(self, host: RemoteHost, places: Places) -> None:
-        self._host = host
-        self._places = places
-
-    async def stat(self, path: str) -> SftpStat:
-        """The entry itself; of a link also where it leads. Two round trips on a warm channel."""
-        entry = await self._places.entry(path, Purpose.STAT)
-        attributes = entry.attributes
-        if attributes is None:
-            raise FileError(
-                FileErrorKind.NOT_FOUND, path, f"Nothing stands at {entry.path}.", "ssh_sftp_list shows what does."
-            )
-        target = None
-        if entry.is_link:
-            target = await self._places.asking(lambda files: files.readlink(entry.path))
-        owner, group = await self._owner(attributes)
-        return SftpStat(
-            path=entry.path,
-            kind=kind_of(attributes),
-            size=attributes.size or 0,
-            mode=mode_of(attributes),
-            mtime=time_of(attributes),
-            owner=owner,
-            group=group,
-            symlink_target=None if target is None else readable([target], self._host.call)[0],
-        )
-
-    async def page(self, path: str, offset: int, limit: int) -> SftpListing:
-        """One page of a directory, sorted by name; entries in restricted zones are left out and counted."""
-        if offset < 0 or not 1 <= limit <= MAX_PAGE:
-            raise InvalidArgument(
-                f"offset {offset} or limit {limit} is out of range.", f"offset is 0 or more, limit 1 to {MAX_PAGE}."
-            )
-        canonical = await self._places.existing(path, Purpose.LIST)
-        policy = await self._places.policy()
-        found = await self._places.asking(lambda files: in_place(files, canonical, entries_of(files, canonical)))
-        shown = unrestricted(found, canonical, policy, self._host.call)
-        shown.sort(key=attrgetter("name"))
-        page = shown[offset : offset + limit]
-        targets = await self._targets(canonical, page)
-        names = readable([entry.name for entry in page], self._host.call)
-        rows = [_row(entry, name, targets) for entry, name in zip(page, names, strict=True)]
-        # one validation of plain rows: a model made row by row takes three times as long, 4 ms a thousand
-        return SftpListing.model_validate(
-            {
-                "host": self._host.name,
-                "path": canonical,
-                "entries": rows,
-                "offset": offset,
-                "limit": limit,
-                "has_more": offset + limit < len(shown),
-            }
-        )
-
-    async def _targets(self, directory: str, page: Sequence[DirectoryEntry]) -> dict[str, str]:
-        """Where the links of a page lead, all asked at once."""
-        links = [entry.name for entry in page if _kind_and_mode(entry.attributes.permissions)[0] == "symlink"]
-        if not links:
-            return {}
-        files = await self._places.files()
-        answers = await settled([files.readlink(child(directory, name)) for name in links])
-        texts = readable([a if isinstance(a, str) else "" for a in answers], self._host.call)
-        return {name: text for name, text in zip(links, texts, strict=True) if text}
-
-    async def _owner(self, attributes: FileAttributes) -> tuple[str | None, str | None]:
-        """Names where the server tells them, else the numbers; Windows has neither."""
-        uid, gid = attributes.uid, attributes.gid
-        if uid is None or gid is None or self._host.policy.windows:
-            return None, None
-        return await owner_and_group(await self._places.files(), uid, gid)
-
-
-def _row(entry: DirectoryEntry, name: str, targets: dict[str, str]) -> dict[str, object]:
+def row_of(entry: DirectoryEntry, name: str, targets: dict[str, str]) -> dict[str, object]:
+    """One entry of a listing; ``name`` is how it is shown, ``targets`` where links lead, by their own names."""
     attributes = entry.attributes
     mtime = attributes.mtime
     kind, mode = _kind_and_mode(attributes.permissions)
@@ -114,7 +32,7 @@ def _row(entry: DirectoryEntry, name: str, targets: dict[str, str]) -> dict[str,
         "size": attributes.size or 0,
         "mode": mode,
         "mtime": "" if mtime is None else _utc(mtime),
-        "symlink_target": targets.get(entry.name),
+        "symlink_target": targets.get(entry.name) or None,
     }
 
 

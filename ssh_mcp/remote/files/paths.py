@@ -1,4 +1,4 @@
-"""Paths in the SFTP view of a host: canonicalised there, judged here, and looked at again after opening.
+"""Paths in the SFTP view of a host: canonicalised there, decided on here, and looked at again after opening.
 
 Every argument costs one round trip. What the host's restricted paths resolve to is asked along with the first of them.
 """
@@ -14,15 +14,15 @@ from weakref import WeakKeyDictionary
 from ssh_mcp.errors import InvalidArgument, PathChanged
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import (
-    PathVerdict,
     Purpose,
     child,
     decide,
-    decide_two,
     normalise_argument,
     split_parent,
     with_resolved_restrictions,
 )
+from ssh_mcp.policy.permitted_path import PermittedPath
+from ssh_mcp.remote.files.resolver import READER, PathResolver
 from ssh_mcp.remote.together import settled, together
 from transports.api import FileAttributes, FileHandle, Files
 from transports.errors import FileError, FileErrorKind, MasterLost
@@ -44,28 +44,28 @@ _AROUND = 3
 class Entry:
     """A directory entry itself: ``path`` is its name below a canonical directory, ``leads_to`` where it ends."""
 
-    path: str
-    leads_to: str
+    path: PermittedPath
+    leads_to: PermittedPath
     attributes: FileAttributes | None
-    """Its own (a link's are the link's); None: nothing there."""
+    """Its own (a link's are the link's); None: missing."""
 
     @property
     def is_link(self) -> bool:
         return self.attributes is not None and self.attributes.kind == "symlink"
 
 
-class Places:
-    """The paths of one host within one call."""
+class SftpPaths(PathResolver):
+    """The paths of one host as SFTP shows them. A look at a path goes out with the question where it leads."""
 
     def __init__(self, host: RemoteHost) -> None:
-        self._host = host
+        super().__init__(host, READER)
 
     async def files(self) -> Files:
         """The host's SFTP service."""
-        return await self._host.connection.files()
+        return await self.host.connection.files()
 
     async def asking(self, question: Callable[[Files], Awaitable[T]]) -> T:
-        """A read-only question; asked once more where the link was lost."""
+        """A read-only question; asked once more where the connection was lost."""
         try:
             return await question(await self.files())
         except MasterLost:
@@ -73,21 +73,21 @@ class Places:
 
     # --- arguments ----------------------------------------------------------------------------------------------------
 
-    async def existing(self, path: str, purpose: Purpose) -> str:
-        """The canonical path of what exists (or of a missing name in an existing directory), judged."""
+    async def existing(self, path: str, purpose: Purpose) -> PermittedPath:
+        """The permitted path of what exists, or of a missing name in an existing directory."""
         return await self.confirmed(await self._existing(path, purpose), purpose)
 
-    async def _existing(self, path: str, purpose: Purpose) -> str:
+    async def _existing(self, path: str, purpose: Purpose) -> PermittedPath:
         wanted = self._wanted(path)
         try:
             canonical, policy = await self.asking(lambda files: self._resolve(files, wanted))
         except FileError as error:
             if error.kind is FileErrorKind.NOT_FOUND:
-                self._judge(*await self._ancestry(path), purpose)  # what lies outside is refused, existing or not
+                self.decide(*await self.ancestry(path), purpose)  # what lies outside is refused, existing or not
             raise
-        return self._judge(canonical, policy, purpose)
+        return self.decide(canonical, policy, purpose)
 
-    async def existing_file(self, path: str, purpose: Purpose) -> tuple[str, FileAttributes]:
+    async def existing_file(self, path: str, purpose: Purpose) -> tuple[PermittedPath, FileAttributes]:
         """The same with a look at what is there, in one round trip; of that nothing is told unless policy allows it."""
         wanted = self._wanted(path)
 
@@ -98,38 +98,36 @@ class Places:
         for failure in (canonical, found):
             if isinstance(failure, Exception):
                 raise failure
-        assert isinstance(canonical, str)
+        assert isinstance(canonical, PermittedPath)
         assert isinstance(found, FileAttributes)
         return await self.confirmed(canonical, purpose), found
 
-    async def target(self, path: str, purpose: Purpose = Purpose.WRITE) -> str:
-        """The canonical path of what need not exist, nor its directories."""
-        canonical, policy = await self._ancestry(path)
-        return await self.confirmed(self._judge(canonical, policy, purpose), purpose)
+    async def target(self, path: str, purpose: Purpose = Purpose.WRITE) -> PermittedPath:
+        """The permitted path of what need not exist, nor its directories."""
+        canonical, policy = await self.ancestry(path)
+        return await self.confirmed(self.decide(canonical, policy, purpose), purpose)
 
     async def entry(self, path: str, purpose: Purpose) -> Entry:
-        """The entry itself, where it stands and where it leads both judged. Two round trips."""
+        """The entry itself; its own path and where it leads are both permitted. Two round trips."""
         wanted = self._wanted(path)
         try:
             parent, name = split_parent(wanted)
         except InvalidArgument:  # a root, or what ends in "..": it has no name of its own
             canonical = await self.existing(path, purpose)
             return Entry(canonical, canonical, await self.asking(partial(_own, canonical)))
-        leads_to, above = await settled([self._ancestry(path), self.asking(partial(self._resolve_here, parent))])
+        leads_to, above = await settled([self.ancestry(path), self.asking(partial(self._resolve_here, parent))])
         if isinstance(leads_to, Exception):
             raise leads_to
+        end = decide(*leads_to, purpose=purpose)  # what lies outside is refused, whether it exists or not
         if isinstance(above, Exception):
-            decide(*leads_to, purpose=purpose)  # what lies outside is refused, whether it exists or not
             raise above
-        here = self._judge(child(above[0], name), above[1], purpose)
-        if leads_to[0] != here:
-            decide(leads_to[0], leads_to[1], purpose=purpose)
+        here = self.decide(child(above[0], name), above[1], purpose)
         attributes = await self.asking(partial(_own, here))
         if attributes is not None and attributes.kind != "symlink":
-            here = leads_to[0]  # the same in the host's own spelling, where case does not count
+            here = end  # the same in the host's own spelling, where case does not count
         if attributes is not None or purpose is not Purpose.DELETE:  # nobody is asked about what is not there
             await self.confirmed(here, purpose, tree=True)
-        return Entry(here, leads_to[0], attributes)
+        return Entry(here, end, attributes)
 
     async def two(
         self,
@@ -137,10 +135,10 @@ class Places:
         target: str,
         *,
         source_purpose: Purpose = Purpose.READ_RAW,
-        other: Places | None = None,
+        other: SftpPaths | None = None,
         confirm: bool = True,
-    ) -> tuple[str, str]:
-        """Both canonical paths of a copy or transfer; ``other`` is the target's host. Judged together.
+    ) -> tuple[PermittedPath, PermittedPath]:
+        """Both paths of a copy or transfer, decided on together; ``other``: the target's host.
 
         ``confirm`` False: the target is a name of our own beside a path that was confirmed.
         """
@@ -148,30 +146,16 @@ class Places:
         wanted = self._wanted(source)
         (canonical, policy), (end, end_policy) = await together(
             self.asking(lambda files: self._resolve(files, wanted)),
-            there._ancestry(target),  # noqa: SLF001
+            there.ancestry(target),
         )
-        found = self.judge_two(canonical, policy, end, end_policy, source_purpose=source_purpose, other=there)
+        found = self.decide_two(canonical, policy, end, end_policy, source_purpose=source_purpose, other=there)
         if confirm:
             await there.confirmed(found[1], Purpose.WRITE)
         return found
 
-    def judge_two(
-        self,
-        source: str,
-        policy: PathPolicy,
-        target: str,
-        target_policy: PathPolicy,
-        *,
-        source_purpose: Purpose,
-        other: Places | None = None,
-    ) -> tuple[str, str]:
-        """Judge two canonical paths together and note them."""
-        first, second = decide_two(source, target, policy, source_purpose=source_purpose, target_policy=target_policy)
-        return self._noted(first), (other or self)._noted(second)  # noqa: SLF001
-
     async def policy(self) -> PathPolicy:
         """The host's path policy with its restricted paths resolved."""
-        given = self._host.policy.paths
+        given = self.host.policy.paths
         known = _POLICIES.get(await self.files(), {})
         if given in known:
             return known[given]
@@ -180,9 +164,9 @@ class Places:
     # --- after opening ------------------------------------------------------------------------------------------------
 
     async def opened(self, files: Files, handle: FileHandle, path: str) -> FileAttributes:
-        """Make sure that ``handle`` is what stands at the canonical ``path``. Raises PathChanged; one round trip.
+        """Make sure that ``handle`` is what is at the canonical ``path``. Raises PathChanged; one round trip.
 
-        The path must still lead to itself, and what was opened must look like what stands there: SFTP version 3 tells
+        The path must still lead to itself, and what was opened must look like what is there: SFTP version 3 tells
         no inode, so owner, mode, size and time are compared. A file that grows meanwhile is looked at again.
         """
         for _ in range(_LOOKS):
@@ -198,10 +182,10 @@ class Places:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _wanted(self, path: str) -> str:
-        return normalise_argument(path, self._host.policy.paths)
+        return normalise_argument(path, self.host.policy.paths)
 
     async def _resolve(self, files: Files, path: str) -> tuple[str, PathPolicy]:
-        given = self._host.policy.paths
+        given = self.host.policy.paths
         known = _POLICIES.setdefault(files, {})
         if given in known:
             return await files.realpath(path), known[given]
@@ -216,7 +200,7 @@ class Places:
             raise canonical
         return canonical, known[given]
 
-    async def _ancestry(self, path: str) -> tuple[str, PathPolicy]:
+    async def ancestry(self, path: str) -> tuple[str, PathPolicy]:
         """Canonical form below the deepest directory that exists. Raises InvalidArgument for ``..`` below it."""
         wanted = self._wanted(path)
         missing: list[str] = []
@@ -237,24 +221,6 @@ class Places:
 
     async def _resolve_here(self, path: str, files: Files) -> tuple[str, PathPolicy]:
         return await self._resolve(files, path)
-
-    def _judge(self, canonical: str, policy: PathPolicy, purpose: Purpose) -> str:
-        return self._noted(decide(canonical, policy, purpose=purpose))
-
-    async def confirmed(self, path: str, purpose: Purpose, *, tree: bool = False) -> str:
-        """``path``, once a person agreed to it where a rule asks for that. A removal takes all below it along."""
-        if purpose in (Purpose.WRITE, Purpose.DELETE):
-            await self._host.call.confirm_write(self._host, path, tree=tree or purpose is Purpose.DELETE)
-        return path
-
-    def _noted(self, verdict: PathVerdict) -> str:
-        call = self._host.call
-        call.note_path(verdict.path)
-        if verdict.redact_bypass:
-            call.note_bypass()
-        for warning in verdict.warnings:
-            call.warn(warning)
-        return verdict.path
 
 
 async def in_place(files: Files, path: str, opening: Awaitable[T]) -> T:
@@ -279,9 +245,9 @@ async def in_place(files: Files, path: str, opening: Awaitable[T]) -> T:
 
 
 def changed(path: str) -> PathChanged:
-    """The refusal for a path that led elsewhere after it was judged."""
+    """The refusal for a path that resolves differently after it was checked."""
     return PathChanged(
-        f"{shown(path)} led elsewhere when it was opened than when it was judged.",
+        f"{shown(path)} resolved differently when it was opened than when it was checked.",
         "Look at the links on the way to it and try again.",
     )
 

@@ -14,7 +14,7 @@ from ssh_mcp.guard.aside import aside
 from ssh_mcp.remote.files.local_files import local_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import AsyncIterator, Awaitable
 
     from ssh_mcp.remote.files.local_io import LocalSource
     from ssh_mcp.remote.files.reading import OpenFile
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 1 << 20
 """Up to so many bytes are sent without waiting for an answer: half of what a file takes ahead."""
+
+
+_BLOCK: Final = 1 << 18
+"""Bytes read from a local file at once."""
 
 
 class Source(Protocol):
@@ -60,6 +64,14 @@ class BytesSource:
         await writing
         return len(self.data)
 
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def all_or_blocks(self) -> bytes:
+        """The bytes, for the stdin of a program."""
+        return self.data
+
     async def sha256(self) -> str:
         """Of all bytes, hexadecimal."""
         return (await aside(len(self.data), hashlib.sha256, self.data)).hexdigest()
@@ -79,6 +91,25 @@ class LocalFileSource(_Streamed):
             raise local_failure(str(self.file.path), error) from None
         self._whole(size)
         return size
+
+    @property
+    def size(self) -> int:
+        return self.file.size
+
+    async def all_or_blocks(self) -> AsyncIterator[bytes]:
+        """The bytes block by block, for the stdin of a program. Raises FileConflict where there are fewer of them."""
+        done = 0
+        while done < self.file.size:
+            try:
+                length = min(_BLOCK, self.file.size - done)
+                block = await anyio.to_thread.run_sync(os.pread, self.file.fd, length, done)
+            except OSError as error:
+                raise local_failure(str(self.file.path), error) from None
+            if not block:
+                self._whole(done)
+            done += len(block)
+            self.progress(done, self.file.size)
+            yield block
 
     async def sha256(self) -> str:
         """Of the whole file, hexadecimal; computed in a worker thread."""

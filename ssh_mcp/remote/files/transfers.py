@@ -36,12 +36,12 @@ async def transfer(
     source: RemoteHost, source_path: str, target: RemoteHost, target_path: str, *, overwrite: bool
 ) -> TransferResult:
     """Copy one file. Size and SHA-256 are compared before the new name appears. Raises FileConflict and refusals."""
-    there = target.files.places
-    path, end = await source.files.places.two(source_path, target_path, other=there)
+    there = target.paths
+    path, end = await source.paths.two(source_path, target_path, other=there)
     started = time.monotonic()
     async with (
         lock_for(target, end),
-        opened(source.files.places, path, Purpose.STAT) as file,
+        opened(source.paths, path, Purpose.STAT) as file,
         reporting(target.call, f"transfer to {target.name}") as progress,
     ):
         files = await there.files()

@@ -21,7 +21,7 @@ from transports.api import FileAttributes
 from transports.errors import TransportError
 
 if TYPE_CHECKING:
-    from ssh_mcp.remote.files.paths import Places
+    from ssh_mcp.policy.permitted_path import PermittedPath
     from ssh_mcp.remote.files.walking import Found
     from ssh_mcp.remote.host import RemoteHost
     from transports.api import Files, Progress
@@ -30,14 +30,14 @@ _CLEAN_WITHIN: Final = 30.0
 
 
 async def copy_tree(
-    host: RemoteHost, places: Places, source: str, target: str, *, found: Sequence[Found], progress: Progress
+    host: RemoteHost, source: PermittedPath, target: PermittedPath, *, found: Sequence[Found], progress: Progress
 ) -> int:
     """Copy ``found``, all that lies below ``source``, to the new name ``target``; the number of bytes of its files.
 
     Modes and times are kept, owners where the login may give them, access lists where the host has GNU cp. Raises
     FileConflict for pipes, sockets and devices.
     """
-    files = await places.files()
+    files = await host.paths.files()
     for one in found:
         if one.entry.attributes.kind not in ("file", "directory", "symlink"):
             raise FileConflict(f"{shown(one.path)} is no file, directory or link.", "Nothing was moved.")
@@ -53,7 +53,7 @@ async def copy_tree(
             elif one.entry.attributes.kind == "symlink":
                 await files.symlink(await files.readlink(one.path), place)
             else:
-                done += await _copy(places, files, one, place)
+                done += await _copy(host, files, one, place)
                 progress(done, total)
         for one in reversed(found):
             if one.is_directory:
@@ -69,8 +69,8 @@ async def copy_tree(
     return done
 
 
-async def _copy(places: Places, files: Files, one: Found, place: str) -> int:
-    async with opened(places, one.path, Purpose.STAT) as file:
+async def _copy(host: RemoteHost, files: Files, one: Found, place: str) -> int:
+    async with opened(host.paths, one.path, Purpose.STAT) as file:
         handle = await files.open(place, "x", 0o600)
         try:
             size = await SameHostSource(file, lambda _done, _total: None).pour(handle)

@@ -29,7 +29,8 @@ from transports.api import FileAttributes, Files
 from transports.errors import FileError, FileErrorKind
 
 if TYPE_CHECKING:
-    from ssh_mcp.remote.files.paths import Entry, Places
+    from ssh_mcp.policy.permitted_path import PermittedPath
+    from ssh_mcp.remote.files.paths import Entry
     from ssh_mcp.remote.host import RemoteHost
 
 _LISTED: Final = 1000
@@ -39,19 +40,19 @@ _LISTED: Final = 1000
 class Trees:
     """Names on one host within one call."""
 
-    def __init__(self, host: RemoteHost, places: Places) -> None:
+    def __init__(self, host: RemoteHost) -> None:
         self._host = host
-        self._places = places
+        self._paths = host.paths
 
     def _result(self, path: str, message: str, bytes_written: int = 0) -> FileResult:
         return FileResult(host=self._host.name, path=path, message=message, bytes_written=bytes_written)
 
     async def mkdir(self, path: str, mode: int, *, parents: bool) -> FileResult:
         """Make a directory, with ``parents`` also those above it and no error where it exists."""
-        target = await self._places.target(path)
-        files = await self._places.files()
+        target = await self._paths.target(path)
+        files = await self._paths.files()
         missing: list[str] = []
-        above = target
+        above: str = target
         while (standing := await _kind(files, above)) is None:
             missing.insert(0, above)
             if not parents:
@@ -88,7 +89,7 @@ class Trees:
             raise FileError(
                 FileErrorKind.IS_DIRECTORY, path, f"{shown(entry.path)} is a directory.", "Use ssh_delete_folder."
             )
-        await (await self._places.files()).remove(entry.path)
+        await (await self._paths.files()).remove(entry.path)
         return self._result(entry.path, "Removed the link." if entry.is_link else "Removed the file.")
 
     async def delete_folder(self, path: str, *, recursive: bool, dry_run: bool) -> DeleteFolderResult:
@@ -99,7 +100,7 @@ class Trees:
         if entry.attributes is not None and entry.attributes.kind not in ("directory", "unknown"):
             raise InvalidArgument(f"{shown(entry.path)} is no directory.", "Use ssh_delete.")
         split_parent(entry.path)
-        files = await self._places.files()
+        files = await self._paths.files()
         found = await self._whole_tree(files, entry.path)
         if found and not recursive:
             raise FileConflict(
@@ -118,9 +119,9 @@ class Trees:
         result.message = f"Removed {result.deleted} entries."
         return result
 
-    async def _whole_tree(self, files: Files, root: str) -> list[Found]:
+    async def _whole_tree(self, files: Files, root: PermittedPath) -> list[Found]:
         """All below ``root``. Raises PathRestricted, TooLarge, and RemoteError where a part cannot be seen."""
-        policy = await self._places.policy()
+        policy = await self._paths.policy()
         most = self._host.settings.ssh_delete_folder_max_entries
         found: list[Found] = []
         log = Walk()
@@ -144,16 +145,16 @@ class Trees:
 
     async def copy(self, src: str, dst: str) -> FileResult:
         """Copy a file; the copy gets its mode. An existing file is replaced."""
-        source, target = await self._places.two(src, dst)
+        source, target = await self._paths.two(src, dst)
         if source == target:
             raise InvalidArgument("src and dst are the same file.", "Give another dst.")
         async with lock_for(self._host, target):
             size = await self._copy_file(source, target)
         return self._result(target, f"Copied {size} bytes from {source}.", size)
 
-    async def _copy_file(self, source: str, target: str, *, keep_times: bool = False) -> int:
+    async def _copy_file(self, source: PermittedPath, target: PermittedPath, *, keep_times: bool = False) -> int:
         async with (
-            opened(self._places, source, Purpose.STAT) as file,
+            opened(self._paths, source, Purpose.STAT) as file,
             reporting(self._host.call, f"copy to {target}") as progress,
         ):
             mode = None if file.attributes.permissions is None else file.attributes.permissions & 0o777
@@ -168,11 +169,11 @@ class Trees:
     async def move(self, src: str, dst: str) -> FileResult:
         """Rename, or across filesystems copy and remove. An existing file is replaced, a directory never."""
         source = await self._present(src, Purpose.DELETE)
-        target = await self._places.entry(dst, Purpose.WRITE)
+        target = await self._paths.entry(dst, Purpose.WRITE)
         if source.path == target.path:
             raise InvalidArgument("src and dst are the same.", "Give another dst.")
-        files = await self._places.files()
-        await self._judge_move(files, source, target)
+        files = await self._paths.files()
+        await self._decide_move(files, source, target)
         async with lock_for(self._host, target.path):
             try:
                 await self._rename(files, source, target)
@@ -189,7 +190,7 @@ class Trees:
         if kind == "directory":
             found = await self._whole_tree(files, source.path)
             async with reporting(self._host.call, f"move to {target.path}") as progress:
-                copying = copy_tree(self._host, self._places, source.path, target.path, found=found, progress=progress)
+                copying = copy_tree(self._host, source.path, target.path, found=found, progress=progress)
                 size = await copying
                 await remove_tree(files, source.path, found, lambda _done, _total: None)
             return size
@@ -201,14 +202,14 @@ class Trees:
         await files.remove(source.path)
         return size
 
-    async def _judge_move(self, files: Files, source: Entry, target: Entry) -> None:
-        policy = await self._places.policy()
+    async def _decide_move(self, files: Files, source: Entry, target: Entry) -> None:
+        policy = await self._paths.policy()
         if target.is_link or (target.attributes is not None and target.attributes.kind == "directory"):
             what = "a link" if target.is_link else "a directory"
             raise FileConflict(f"{shown(target.path)} is {what}.", "Give the full new name, which nothing else has.")
         if source.is_link:
             return
-        self._places.judge_two(source.path, policy, target.path, policy, source_purpose=Purpose.STAT)
+        self._paths.decide_two(source.path, policy, target.path, policy, source_purpose=Purpose.STAT)
         if source.attributes is None or source.attributes.kind != "directory":
             return
         if target.path.startswith(f"{source.path}/"):
@@ -233,25 +234,25 @@ class Trees:
 
     async def link(self, src: str, dst: str, *, symbolic: bool, follow_symlinks: bool) -> FileResult:
         """Give ``src`` a second name ``dst``: a hard link, or a symbolic one whose target is judged too."""
-        new = await self._places.entry(dst, Purpose.WRITE)
+        new = await self._paths.entry(dst, Purpose.WRITE)
         if new.attributes is not None:
             raise FileConflict(f"{shown(new.path)} exists already.", "Move it aside first.")
-        old = await self._places.entry(src, Purpose.STAT)
+        old = await self._paths.entry(src, Purpose.STAT)
         if old.attributes is None and not symbolic:
             raise FileError(FileErrorKind.NOT_FOUND, src, f"{shown(old.path)} does not exist.", "Check src.")
         name = old.leads_to if follow_symlinks else old.path
-        files = await self._places.files()
+        files = await self._paths.files()
         if symbolic:
             await files.symlink(name, new.path)
             return self._result(new.path, f"Made a symbolic link to {name}.")
-        await self._places.confirmed(old.leads_to, Purpose.WRITE)  # who has the second name can write the first
-        policy = await self._places.policy()
-        self._places.judge_two(old.leads_to, policy, new.path, policy, source_purpose=Purpose.READ_RAW)
+        await self._paths.confirmed(old.leads_to, Purpose.WRITE)  # who has the second name can write the first
+        policy = await self._paths.policy()
+        self._paths.decide_two(old.leads_to, policy, new.path, policy, source_purpose=Purpose.READ_RAW)
         await files.hardlink(name, new.path)
         return self._result(new.path, f"Made a hard link to {name}.")
 
     async def _present(self, path: str, purpose: Purpose) -> Entry:
-        entry = await self._places.entry(path, purpose)
+        entry = await self._paths.entry(path, purpose)
         if entry.attributes is None:
             raise FileError(FileErrorKind.NOT_FOUND, path, f"{shown(entry.path)} does not exist.", "Check the path.")
         return entry

@@ -25,6 +25,7 @@ from ssh_mcp.errors import FileConflict
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import child, split_parent
 from ssh_mcp.remote.files.attributes import Attributes, Kept, remark
+from ssh_mcp.remote.files.leftovers import LEFTOVERS
 from ssh_mcp.remote.files.listing import entries_of
 from ssh_mcp.remote.files.mounts import is_mount_point
 from ssh_mcp.remote.files.paths import changed, in_place
@@ -35,6 +36,7 @@ from transports.api import FileAttributes, FileHandle, Files
 from transports.errors import FileError, FileErrorKind, RemoteError, TransportError
 
 if TYPE_CHECKING:
+    from ssh_mcp.policy.permitted_path import PermittedPath
     from ssh_mcp.remote.files.sources import Source
     from ssh_mcp.remote.host import RemoteHost
     from transports.api import Destination
@@ -68,8 +70,6 @@ _REFUSED: Final = frozenset({FileErrorKind.PERMISSION, FileErrorKind.UNSUPPORTED
 _REFUSING: WeakSet[Files] = WeakSet()
 """Channels whose server does so."""
 
-_leftovers: dict[Destination, set[str]] = {}
-"""Temporaries that a lost link kept us from removing."""
 _swept: dict[tuple[Destination, str], float] = {}
 _locks: WeakValueDictionary[tuple[Destination, str], anyio.Lock] = WeakValueDictionary()
 
@@ -100,10 +100,10 @@ class Job:
     ``like`` is another file of the host whose attributes the new one takes over; else they are the old file's.
     """
 
-    path: str
+    path: PermittedPath
     source: Source
     mode: int | None = None
-    like: str | None = None
+    like: PermittedPath | None = None
     overwrite: bool = True
     unchanged: FileAttributes | None = None
     """The file must still stand as it did when it was read, else FileConflict."""
@@ -161,7 +161,7 @@ def _remember_sweep(key: tuple[Destination, str], now: float) -> None:
 
 def leave(host: RemoteHost, temporary: str) -> None:
     """Say that a temporary could not be removed: the next write on the host does it."""
-    _leftovers.setdefault(host.connection.destination, set()).add(temporary)
+    LEFTOVERS.add(host.connection.destination, temporary)
 
 
 def lock_for(host: RemoteHost, path: str) -> anyio.Lock:
@@ -174,7 +174,7 @@ def lock_for(host: RemoteHost, path: str) -> anyio.Lock:
 
 
 class Writer:
-    """Writes files of one host within one call. Paths are canonical and judged."""
+    """Writes files of one host within one call. Paths are canonical and permitted."""
 
     def __init__(self, host: RemoteHost, files: Files) -> None:
         self._host = host
@@ -425,7 +425,7 @@ class Writer:
 
     async def _clean(self, directory: str) -> None:
         """Remove what earlier writes had to leave on this host, and what killed servers left in ``directory``."""
-        mine = list(_leftovers.get(self._where, ()))
+        mine = LEFTOVERS.of(self._where)
         key, now = (self._where, directory), time.monotonic()
         if now - _swept.get(key, -_SWEPT_AGAIN) >= _SWEPT_AGAIN:
             mine += [path for path in await self._stale(directory) if path not in mine]
@@ -434,8 +434,8 @@ class Writer:
             return
         for path, outcome in zip(mine, await settled([self._remove(path) for path in mine]), strict=True):
             gone = outcome is None or (isinstance(outcome, FileError) and outcome.kind is FileErrorKind.NOT_FOUND)
-            if gone and self._where in _leftovers:
-                _leftovers[self._where].discard(path)
+            if gone:
+                LEFTOVERS.discard(self._where, path)
 
     async def _remove(self, path: str) -> None:
         """A temporary file, or a temporary tree of a move across filesystems."""

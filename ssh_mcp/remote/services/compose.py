@@ -16,7 +16,7 @@ from ssh_mcp.policy.compose_file import MAX_BYTES, ComposePlan, judge_compose
 from ssh_mcp.policy.docker_run import gives_host
 from ssh_mcp.policy.paths import Purpose, holds_restricted
 from ssh_mcp.remote.facts import act, text_of
-from ssh_mcp.remote.files.shell_paths import STOPPED, ShellPath, guarded, permitted, raise_if_changed, require_kind
+from ssh_mcp.remote.files.shell_paths import STOPPED, guarded, permitted, raise_if_changed, require_kind
 from ssh_mcp.remote.services import docker as containers
 from ssh_mcp.results.docker import ServiceList
 from ssh_mcp.results.exec import ExecResult
@@ -24,6 +24,7 @@ from ssh_mcp.tokens import Command, Token, arg, command
 from transports.errors import RemoteError
 
 if TYPE_CHECKING:
+    from ssh_mcp.remote.files.resolver import Resolved
     from ssh_mcp.remote.host import RemoteHost
 
 _CHECKSUM = "{ sha256sum 2>/dev/null || cksum; }"
@@ -73,7 +74,7 @@ async def _content(host: RemoteHost, path: str) -> tuple[str, str]:
     return text, checksum.strip()
 
 
-async def _places(host: RemoteHost, file: str, plan: ComposePlan) -> list[ShellPath]:
+async def _places(host: RemoteHost, file: str, plan: ComposePlan) -> list[Resolved]:
     """Every path of the file, resolved against its directory, canonical and permitted."""
     directory = posixpath.dirname(file)
     wanted = [posixpath.join(directory, path) for path in (*plan.mounts, *plan.reads)]
@@ -83,7 +84,7 @@ async def _places(host: RemoteHost, file: str, plan: ComposePlan) -> list[ShellP
     return places
 
 
-def check_mount(host: RemoteHost, place: ShellPath) -> None:
+def check_mount(host: RemoteHost, place: Resolved) -> None:
     """A directory in a container shows all below it. Raises PathRestricted where policy forbids something there."""
     rule = holds_restricted(place.path, host.policy.paths) if place.kind == "d" else None
     if rule is not None:

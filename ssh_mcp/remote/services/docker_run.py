@@ -9,7 +9,7 @@ from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.policy.docker_run import judge_run
 from ssh_mcp.policy.paths import Purpose
 from ssh_mcp.remote.facts import act
-from ssh_mcp.remote.files.shell_paths import canonical, guarded, permitted, raise_if_changed, require_kind
+from ssh_mcp.remote.files.shell_paths import guarded, permitted, raise_if_changed, require_kind, shell_paths
 from ssh_mcp.remote.services.compose import check_mount
 from ssh_mcp.remote.services.docker import change, docker, long_timeout, outcome
 from ssh_mcp.results.exec import ExecResult
@@ -91,10 +91,10 @@ async def copy(
         await host.call.confirm_tool()
     there = arg(f"{container}:{inside}")
     ends = (there, arg(place.path)) if out else (arg(place.path), there)
-    watched = place.path
+    watched: str = place.path
     if place.kind == "-":
         watched = place.path.rpartition("/")[0] or "/"
-        (directory,) = await canonical(host, [watched])
+        (directory,) = await shell_paths(host).canonical([watched])
         if directory.kind != "d":
             raise FileError(
                 FileErrorKind.NOT_FOUND, watched, f"{watched} is no directory.", "Make it with ssh_mkdir first."

@@ -15,9 +15,10 @@ from ssh_mcp.tokens import Command, arg, command, lit
 
 if TYPE_CHECKING:
     from ssh_mcp.policy.permitted import PermittedCommand, Runnable
-    from ssh_mcp.remote.files.sudo_files import SudoFiles
+    from ssh_mcp.remote.files.root_view import RootView
+    from ssh_mcp.remote.files.service import FileService
     from ssh_mcp.remote.host import RemoteHost
-    from transports.api import Completed, Destination, OutputSink
+    from transports.api import Completed, OutputSink
 
 
 class Sudo:
@@ -88,22 +89,9 @@ class Sudo:
         return self._host.commands.result(done, remarks=permitted.warnings, as_root=True, kept=kept)
 
     @cached_property
-    def files(self) -> SudoFiles:
+    def files(self) -> FileService[RootView]:
         """Files in root's view, confined by the host's path policy."""
-        from ssh_mcp.remote.files.root_files import RootFiles
-        from ssh_mcp.remote.files.sudo_files import SudoFiles
+        from ssh_mcp.remote.files.root_view import RootView
+        from ssh_mcp.remote.files.service import FileService
 
-        return SudoFiles(self._host, RootFiles(self))
-
-    @property
-    def host_name(self) -> str:
-        return self._host.name
-
-    @property
-    def destination(self) -> Destination:
-        return self._host.connection.destination
-
-    @property
-    def timeout(self) -> float:
-        """Seconds that our own programs may take as root."""
-        return self._host.commands.timeout(None)
+        return FileService(self._host, RootView(self._host, self))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ssh_mcp.remote.files import contents, sources
+from ssh_mcp.remote.files import sources, text_edits
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers.sshd import Sshd
 
@@ -30,13 +30,13 @@ async def test_an_edit_does_not_overwrite_what_somebody_else_wrote_meanwhile(
     mcp_server: McpServerFactory, sshd: Sshd, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (place / "f").write_text("a = 1\n")
-    real = contents.text_edits.diff
+    real = text_edits.diff
 
     def diff(old: str, new: str, path: str) -> str:
         (place / "f").write_text("somebody else's line\n")
         return real(old, new, path)
 
-    monkeypatch.setattr(contents.text_edits, "diff", diff)
+    monkeypatch.setattr(text_edits, "diff", diff)
     async with mcp_server({"web": sshd}) as server:
         text = await server.refused("ssh_edit", host="web", path=f"{place}/f", old_string="1", new_string="2")
     assert text.startswith("FileConflict: ")

@@ -7,7 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from ssh_mcp.remote.files.reading import OpenFile, Reading
+from ssh_mcp.policy.permitted_path import POLICY, PermittedPath
+from ssh_mcp.remote.files.reading import OpenFile
+from ssh_mcp.remote.files.sftp_view import SftpView
 from transports.api import FileAttributes
 
 pytestmark = pytest.mark.anyio
@@ -24,8 +26,8 @@ async def _whole(stands: FileAttributes, *reads: bytes) -> tuple[bytes, list[byt
         return left.pop(0)
 
     handle, places = SimpleNamespace(read=read), SimpleNamespace(opened=opened)
-    file = OpenFile(cast("Any", None), cast("Any", handle), "/f", SEEN)
-    data, found = await Reading(cast("Any", None), cast("Any", places)).whole(file, 1000)
+    file = OpenFile(cast("Any", None), cast("Any", handle), PermittedPath("/f", maker=POLICY), SEEN)
+    data, found = await SftpView(cast("Any", SimpleNamespace(paths=places))).whole(file, 1000)
     assert found == stands
     return data, left
 

@@ -23,7 +23,6 @@ from transports.api import FileAttributes
 from transports.errors import FileError, FileErrorKind
 
 if TYPE_CHECKING:
-    from ssh_mcp.remote.files.paths import Places
     from ssh_mcp.remote.host import RemoteHost
 
 Sort = Literal["name", "size", "mtime"]
@@ -130,11 +129,11 @@ def _time(text: str) -> float | None:
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
-async def find(host: RemoteHost, places: Places, path: str, query: Query) -> FindResult:
+async def find(host: RemoteHost, path: str, query: Query) -> FindResult:
     """Paths below ``path`` that match. Raises InvalidArgument, FileError and the refusals of policy."""
     if (await host.capabilities()).has("find"):
         return await _on_host(host, path, query)
-    return await _over_sftp(host, places, path, query)
+    return await _over_sftp(host, path, query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ class Listed:
     truncated: bool = False
 
 
-async def list_files(host: RemoteHost, places: Places, path: str, query: Query) -> Listed:
+async def list_files(host: RemoteHost, path: str, query: Query) -> Listed:
     """The files of the tree that ``path`` leads to, or the one file. Raises FileError and the refusals of policy."""
     if (await host.capabilities()).has("find"):
         collected = _Collected((await host.capabilities()).dialect("find") or "bsd", details=False)
@@ -162,14 +161,13 @@ async def list_files(host: RemoteHost, places: Places, path: str, query: Query) 
         relative = [row.path for row in collected.rows() or ()]
         cut = done.done.timed_out or collected.beyond > 0
     else:
-        root, attributes = await places.existing_file(path, Purpose.LIST)
-        policy = await places.policy()
+        root, attributes = await host.paths.existing_file(path, Purpose.LIST)
+        policy = await host.paths.policy()
         kind = {"file": "f", "directory": "d", "unknown": "d"}.get(attributes.kind, "o")
         hidden = Hidden(root, policy)
-        relative, cut = await _files_over_sftp(host, places, root, query, hidden) if kind == "d" else ([], False)
+        relative, cut = await _files_over_sftp(host, root, query, hidden) if kind == "d" else ([], False)
     if kind == "f":
-        verdict = decide(root, policy, purpose=Purpose.READ_RAW)
-        directory, _, name = verdict.path.rpartition("/")
+        directory, _, name = decide(root, policy, purpose=Purpose.READ_RAW).rpartition("/")
         return Listed(root, directory, Purpose.READ_RAW, (name,))
     if kind != "d":
         raise FileError(FileErrorKind.FAILURE, root, f"{root} is no file and no directory.", "Give one of these.")
@@ -179,15 +177,13 @@ async def list_files(host: RemoteHost, places: Places, path: str, query: Query) 
     return Listed(root, base, Purpose.LIST, files, hidden.restricted, hidden.redact_listed, cut)
 
 
-async def _files_over_sftp(
-    host: RemoteHost, places: Places, root: str, query: Query, hidden: Hidden
-) -> tuple[list[str], bool]:
+async def _files_over_sftp(host: RemoteHost, root: str, query: Query, hidden: Hidden) -> tuple[list[str], bool]:
     """Relative paths of the regular files, and whether time ran out."""
     start = len(root.rstrip("/")) + 1
     found: list[str] = []
     with anyio.move_on_after(host.settings.ssh_command_timeout) as limit:
         tree = walk(
-            await places.files(), root, Walk(), max_depth=query.depth,
+            await host.paths.files(), root, Walk(), max_depth=query.depth,
             enter=lambda each: not hidden.restricts(each.path[start:]),
         )  # fmt: skip
         async with aclosing(tree):
@@ -330,16 +326,16 @@ async def _on_host(host: RemoteHost, path: str, query: Query) -> FindResult:
     return _result(host, done.root, query, matches, hidden, unread=done.unreadable, timed_out=done.done.timed_out)
 
 
-async def _over_sftp(host: RemoteHost, places: Places, path: str, query: Query) -> FindResult:
-    root, attributes = await places.existing_file(path, Purpose.LIST)
+async def _over_sftp(host: RemoteHost, path: str, query: Query) -> FindResult:
+    root, attributes = await host.paths.existing_file(path, Purpose.LIST)
     if attributes.kind not in ("directory", "unknown"):
         raise _no_directory(root)
-    hidden = Hidden(root, await places.policy())
+    hidden = Hidden(root, await host.paths.policy())
     matches = _Matches(query, hidden)
     log = Walk()
     start = len(root.rstrip("/")) + 1
     with anyio.move_on_after(host.settings.ssh_command_timeout) as limit:
-        files = await places.files()
+        files = await host.paths.files()
         tree = walk(files, root, log, max_depth=query.depth, enter=lambda f: not hidden.restricts(f.path[start:]))
         async with aclosing(tree):
             async for found in tree:

@@ -30,7 +30,6 @@ from transports.errors import FileError, TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.facts.capabilities import Capabilities
-    from ssh_mcp.remote.files.paths import Places
     from ssh_mcp.remote.host import RemoteHost
     from transports.api import FileHandle, Files
 
@@ -91,18 +90,18 @@ class _Haul:
 
 
 async def grep(
-    host: RemoteHost, places: Places, path: str, query: GrepQuery, *, name_pattern: str, max_depth: int | None
+    host: RemoteHost, path: str, query: GrepQuery, *, name_pattern: str, max_depth: int | None
 ) -> GrepResult:
     """Matches below ``path``, or in it. Raises InvalidArgument, FileError, RemoteError and the refusals of policy."""
     tree = checked(host, name_pattern, "f", max_depth)
-    listed = await list_files(host, places, path, tree)
+    listed = await list_files(host, path, tree)
     haul = _Haul(skipped=SkippedFiles(restricted=listed.restricted, redact_listed=listed.redact_listed))
     able = await host.capabilities()
     if listed.files:
         if able.has("find") and able.has("grep"):
             await _on_host(host, listed, query, able, haul)
         else:
-            await _over_sftp(host, places, listed, query, haul)
+            await _over_sftp(host, listed, query, haul)
     skipped = haul.skipped
     searched = len(listed.files) - skipped.binary - skipped.unreadable
     matches = await _masked(host, listed.base, haul.lines, query)
@@ -214,12 +213,12 @@ async def _verify(host: RemoteHost, listed: Listed, query: GrepQuery, haul: _Hau
             haul.skipped.unreadable += 1
 
 
-async def _over_sftp(host: RemoteHost, places: Places, listed: Listed, query: GrepQuery, haul: _Haul) -> None:
+async def _over_sftp(host: RemoteHost, listed: Listed, query: GrepQuery, haul: _Haul) -> None:
     """Read every file and search it here: patterns run in linear time, whatever they are (RE2)."""
     matches = _line_matcher(query)
     budget = _SFTP_MAX
     found = 0
-    files = await places.files()
+    files = await host.paths.files()
     with anyio.move_on_after(host.settings.ssh_command_timeout) as limit:
         for name in listed.files:
             if budget <= 0 or found > query.most:

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Final
 from ssh_mcp.errors import Refusal
 from ssh_mcp.policy.paths import Purpose, decide, normalise_argument, with_resolved_restrictions
 from ssh_mcp.remote.files.paths import changed
+from ssh_mcp.remote.files.resolver import noted
 from ssh_mcp.remote.programs import program_text, run_program
 from transports.errors import FileError, FileErrorKind, MasterLost, RemoteError
 
 if TYPE_CHECKING:
     from ssh_mcp.inventory.model import PathPolicy
+    from ssh_mcp.policy.permitted_path import PermittedPath
     from ssh_mcp.remote.host import RemoteHost
     from transports.api import Completed, StreamName
 
@@ -36,7 +38,7 @@ Feed = Callable[[bytes], None]
 class Searched:
     """How a program ended: the canonical root, its kind (d, f, o, -), the policy with its restrictions resolved."""
 
-    root: str
+    root: PermittedPath
     kind: str
     policy: PathPolicy
     started: bool
@@ -100,13 +102,8 @@ async def _attempt(host: RemoteHost, argument: str, purpose: Purpose, program: P
         raise RemoteError(f"{host.name} could not resolve {argument}.", "It needs readlink -f or realpath.")
     canonical = [field.decode("utf-8", "surrogateescape") for field in reply.fields[::2]]
     policy = with_resolved_restrictions(given, dict(zip(given.restricted, canonical[1:], strict=True)))
-    verdict = decide(canonical[0], policy, purpose=purpose)
-    host.call.note_path(verdict.path)
-    for warning in verdict.warnings:
-        host.call.warn(warning)
-    if verdict.redact_bypass:
-        host.call.note_bypass()
-    return Searched(verdict.path, reply.fields[1].decode(), policy, reply.started, done)
+    root = noted(host, decide(canonical[0], policy, purpose=purpose))
+    return Searched(root, reply.fields[1].decode(), policy, reply.started, done)
 
 
 async def canonical(host: RemoteHost, paths: Sequence[str]) -> list[str]:

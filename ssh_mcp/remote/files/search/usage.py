@@ -18,7 +18,6 @@ from ssh_mcp.results.files import DiskUsage, UsageEntry
 from transports.errors import FileError, FileErrorKind
 
 if TYPE_CHECKING:
-    from ssh_mcp.remote.files.paths import Places
     from ssh_mcp.remote.host import RemoteHost
 
 SHOWN: Final = 50
@@ -28,13 +27,13 @@ _OUTPUT_MAX: Final = 32 * 1024 * 1024
 """Bytes of du's output that are kept."""
 
 
-async def usage(host: RemoteHost, places: Places, path: str, depth: int) -> DiskUsage:
+async def usage(host: RemoteHost, path: str, depth: int) -> DiskUsage:
     """The largest entries down to ``depth``. Raises InvalidArgument, FileError and the refusals of policy."""
     if not 1 <= depth <= _DEPTH_MAX:
         raise InvalidArgument(f"depth is {depth}.", f"It is 1 to {_DEPTH_MAX}.")
     if (await host.capabilities()).has("find"):
         return await _on_host(host, path, depth)
-    return await _over_sftp(host, places, path, depth)
+    return await _over_sftp(host, path, depth)
 
 
 class _Kept:
@@ -66,17 +65,17 @@ async def _on_host(host: RemoteHost, path: str, depth: int) -> DiskUsage:
     return found.model_copy(update={"bytes": total, "truncated": found.truncated or done.done.timed_out})
 
 
-async def _over_sftp(host: RemoteHost, places: Places, path: str, depth: int) -> DiskUsage:
-    root, attributes = await places.existing_file(path, Purpose.LIST)
+async def _over_sftp(host: RemoteHost, path: str, depth: int) -> DiskUsage:
+    root, attributes = await host.paths.existing_file(path, Purpose.LIST)
     if attributes.kind not in ("directory", "unknown"):
         raise _no_directory(root)
-    hidden = Hidden(root, await places.policy())
+    hidden = Hidden(root, await host.paths.policy())
     log = Walk()
     start = len(root.rstrip("/")) + 1
     sizes: dict[str, int] = {}
     total = 0
     with anyio.move_on_after(host.settings.ssh_command_timeout) as limit:
-        tree = walk(await places.files(), root, log, enter=lambda found: not hidden.restricts(found.path[start:]))
+        tree = walk(await host.paths.files(), root, log, enter=lambda found: not hidden.restricts(found.path[start:]))
         async with aclosing(tree):
             async for found in tree:
                 size = found.entry.attributes.size or 0 if found.entry.attributes.kind == "file" else 0
