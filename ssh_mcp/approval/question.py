@@ -94,14 +94,17 @@ class Question:
             if subject.arguments or subject.what is None
             else []
         )
-        lines += ["", *(f"Asked because of {m.rule} ({m.source}): {_visible(m.part)[:200]}" for m in self.matches[:8])]
+        lines += [
+            "",
+            *(f"Asked because of {_visible(f'{m.rule} ({m.source}): {m.part[:200]}')}" for m in self.matches[:8]),
+        ]
         return "\n".join(lines)
 
 
 def _hosts(logins: Sequence[Login]) -> str:
     if not logins:
         return "this server"
-    names = ", ".join(str(x) for x in logins[:_HOSTS_SHOWN])
+    names = ", ".join(_visible(str(x)) for x in logins[:_HOSTS_SHOWN])
     more = len(logins) - _HOSTS_SHOWN
     head = f"{len(logins)} hosts: " if len(logins) > 1 else ""
     return f"{head}{names}{f' and {more} more' if more > 0 else ''}"

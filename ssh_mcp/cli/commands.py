@@ -137,8 +137,21 @@ def client(
             name="--from", help="What uvx installs from: a directory, a wheel, or git+https://... (implies --uvx)."
         ),
     ] = None,
+    permissions: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Print rules for the client's own questions instead: the read tier runs, the rest is asked about.",
+        ),
+    ] = False,
 ) -> int:
     """Print the configuration snippet for an MCP client, and say where it goes."""
+    if permissions:
+        from ssh_mcp.cli.clients import SERVER_NAME
+        from ssh_mcp.cli.permissions import show as show_permissions
+
+        return show_permissions(name, SERVER_NAME)
     from ssh_mcp.cli.clients import show
 
     return show(name, uvx=uvx or source is not None, source=source)

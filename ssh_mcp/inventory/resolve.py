@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from ssh_mcp.errors import HostBlocked, HostNotAllowed
+from ssh_mcp.errors import ConfigError, HostBlocked, HostNotAllowed
 from ssh_mcp.inventory import merge, values
 from ssh_mcp.inventory.model import AskEntry, HostPolicy, RedactionPolicy
 from ssh_mcp.inventory.remarks import remarks
@@ -105,10 +105,13 @@ class Inventory:
             raise HostBlocked(f"{shown(which)} is on SSH_HOSTS_BLOCKLIST.", "Only the operator can change that.")
 
 
-def load_inventory(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[Inventory, list[str]]:
+def load_inventory(
+    settings: Settings, env: Mapping[str, str] | None = None, *, tools: frozenset[str] = frozenset()
+) -> tuple[Inventory, list[str]]:
     """Read hosts.toml (if there is one) and merge it with the settings. Answers warnings too. Raises ConfigError.
 
-    ``env`` is where ``${VAR}`` and ``~`` come from; None: this process's environment.
+    ``env`` is where ``${VAR}`` and ``~`` come from; None: this process's environment. ``tools`` are the names that ask
+    rules may give; empty: these are not compared.
     """
     file, warnings = _find(settings)
     environment = os.environ if env is None else env
@@ -122,7 +125,22 @@ def load_inventory(settings: Settings, env: Mapping[str, str] | None = None) -> 
         default_redaction=merge.default_redaction(document, settings),
         ask=merge.default_ask(document, settings),
     )
+    if tools:
+        _check_ask(inventory, tools)
     return inventory, warnings + remarks((*hosts.values(), *outside.values()), document, settings)
+
+
+def _check_ask(inventory: Inventory, tools: frozenset[str]) -> None:
+    """A rule about a tool that does not exist would never ask. Raises ConfigError."""
+    policies = (*inventory.hosts.values(), *inventory.outside.values())
+    entries = dict.fromkeys(each for ask in (inventory.ask, *(p.ask for p in policies)) for each in ask)
+    if not entries:
+        return
+    from ssh_mcp.policy.approval import check_ask_entry
+
+    for each in entries:
+        if (problem := check_ask_entry(each.entry, tools)) is not None:
+            raise ConfigError(f"{each.source}: ask: {each.entry} {problem}.")
 
 
 def _find(settings: Settings) -> tuple[Path | None, list[str]]:

@@ -147,7 +147,9 @@ class Fleet:
         """
         self._stamp = stamp(self.settings)
         try:
-            fresh, warnings = load_inventory(self.settings)
+            fresh, warnings = load_inventory(
+                self.settings, tools=frozenset(self.facts.tools or ()).union(self.facts.closed.reasons)
+            )
         except ConfigError as error:
             self.inventory_problem = str(error)
             raise InvalidArgument(f"The new inventory was not taken: {error}", "The old one stays in force.") from None

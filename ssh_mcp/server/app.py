@@ -79,9 +79,9 @@ def openssh(settings: Settings) -> Transport:
 def build(settings: Settings, warnings: list[str] | None = None, *, transport: TransportFactory = openssh) -> App:
     """Put a server together. Raises ConfigError with one line where a setting or hosts.toml forbids the start."""
     remarks = list(warnings or [])
-    inventory, more = load_inventory(settings)
-    remarks += more
     catalogue = read()
+    inventory, more = load_inventory(settings, tools=frozenset(entry.name for entry in catalogue))
+    remarks += more
     remarks += unknown_names(catalogue, settings)
     closed = closed_tools(catalogue, settings)
     entries = tuple(

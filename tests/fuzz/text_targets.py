@@ -7,16 +7,19 @@ import itertools
 import random
 import re
 import tomllib
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ssh_mcp.approval.question import Login, Question, Subject
 from ssh_mcp.errors import ConfigError, InvalidArgument, Refusal
 from ssh_mcp.inventory import toml
 from ssh_mcp.inventory.merge import merge
 from ssh_mcp.inventory.model import CommandPolicy, RedactionPolicy
 from ssh_mcp.inventory.remarks import remarks
 from ssh_mcp.policy import commands
+from ssh_mcp.policy.approval import AskMatch, AskRules, check_ask_entry
 from ssh_mcp.policy.compose_file import judge_compose
 from ssh_mcp.redaction import engine as redaction
 from ssh_mcp.redaction.model import Format
@@ -231,8 +234,31 @@ def _pattern(text: str, rng: random.Random) -> None:
         raise Broken(f"{text!r} found {found}, and line by line {wanted}")
 
 
+def _ask(text: str, _rng: random.Random) -> None:
+    """An ask entry is refused with one clause or becomes a rule; a question is our own lines and barred ones."""
+    if (problem := check_ask_entry(text)) is None:
+        AskRules.of([(text, "SSH_ASK")])
+    elif "\n" in problem:
+        raise Broken(problem)
+    subject = Subject(
+        "ssh_exec_run", (Login("web", "web", text or None),), {"host": "web", "command": text}, "local", what=text
+    )
+    question = Question("k7x2q9", subject, (AskMatch(text[:9], "SSH_ASK", text),))
+    for line in question.text().split("\n"):
+        if line and not line.startswith(("| ", "Run ", "Asked because of ")):
+            raise Broken(line)
+        if any(unicodedata.category(c)[0] == "C" for c in line):
+            raise Broken(f"{line!r} moves the terminal")
+
+
 TARGETS: list[Target[Any]] = [
     Target("patterns", _PATTERNS, _pattern, _PATTERN_TOKENS),
+    Target(
+        "ask",
+        ["sudo", "group:docker", "ssh_apt_remove", "command:systemctl restart", "write:/etc/**", "echo a; reboot"],
+        _ask,
+        ["command:", "write:", "group:", "**", "\n", "\u202e", "\x1b[2J", "| ", "Asked because of "],
+    ),
     Target("hosts_toml", _tomls(), _toml, _TOML_TOKENS),
     Target("facts", _OUTPUTS, _facts, _FACT_TOKENS, 2),
     Target("shell_reader", _COMMANDS, _permit, _SHELL_TOKENS, 2),

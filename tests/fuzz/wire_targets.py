@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ssh_mcp.facts import batch
+from ssh_mcp.server.operator import messages
 from tests.fuzz.engine import Broken, Target, pieces
 from tests.unit.transports.test_openssh_logs import WEB
 from tests.unit.transports.test_sftp_codec import REPLIES, REQUESTS
@@ -132,6 +133,31 @@ def _batch(data: bytes, rng: random.Random) -> None:
         answer.text, answer.error_text  # noqa: B018 - decoding must not raise
 
 
+def _operator(data: bytes, _rng: random.Random) -> None:
+    """The runtime socket: one line either is a message or is refused with one sentence."""
+    for decode in (messages.decode_request, messages.decode_reply):
+        try:
+            message = decode(data)
+        except ValueError as error:
+            if "\n" in str(error):
+                raise Broken(str(error)) from None
+            continue
+        again = decode(messages.encode(message))
+        if again != message:
+            raise Broken(f"{message} came back as {again}")
+
+
+_OPERATOR = [
+    messages.encode(m)
+    for m in (
+        messages.StatusRequest(),
+        messages.DecideRequest(id="k7x2q9", yes=True, minutes=5),
+        messages.RevokeRequest(id="k7x2q9"),
+        messages.ErrorReply(error="failed", text="x"),
+        messages.LineReply(line="{}", lost=1),
+        messages.DecidedReply(yes=True, runs=False, grant="g", summary="s"),
+    )
+]
 _N = NONCE.encode()
 _STREAMS = [
     b"motd\n%b 100 101\nhello\n%b:0\n" % (_N, _N),
@@ -160,5 +186,8 @@ TARGETS: list[Target[Any]] = [
     ),
     Target("ssh_log", _LOGS, _log, sorted({line + "\n" for text in _LOGS for line in text.splitlines()}), 2),
     Target("frame", _STREAMS, _frame, [_N, _N + b" 1 2\n", _N + b":0\n", _N + b":999\n", b":", b"\n", b" "]),
+    Target(
+        "operator", _OPERATOR, _operator, [b'"request":"decide"', b"null", b"true", b"-1", b"1e9", b"\xff", b"{", b"}"]
+    ),
     Target("batch", _ANSWERS, _batch, [b"\n" + _N, b" 1 0\n", b" 99999 1\n", b"\xff", b"\n"]),
 ]
