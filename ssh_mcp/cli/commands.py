@@ -76,6 +76,15 @@ job_app = App(
     group_commands="Commands",
 )
 app.command(job_app)
+policy_app = App(
+    name="policy",
+    help="Ask and test what policy decides, without connecting anywhere.",
+    help_epilogue="",
+    usage="Usage: ssh-mcp policy COMMAND",
+    group=SERVER,
+    group_commands="Commands",
+)
+app.command(policy_app)
 
 Json = Annotated[
     bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, for programs to read.")
@@ -292,6 +301,42 @@ def verify(
     from ssh_mcp.cli.audit import verify as verify_file
 
     return verify_file([file, *more], expect_last)
+
+
+@policy_app.command(name="show", help_epilogue="")
+def policy_show(host: Host, /, *, as_json: Json = False) -> int:
+    """Show the merged policy of a host, each line with where it was written."""
+    from ssh_mcp.cli.policy import show
+
+    return show(host, as_json=as_json)
+
+
+@policy_app.command(name="explain", help_epilogue="")
+def policy_explain(
+    host: Host,
+    /,
+    *command: Annotated[str, Parameter(help="The command, behind --.")],
+    tool: Annotated[str | None, Parameter(help="A tool instead of a command.")] = None,
+    arguments: Annotated[str | None, Parameter(help="The tool's arguments, as a JSON object.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Say whether a call would be allowed, ask a person or be denied, and by which rule."""
+    from ssh_mcp.cli.policy import explain
+
+    return explain(host, command, tool, arguments, as_json=as_json)
+
+
+@policy_app.command(name="test", help_epilogue="")
+def policy_test(
+    file: Annotated[Path, Parameter(help="A TOML file of cases; see policy-cases.toml.example.")],
+    /,
+    *,
+    as_json: Json = False,
+) -> int:
+    """Run a file of cases: what policy must decide. Exit status 1 where it decides otherwise."""
+    from ssh_mcp.cli.policy import test
+
+    return test(file, as_json=as_json)
 
 
 def run(arguments: Sequence[str]) -> int:

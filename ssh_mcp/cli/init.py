@@ -16,6 +16,9 @@ MAX_INCLUDES = 16
 _ALIAS = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*")
 _SPLIT = re.compile(r"\s*=\s*|\s+")
 
+CASES = "policy-cases.toml"
+"""The file of policy cases, beside hosts.toml."""
+
 HEAD = """\
 # Written by `ssh-mcp init`. Your ssh_config says the rest about these names: HostName, User, Port, keys, ProxyJump.
 # Paths and commands are closed until you open them, here for all hosts or below for one.
@@ -43,12 +46,22 @@ def write_inventory(config: Path | None, output: Path | None, *, take_all: bool)
     with target.open("x", encoding="utf-8") as file:
         file.write(render(chosen))
     console.print(f"{target}: {len(chosen)} host{'s' if len(chosen) != 1 else ''}.")
+    write_first_cases(console, target.parent / CASES, chosen)
     if output is not None:
         console.print(f"The server reads it only where SSH_HOSTS_FILE={target} is set.")
     if config is not None:
         console.print(f"ssh reads {source} only where SSH_CONFIG_FILE={source} is set for the server.")
     console.print("Next: `ssh-mcp doctor` shows whether each can be logged in to.")
     return 0
+
+
+def write_first_cases(console: Console, file: Path, hosts: list[str]) -> None:
+    """A first file for `ssh-mcp policy test`, unless there is one."""
+    from ssh_mcp.cli.policy_cases import first_cases
+
+    if not file.exists():
+        file.write_text(first_cases(hosts), encoding="utf-8")
+        console.print(f"{file}: what policy must refuse; `ssh-mcp policy test {file}` checks it.")
 
 
 def _default_output() -> Path:

@@ -40,6 +40,8 @@ class Inventory:
     source: str = ""
     default_redaction: RedactionPolicy = field(default_factory=RedactionPolicy)
     ask: tuple[AskEntry, ...] = ()
+    document: Document = field(default_factory=Document)
+    """The file as it was written, for messages that name the line of a rule."""
 
     def resolve(self, name: str) -> HostPolicy:
         """The host that ``name`` means: alias, hostname, or an allowlisted name. Raises HostNotAllowed, HostBlocked."""
@@ -124,6 +126,7 @@ def load_inventory(
         source=str(file) if file else "SSH_HOSTS_ALLOWLIST" if outside else "",
         default_redaction=merge.default_redaction(document, settings),
         ask=merge.default_ask(document, settings),
+        document=document,
     )
     if tools:
         _check_ask(inventory, tools)

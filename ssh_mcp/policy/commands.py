@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 from ssh_mcp.errors import CommandNotAllowed, InvalidArgument
@@ -36,7 +37,7 @@ class Circumstances:
     them (BEHAVIOUR section 5). ``default_dir`` (or the shell session's current directory) is what relative paths are
     joined to. ``sudo``: the whole command will run under sudo; ``container``: it runs inside of one; ``host`` is put
     into the suggested tool calls. ``elevated``: the unit, package and journal tools use sudo by themselves, and
-    ``open_tools`` are the tools that may be suggested (None: all).
+    ``closed`` are the tools that must not be suggested.
     """
 
     redact_globs: tuple[str, ...] = ()
@@ -46,7 +47,7 @@ class Circumstances:
     container: bool = False
     host: str = ""
     elevated: bool = False
-    open_tools: frozenset[str] | None = None
+    closed: Container[str] = frozenset()
 
 
 def permit(command: str, policy: CommandPolicy, where: Circumstances = Circumstances()) -> PermittedCommand:
@@ -88,7 +89,7 @@ def _context(policy: CommandPolicy, where: Circumstances) -> cheatsheet.Context:
         delivers=where.bypass is not BypassPolicy.BLOCK,
         container=where.container,
         elevated=where.elevated,
-        open_tools=where.open_tools,
+        closed=where.closed,
     )
 
 

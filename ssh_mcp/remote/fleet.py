@@ -44,8 +44,8 @@ class ServerFacts:
     total_tools: int
     tiers: tuple[str, ...]
     groups: tuple[str, ...]
-    tools: frozenset[str] | None = None
-    """Names of the tools that a caller can use; None: nobody counted them."""
+    tools: frozenset[str] = frozenset()
+    """Names of the tools that a caller can use."""
     closed: ClosedTools = field(default_factory=ClosedTools)
 
 
@@ -147,9 +147,7 @@ class Fleet:
         """
         self._stamp = stamp(self.settings)
         try:
-            fresh, warnings = load_inventory(
-                self.settings, tools=frozenset(self.facts.tools or ()).union(self.facts.closed.reasons)
-            )
+            fresh, warnings = load_inventory(self.settings, tools=self.facts.tools.union(self.facts.closed.reasons))
         except ConfigError as error:
             self.inventory_problem = str(error)
             raise InvalidArgument(f"The new inventory was not taken: {error}", "The old one stays in force.") from None

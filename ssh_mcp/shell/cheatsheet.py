@@ -7,7 +7,7 @@ Composite commands, appends, /dev/null and pipes that transform are left alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 
 from ssh_mcp.errors import CommandIsCheatsheetMatch, RedactBypassBlocked
@@ -50,7 +50,7 @@ class Context:
     """Where the command would run. ``matches`` says whether an exact path is redact-listed, ``globs`` are the list;
     ``delivers`` that a command which names one may run all the same; ``container`` that it runs inside of one, whose
     files, units and packages no dedicated tool reaches. ``elevated``: the unit, package and journal tools use sudo by
-    themselves; ``open_tools`` are the tools that a caller can use, None: all.
+    themselves; ``closed`` are the tools that a caller cannot use.
     """
 
     globs: tuple[str, ...] = ()
@@ -62,11 +62,11 @@ class Context:
     delivers: bool = False
     container: bool = False
     elevated: bool = False
-    open_tools: frozenset[str] | None = None
+    closed: Container[str] = frozenset()
 
     def opens(self, tool: str) -> bool:
         """Whether a caller could use the tool: one that is closed must not be named."""
-        return self.open_tools is None or tool in self.open_tools
+        return tool not in self.closed
 
 
 def check(command: str, context: Context) -> str | None:

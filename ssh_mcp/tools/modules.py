@@ -11,6 +11,7 @@ FAMILIES: tuple[str, ...] = (
     "reachability",
     "host",
     "notes",
+    "explain",
     "files_read",
     "files_write",
     "exec",

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ssh_mcp.cli.policy_cases import load_cases
 from ssh_mcp.errors import Refusal
 from ssh_mcp.inventory.fields import AlertsLayer, AuthLayer, HostLayer, checks
 from ssh_mcp.inventory.resolve import load_inventory
@@ -25,6 +26,7 @@ from transports.errors import TransportError
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md")])
 COMMANDS_TESTED = {
+    "policy": "unit/cli/test_cli_policy.py",
     "demo": "integration/cli/test_cli_demo.py",
     "init": "integration/cli/test_cli_connection.py",
     "doctor": "integration/cli/test_doctor.py",
@@ -116,11 +118,22 @@ def test_the_groups_that_the_pages_name_are_the_groups() -> None:
     assert ", ".join(GROUPS) in page
 
 
-@pytest.mark.parametrize("block", list(blocks("toml")), ids=lambda block: page_id(block.page))
+@pytest.mark.parametrize(
+    "block", [b for b in blocks("toml") if "[[case]]" not in b.text], ids=lambda block: page_id(block.page)
+)
 def test_every_hosts_toml_that_is_shown_loads(block: Block, tmp_path: Path) -> None:
     file = tmp_path / "hosts.toml"
     file.write_text(block.text)
     load_inventory(Settings(ssh_hosts_file=str(file)))
+
+
+@pytest.mark.parametrize(
+    "block", [b for b in blocks("toml") if "[[case]]" in b.text], ids=lambda block: page_id(block.page)
+)
+def test_every_file_of_policy_cases_that_is_shown_loads(block: Block, tmp_path: Path) -> None:
+    file = tmp_path / "cases.toml"
+    file.write_text(block.text)
+    assert load_cases(file)
 
 
 def test_every_setting_that_is_shown_with_a_value_exists() -> None:

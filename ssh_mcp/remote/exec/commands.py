@@ -101,7 +101,7 @@ class Commands:
             container=container,
             host=self._host.alias,
             elevated=visible(Tier.SUDO, "sudo", self._host.settings),
-            open_tools=self._host.call.fleet.facts.tools,
+            closed=self._host.call.fleet.facts.closed,
         )
 
     def _noted(self, permitted: PermittedCommand) -> PermittedCommand:

@@ -19,7 +19,7 @@ from ssh_mcp.cli.commands import run
 from ssh_mcp.errors import ConfigError, HostNotAllowed
 from transports.errors import ConnectError
 
-COMMANDS = ["demo", "init", "doctor", "client", "serve", "audit", "connect", "disconnect", "agent"]
+COMMANDS = ["demo", "init", "doctor", "client", "serve", "audit", "policy", "connect", "disconnect", "agent"]
 WORKERS = [
     "ssh_mcp.cli.demo.demo", "ssh_mcp.server.serve.serve", "ssh_mcp.cli.doctor.examine",
     "ssh_mcp.cli.connection.connect",

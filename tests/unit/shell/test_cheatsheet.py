@@ -108,13 +108,13 @@ def test_a_masked_view_is_replaced_by_a_masked_view_and_the_raw_reader_is_only_t
 
 
 def test_a_closed_tool_is_not_named() -> None:
-    reads = frozenset({"ssh_read_redacted", "ssh_exec_run"})
-    permit("mkdir /tmp/x", ANYTHING, Circumstances(open_tools=reads))
+    closed = frozenset({"ssh_mkdir", "ssh_sftp_download"})
+    permit("mkdir /tmp/x", ANYTHING, Circumstances(closed=closed))
     with pytest.raises(CommandIsCheatsheetMatch) as caught:
-        permit("cat /etc/hosts", ANYTHING, Circumstances(open_tools=reads))
+        permit("cat /etc/hosts", ANYTHING, Circumstances(closed=closed))
     assert "ssh_sftp_download" not in str(caught.value)
     with pytest.raises(CommandIsCheatsheetMatch, match="The operator can open"):
-        permit("cat /etc/shadow", ANYTHING, Circumstances(redact_globs=GLOBS, open_tools=frozenset()))
+        permit("cat /etc/shadow", ANYTHING, Circumstances(redact_globs=GLOBS, closed={"ssh_read_redacted"}))
 
 
 # --- secret paths -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,157 @@
+"""From a tool's name and its arguments to an explanation: what ``ssh_explain`` and ``ssh-mcp policy`` share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from ssh_mcp.errors import InvalidArgument, Refusal
+from ssh_mcp.inventory.sources import Sources
+from ssh_mcp.inventory.values import nearest, shown
+from ssh_mcp.policy.approval import AskRules
+from ssh_mcp.policy.closed import Reason as Closed
+from ssh_mcp.policy.closed import closed_by
+from ssh_mcp.policy.commands import Circumstances
+from ssh_mcp.policy.explain import (
+    Asked,
+    Decision,
+    Explanation,
+    Ground,
+    Needs,
+    Reason,
+    explain,
+    path_parameters,
+    settings_in,
+)
+from ssh_mcp.policy.paths import normalise_argument
+from ssh_mcp.policy.tiers import Tier, visible
+from ssh_mcp.results.policy import Explained, ExplainNeeds, ExplainReason
+from ssh_mcp.tools.catalogue import Entry, closed_tools, read
+from ssh_mcp.tools.modules import load
+
+if TYPE_CHECKING:
+    from ssh_mcp.inventory.model import HostPolicy
+    from ssh_mcp.inventory.resolve import Inventory
+    from ssh_mcp.settings.model import Settings
+
+COMMAND_TOOL = "ssh_exec_run"
+"""The tool that a case or command line without a tool is about."""
+
+
+@cache
+def _entries() -> dict[str, Entry]:
+    return {entry.name: entry for entry in read()}
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """Explains calls under one inventory and its settings. ``canonical``: paths that a host resolved already."""
+
+    inventory: Inventory
+    settings: Settings
+    canonical: Mapping[str, str] = field(default_factory=dict)
+
+    def explain(self, host: str, tool: str, arguments: Mapping[str, Any]) -> Explanation:
+        """What would be decided about ``tool`` on ``host``. Raises HostNotAllowed, HostBlocked, InvalidArgument."""
+        policy = self.inventory.resolve(host)
+        entry = self.entry(tool)
+        spec = load(entry.family, entry.name)
+        given = {**dict.fromkeys(spec.hosts[:1], host), **arguments}
+        if "hosts" in spec.parameters:
+            given.setdefault("hosts", [host])
+        try:
+            model = spec.arguments.model_validate(given)
+        except ValidationError as error:
+            return self._wrong(entry, error)
+        values = {name: getattr(model, name) for name in spec.parameters}
+        asked = Asked(tool, entry.group, entry.tier, values, closed_by(tool, entry, self.settings))
+        if spec.windows_instead is not None and policy.windows:
+            refusal = f"PlatformNotSupported: {tool} needs a POSIX shell, and {policy.alias} is a Windows host."
+            reason = Reason(
+                "platform", Sources(self.inventory.document, self.settings, policy.alias).document.file, tool, refusal
+            )
+            return Explanation(Decision.DENY, (reason,), _needs(entry, asked.closed))
+        return explain(asked, self._ground(policy, tool, values))
+
+    def entry(self, tool: str) -> Entry:
+        """The tool of that name. Raises InvalidArgument with the nearest one."""
+        found = _entries().get(tool)
+        if found is None:
+            guess = nearest(tool, list(_entries()))
+            raise InvalidArgument(f"There is no tool {shown(tool)}.", f"Did you mean {guess}?" if guess else "")
+        return found
+
+    def _ground(self, policy: HostPolicy, tool: str, values: Mapping[str, Any]) -> Ground:
+        other = self._other(values)
+        container, sudo = tool == "ssh_docker_exec", tool.startswith("ssh_sudo_") or values.get("sudo") is True
+        circumstances = Circumstances(
+            redact_globs=policy.paths.redact_globs,
+            bypass=policy.paths.bypass,
+            default_dir=policy.paths.default_dir,
+            sudo=sudo,
+            container=container,
+            host=policy.alias,
+            elevated=visible(Tier.SUDO, "sudo", self.settings),
+            closed=closed_tools(_entries().values(), self.settings),
+        )
+        return Ground(
+            policy=policy,
+            circumstances=circumstances,
+            ask=_rules(policy),
+            source=Sources(self.inventory.document, self.settings, policy.alias).of,
+            docker_privileged=self.settings.allow_docker_privileged,
+            canonical=self.canonical,
+            other=other,
+            other_ask=_rules(other) if other is not None else AskRules(),
+        )
+
+    def _other(self, values: Mapping[str, Any]) -> HostPolicy | None:
+        name = values.get("dst_host")
+        return self.inventory.resolve(name) if isinstance(name, str) else None
+
+    def _wrong(self, entry: Entry, error: ValidationError) -> Explanation:
+        """Arguments that the real call would refuse."""
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(p) for p in first["loc"]) or "arguments"
+        refusal = f"InvalidArgument: {entry.name} got wrong arguments: {shown(where, 60)}: {first['msg']}."
+        reason = Reason("schema of the tool", "built in", shown(where, 60), refusal)
+        return Explanation(Decision.DENY, (reason,), _needs(entry, closed_by(entry.name, entry, self.settings)))
+
+
+def _needs(entry: Entry, closed: Closed | None) -> Needs:
+    return Needs(entry.tier.value, settings_in(closed))
+
+
+def _rules(policy: HostPolicy) -> AskRules:
+    return AskRules.of((each.entry, each.source) for each in policy.ask)
+
+
+def wanted_paths(policy: HostPolicy, tool: str, arguments: Mapping[str, Any]) -> list[str]:
+    """The paths of a call as the host would be asked to canonicalise them; wrong ones are left out."""
+    found = []
+    for name in path_parameters(tool):
+        given = arguments.get(name)
+        if isinstance(given, str):
+            try:
+                found.append(normalise_argument(given, policy.paths))
+            except Refusal:
+                continue
+    return found
+
+
+def as_result(host: str, tool: str, found: Explanation) -> Explained:
+    """The client's view of an explanation."""
+    return Explained(
+        host=host,
+        tool=tool,
+        decision=found.decision.value,
+        reasons=[
+            ExplainReason(rule=r.rule, source=r.source, part=r.part, refusal=r.refusal or None) for r in found.reasons
+        ],
+        needs=ExplainNeeds(tier=found.needs.tier, setting=found.needs.setting, approval=found.needs.approval),
+        unknown=list(found.unknown),
+    )

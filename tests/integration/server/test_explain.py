@@ -1,0 +1,117 @@
+"""ssh_explain against the real call: the same decision over commands, paths, tiers and docker flags."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.mcp_server import Host, McpServer, McpServerFactory
+from tests.peers.sshd import Sshd
+
+pytestmark = pytest.mark.anyio
+
+REFUSALS = (
+    "PathNotAllowed", "PathRestricted", "RedactBypassBlocked", "CommandNotAllowed", "CommandIsCheatsheetMatch",
+    "TierClosed", "InvalidArgument", "PlatformNotSupported",
+)  # fmt: skip
+ASKS = ("ApprovalRequired", "ApprovalPending", "ApprovalDenied")
+PARTS = ("true", "echo a", "ls /nonexistent", "rm /nonexistent", "$x", "echo $(true)", "sh -c 'true'", "cat .env", "id")
+JOINS = ("; ", " && ", " | ", " & ")
+FLAGS = (["-e", "A=b"], ["--privileged"], ["-p", "80:80"], ["--pid=host"], ["-v", "/var/run/docker.sock:/x"], ["-x"])
+
+
+def _commands(rng: random.Random) -> list[str]:
+    made = {rng.choice(PARTS) + rng.choice(JOINS) + rng.choice(PARTS) for _ in range(40)}
+    return sorted({*PARTS, *made, "echo x > /tmp/ssh-mcp-explain", "ls '", "cat /etc/hosts", "pwd"})
+
+
+def _calls(place: Path, rng: random.Random) -> list[tuple[str, dict[str, Any]]]:
+    paths = [f"{place}/{n}" for n in ("a", "shut/x", "x.key", ".env", "sub/../a", "asked/x")] + [
+        "/etc/hosts",
+        "",
+        "a\n",
+    ]
+    calls: list[tuple[str, dict[str, Any]]] = [("ssh_exec_run", {"command": c}) for c in _commands(rng)]
+    calls += [("ssh_exec_script", {"script": f"{head}true\nid\n"}) for head in ("", "#!/usr/bin/perl\n")]
+    calls += [
+        (tool, {"path": p}) for tool in ("ssh_sftp_stat", "ssh_sftp_download", "ssh_read_redacted") for p in paths
+    ]
+    calls += [("ssh_upload", {"path": p, "content_text": "x"}) for p in paths]
+    calls += [("ssh_cp", {"src": a, "dst": b}) for a, b in itertools.product(paths[:6], paths[:6]) if a != b]
+    calls += [("ssh_docker_run", {"image": "none", "args": f}) for f in FLAGS]
+    calls += [("ssh_sudo_exec", {"command": "true"}), ("ssh_apt_remove", {"packages": ["none-such"]})]
+    return [*calls, ("ssh_sftp_stat", {"pat": "x"}), ("ssh_apt_install", {"packages": []})]
+
+
+async def _explained(
+    server: McpServer, tool: str, arguments: dict[str, Any], *, on_host: bool = False
+) -> dict[str, Any]:
+    asked = {"host": "web", "tool": tool, "arguments": arguments, "on_host": on_host}
+    done = await server.client.call_tool("ssh_explain", asked)
+    assert isinstance(done.structured_content, dict)
+    return done.structured_content
+
+
+async def _really(server: McpServer, tool: str, arguments: dict[str, Any]) -> tuple[str, str]:
+    """What the real call came to: allow, ask or deny, and its text."""
+    done = await server.client.call_tool(tool, {"host": "web", **arguments}, raise_on_error=False)
+    text = "".join(getattr(block, "text", "") for block in done.content)
+    if not done.is_error:
+        return "allow", text
+    if text.startswith(ASKS):
+        return "ask", text
+    return ("deny" if text.startswith(REFUSALS) else "allow"), text
+
+
+async def test_explain_and_the_real_call_agree(mcp_server: McpServerFactory, sshd: Sshd, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    for name in ("shut", "sub", "asked"):
+        (place / name).mkdir(parents=True)
+    for name in ("a", "shut/x", "x.key", ".env", "asked/x"):
+        (place / name).write_text("plain\n")
+    lines = [
+        f'path_allowlist = ["{place}"]',
+        f'restricted_paths = ["{place}/shut"]',
+        'restricted_globs = ["**/*.key"]',
+        'command_allowlist = ["true", "echo", "ls", "sh", "cat", "rm"]',
+        f'ask = ["command:rm", "write:{place}/asked/**", "ssh_apt_remove"]',
+    ]
+    differences = []
+    async with mcp_server({"web": Host(sshd, lines=lines)}, allow_sudo="false", ssh_ask_seconds="1") as server:
+        for tool, arguments in _calls(place, random.Random(7)):
+            said = await _explained(server, tool, arguments)
+            decision, text = await _really(server, tool, arguments)
+            if said["decision"] != decision:
+                differences.append((tool, arguments, said, text))
+    assert not differences, differences[:3]
+
+
+async def test_with_on_host_the_links_of_a_path_are_followed(
+    mcp_server: McpServerFactory, sshd: Sshd, tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "link").symlink_to("/etc/hosts")
+    async with mcp_server({"web": Host(sshd, lines=[f'path_allowlist = ["{place}"]'])}) as server:
+        link = {"path": f"{place}/link"}
+        blind = await _explained(server, "ssh_sftp_stat", link)
+        assert blind["decision"] == "allow"
+        assert any("links" in text for text in blind["unknown"])
+        seen = await _explained(server, "ssh_sftp_stat", link, on_host=True)
+        assert seen["decision"] == "deny"
+        assert "unknown" not in seen or seen["unknown"] == []
+        missing = {"path": f"{place}/no/x", "content_text": "a"}
+        assert (await _explained(server, "ssh_upload", missing, on_host=True))["decision"] == "allow"
+
+
+async def test_without_on_host_nothing_connects(mcp_server: McpServerFactory, sshd: Sshd) -> None:
+    async with mcp_server({"web": sshd}) as server:
+        await _explained(server, "ssh_exec_run", {"command": "id"})
+        assert (await server.call("ssh_session_list")).get("count", 0) == 0
+        for wrong in ({"host": "web", "tool": "ssh_nothing"}, {"host": "nohost", "tool": "ssh_host_ping"}):
+            done = await server.client.call_tool("ssh_explain", wrong, raise_on_error=False)
+            assert done.is_error
