@@ -248,7 +248,8 @@ class Spool:
     def _made(self) -> Path | None:
         if self.off:
             return None
-        if self._home is None:
+        if self._home is None or not self._home.is_dir():  # cleaners of /tmp take what is old
+            self._unlock()
             try:
                 self._home, self._lock = _own_directory(self._directory() / FOLDER)
             except Exception as error:  # noqa: BLE001 - results must come without a spool too
@@ -275,6 +276,9 @@ class Spool:
         if self._home is not None:
             shutil.rmtree(self._home, ignore_errors=True)
             _lock_of(self._home).unlink(missing_ok=True)
+        self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Raw, Result, Warned
+from ssh_mcp.results.base import Ours, Raw, Result, Rows, Spooled, Warned
 
 
 class SftpEntry(Result):
@@ -123,12 +125,12 @@ class SkippedFiles(Result):
     unreadable: int = 0
 
 
-class GrepResult(Warned):
+class GrepResult(Spooled):
     """Matching lines by path and line. ``truncated``: there may be more than these."""
 
     host: Ours
     root: Ours
-    matches: list[GrepMatch] = Field(default_factory=list)
+    matches: Annotated[list[GrepMatch], Rows.FIRST] = Field(default_factory=list)
     files_searched: int = 0
     files_skipped: SkippedFiles = Field(default_factory=SkippedFiles)
     truncated: bool = False
@@ -141,13 +143,13 @@ class UsageEntry(Result):
     bytes: int
 
 
-class DiskUsage(Warned):
+class DiskUsage(Spooled):
     """What fills a directory, largest first. ``method``: ``du`` (disk space) or ``sftp`` (sum of file sizes)."""
 
     host: Ours
     path: Ours
     bytes: int
-    entries: list[UsageEntry] = Field(default_factory=list)
+    entries: Annotated[list[UsageEntry], Rows.FIRST] = Field(default_factory=list)
     entries_total: int = 0
     truncated: bool = False
     method: Ours = "du"

@@ -115,7 +115,7 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     small = is_core(settings.ssh_tools)
     for entry in entries:
         kind = background.tool if background and entry.task else RegisteredTool.of
-        made = kind(entry, runner, result_schema=not small)
+        made = kind(entry, runner, small=small)
         server.add_tool(made)
     decorate(server, runner, {entry.name: entry for entry in entries})
     tiers = {entry.name: entry.tier.value for entry in catalogue}

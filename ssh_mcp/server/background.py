@@ -64,9 +64,9 @@ class Background(TasksExtension):
         self.running: set[anyio.CancelScope] = set()
         self._forms: OrderedDict[str, bool] = OrderedDict()
 
-    def tool(self, entry: Entry, runner: Runner, *, result_schema: bool = True) -> BackgroundTool:
+    def tool(self, entry: Entry, runner: Runner, *, small: bool = False) -> BackgroundTool:
         """An entry that may run as a task."""
-        made = BackgroundTool.of(entry, runner, result_schema=result_schema)
+        made = BackgroundTool.of(entry, runner, small=small)
         made.task_config = TaskConfig(mode="optional", poll_interval=POLL)
         made._background = self  # noqa: SLF001 - the two are one mechanism
         return made

@@ -129,6 +129,18 @@ def compact(schema: Mapping[str, Any], *, output: bool) -> dict[str, Any]:
     return folded
 
 
+_LIMITS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum"})
+
+
+def lean(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """An input schema without limits and without defaults that are false, 0 or empty."""
+    properties = {
+        name: {key: value for key, value in parameter.items() if key not in _LIMITS and (key != "default" or value)}
+        for name, parameter in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
+
+
 def _fold(node: Mapping[str, Any], definitions: Mapping[str, Any], output: bool) -> dict[str, Any]:
     if "$ref" in node:
         target = definitions[str(node["$ref"]).rsplit("/", 1)[1]]

@@ -23,8 +23,8 @@ from ssh_mcp.results.files import (
 )
 from ssh_mcp.tools.spec import tool
 
-FirstLines = Annotated[int | None, Field(description="Only so many lines from the start")]
-LastLines = Annotated[int | None, Field(description="Only so many lines from the end")]
+FirstLines = Annotated[int | None, Field(description="From the start")]
+LastLines = Annotated[int | None, Field(description="From the end")]
 Offset = Annotated[int | None, Field(description="Start at this byte")]
 MaxBytes = Annotated[int | None, Field(description="At most so many bytes")]
 Sort = Literal["name", "size", "mtime"]

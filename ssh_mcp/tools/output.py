@@ -18,18 +18,16 @@ async def ssh_output_read(
     output_id: str,
     call: Call,
     *,
-    stream: Annotated[str, Field(description="stdout, stderr, or a list's name")] = "stdout",
+    stream: Annotated[str, Field(description="Or stderr, or a list's name")] = "stdout",
     first_lines: int | None = None,
     last_lines: int | None = None,
-    offset: Annotated[int | None, Field(description="Start at this byte")] = None,
+    offset: Annotated[int | None, Field(description="Byte")] = None,
     max_bytes: int | None = None,
     grep: Annotated[str | None, Field(description="Only lines that match, RE2")] = None,
     context: Annotated[int, Field(description="Lines around a match")] = 0,
     ignore_case: bool = False,
 ) -> OutputText:
-    """Read or search what an earlier result left out (its output_id), without running anything again. Go on at
-    next_offset while there is more.
-    """
+    """Read or search what an earlier result left out (output_id), without running it again. Go on at next_offset."""
     call.fit_within(max_bytes)
     most = max_bytes or call.fleet.settings.ssh_result_max_bytes
     part = parse_part(first_lines, last_lines, offset, most, grep=grep, context=context, ignore_case=ignore_case)

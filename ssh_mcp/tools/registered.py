@@ -18,10 +18,13 @@ from ssh_mcp.approval.channels import ClientChannel, NoClient, QuestionForClient
 from ssh_mcp.remote.call import ProgressSender, no_progress
 from ssh_mcp.remote.caller import LOCAL, Caller
 from ssh_mcp.results.base import Result
-from ssh_mcp.tools.catalogue import Entry
+from ssh_mcp.tools.catalogue import Entry, lean
 from ssh_mcp.tools.elicitation import McpClient, as_result
 from ssh_mcp.tools.runner import Runner, ToolFailed
 from ssh_mcp.tools.text_form import text_form
+
+HINT_DEFAULTS = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False, "openWorldHint": True}
+"""What a hint is where a server does not say (MCP 2025-11-25, ToolAnnotations)."""
 
 CLIENT_MAX = 120
 """Characters of a client's own name that are kept."""
@@ -34,14 +37,20 @@ class RegisteredTool(Tool):
     _runner: Runner = PrivateAttr()
 
     @classmethod
-    def of(cls, entry: Entry, runner: Runner, *, result_schema: bool = True) -> Self:
-        """Wrap one entry. Without ``result_schema`` the listing is half as long; results stay structured."""
+    def of(cls, entry: Entry, runner: Runner, *, small: bool = False) -> Self:
+        """Wrap one entry. ``small`` lists it in half the bytes: without result schema, limits, empty defaults
+        and hints that are the protocol's defaults.
+
+        Arguments are validated and results are structured all the same.
+        """
         made = cls(
             name=entry.name,
             description=entry.description,
-            parameters=entry.input_schema,
-            output_schema=entry.output_schema if result_schema else None,
-            annotations=mcp_types.ToolAnnotations.model_validate(entry.annotations),
+            parameters=lean(entry.input_schema) if small else entry.input_schema,
+            output_schema=None if small else entry.output_schema,
+            annotations=mcp_types.ToolAnnotations.model_validate(
+                {k: v for k, v in entry.annotations.items() if not small or HINT_DEFAULTS[k] is not v}
+            ),
             tags={entry.group, entry.tier.value},
             task_config=TaskConfig(mode="forbidden"),
         )

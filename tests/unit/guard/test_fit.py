@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -255,6 +256,15 @@ def test_a_spool_that_cannot_be_made_costs_nothing_but_itself(tmp_path: Path) ->
     made = cut(ExecResult(host="web", exit_code=0, stdout="x\n" * 9000), 1024, Spool(refuse, 1 << 20, 60))
     assert made.output_id is None
     assert made.stdout.endswith("x\n")
+
+
+def test_a_directory_that_a_cleaner_removed_is_made_again(spool: Spool, tmp_path: Path) -> None:
+    first = spool.keep(ME, {"stdout": b"a\n"})
+    assert first is not None
+    shutil.rmtree(tmp_path / "spool")
+    second = spool.keep(ME, {"stdout": b"b\n"})
+    assert second is not None
+    assert (read_all(spool, first), read_all(spool, second)) == ("a\n", "b\n")
 
 
 LINES = [f"{i} {'error' if i % 100 == 0 else 'fine'}" for i in range(1000)]
