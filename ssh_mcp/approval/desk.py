@@ -210,7 +210,7 @@ class CallApproval:
         if fingerprint in self._accepted:
             return
         if (decision := self._refused.get(fingerprint)) is not None:
-            self._settle(decision, "", began)
+            raise _denied(decision)
         if (who := self.desk.take_denial(fingerprint)) is not None:
             self._settle(Decision(yes=False, channel="operator", who=who), "", began)
         if (grant := self.desk.take_grant(fingerprint)) is not None:
@@ -282,15 +282,17 @@ class CallApproval:
         if returned.reply is None:
             return
         decision = decision_of(returned.reply, self.who)
+        waited = 0
+        if (pending := self.desk.find(state["id"])) is not None:
+            waited = round((time.monotonic() - pending.asked) * 1000)
+            self.desk.drop(pending)
         self.note = ApprovalNote(
-            "granted" if decision.yes else "denied", "client", state["id"], who=self.who if decision.yes else None
+            "granted" if decision.yes else "denied", "client", state["id"], who=self.who, waited_ms=waited
         )
         if decision.yes:
             self._accepted.add(state["asked"])
         else:
             self._refused[state["asked"]] = decision
-        if (pending := self.desk.find(state["id"])) is not None:
-            self.desk.drop(pending)
 
 
 def _required(match: AskMatch) -> ApprovalRequired:

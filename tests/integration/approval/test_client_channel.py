@@ -14,9 +14,11 @@ import mcp_types
 import pytest
 from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
+from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 from mcp.shared.exceptions import MCPError
 
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
+from tests.integration.surface_lab import environment, serving
 from tests.peers.sshd import Sshd
 
 pytestmark = pytest.mark.anyio
@@ -395,3 +397,46 @@ async def test_a_background_task_asks_through_its_task(
     assert not done.is_error
     assert len(person.questions) == 1
     assert mark.exists()
+
+
+# --- other ways in ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("transport", "mode"), [("http", "legacy"), ("http", "2026-07-28"), ("sse", "legacy")], ids=str
+)
+async def test_the_question_reaches_a_client_over_http(transport: str, mode: str, tmp_path: Path) -> None:
+    person = Counting()
+
+    async def handler(message: str, _type: Any, _params: Any, _context: Any) -> Any:
+        said = await person(message)
+        return ElicitResult(action=said.action, content=said.content)
+
+    env = environment(tmp_path, mcp_transport=transport, ssh_ask="ssh_server_info", ssh_ask_seconds="20")
+    with serving(env) as server:
+        kind = SSETransport if transport == "sse" else StreamableHttpTransport
+        way = kind(server.url, headers={"Authorization": f"Bearer {server.token}"})
+        async with Client(way, mode=mode, elicitation_handler=handler) as client:
+            done = await client.call_tool("ssh_server_info", {})
+        async with Client(way, mode=mode) as client:
+            refused = await client.call_tool("ssh_host_list", {}, raise_on_error=False)
+    assert done.structured_content
+    assert len(person.questions) == 1
+    assert "on this server" in person.questions[0]
+    assert not refused.is_error
+
+
+@ERAS
+async def test_a_tool_that_is_called_through_the_search_asks_too(
+    mode: str, sshd: Sshd, mcp_server: McpServerFactory, tmp_path: Path
+) -> None:
+    person, mark = Counting(), tmp_path / "mark"
+    arguments = {"host": "web", "command": f"touch {mark}"}
+    async with (
+        mcp_server({"web": sshd}, ssh_ask=ASK, ssh_enable_bm25=True) as server,
+        fastmcp_client(server, mode, person) as call,
+    ):
+        fine, text = await call("call_tool", name="ssh_exec_run", arguments=arguments)
+    assert fine, text
+    assert mark.exists()
+    assert len(person.questions) == 1
