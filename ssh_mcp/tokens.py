@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from transports.api import CommandLine
+
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,@%+")
 
 
@@ -57,9 +59,9 @@ class Command:
 
     tokens: tuple[Token, ...]
 
-    def wire(self) -> str:
+    def wire(self) -> CommandLine:
         """What the remote ``sh`` gets."""
-        return " ".join(t.wire() for t in self.tokens)
+        return CommandLine(" ".join(t.wire() for t in self.tokens))
 
     def masked(self) -> str:
         """The same for people and hashes, secrets replaced by ``***``."""

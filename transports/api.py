@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, NewType, Protocol
+
+CommandLine = NewType("CommandLine", str)
+"""Shell text that may run on a host. Only what decides about text makes one, so that a type checker finds the rest."""
 
 # --- where to -------------------------------------------------------------------------------------------------------
 
@@ -355,7 +358,7 @@ class Connection(Protocol):
 
     async def run(
         self,
-        command: str,
+        command: CommandLine,
         *,
         stdin: bytes | AsyncIterator[bytes] | None = None,
         timeout: float | None = None,
@@ -374,7 +377,7 @@ class Connection(Protocol):
         ``idempotent`` allows one retry after MasterLost. ``on_output`` sees every byte, also beyond the caps.
         """
 
-    async def start(self, command: str) -> RemoteProcess:
+    async def start(self, command: CommandLine) -> RemoteProcess:
         """Start shell text under our command frame and hand out its streams."""
 
     async def files(self) -> Files:

@@ -62,7 +62,7 @@ async def _commands(host: RemoteHost) -> AsyncIterator[tuple[Finding, bool]]:
         yield info("a Windows host: file tools only"), False
         return
     try:
-        done = await host.connection.run("command -v sh", timeout=LIMIT, idempotent=True)
+        done = await host.connection.run(command("command -v sh").wire(), timeout=LIMIT, idempotent=True)
     except (SessionRefused, RemoteError) as error:
         yield warn(f"the account may not run commands: {error.what}", "File tools work, the others refuse."), False
         return
@@ -89,7 +89,7 @@ async def _sftp(host: RemoteHost, runs: bool) -> list[Finding]:
         return found
     if "posix-rename@openssh.com" not in files.extensions:
         found.append(warn("the SFTP server has no posix-rename, so writes cannot replace a file", "Update the server."))
-    done = await host.connection.run("pwd -P", timeout=LIMIT, idempotent=True)
+    done = await host.connection.run(command("pwd -P").wire(), timeout=LIMIT, idempotent=True)
     shell = done.stdout.decode("utf-8", "replace").strip()
     if shell and shell != home:
         found.append(
@@ -103,7 +103,7 @@ async def _sftp(host: RemoteHost, runs: bool) -> list[Finding]:
 async def _noise(host: RemoteHost) -> list[Finding]:
     """What the login shell's rc files print by themselves."""
     mark = secrets.token_hex(8)
-    done = await host.connection.run(f"echo {mark}", timeout=LIMIT, framed=False, idempotent=True)
+    done = await host.connection.run(command("echo", mark).wire(), timeout=LIMIT, framed=False, idempotent=True)
     before = done.stdout.decode("utf-8", "replace").partition(mark)[0].strip()
     noise = before or done.stderr.decode("utf-8", "replace").strip()
     if not noise:
@@ -137,7 +137,7 @@ async def _sessions(host: RemoteHost) -> list[Finding]:
 
 async def _quiet_run(host: RemoteHost, text: str) -> None:
     try:
-        await host.connection.run(text, timeout=LIMIT)
+        await host.connection.run(command(text).wire(), timeout=LIMIT)
     except TransportError:
         return
 

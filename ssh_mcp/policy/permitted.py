@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ssh_mcp.policy.permitted_path import POLICY, Maker
 from ssh_mcp.shell.invocation import Invocation
 from ssh_mcp.tokens import Command
+from transports.api import CommandLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +42,9 @@ class PermittedCommand:
         """Every program that the command starts, as written, in reading order; empty where they cannot be read."""
         return tuple(i.program for i in self.invocations or ())
 
-    def wire(self) -> str:
+    def wire(self) -> CommandLine:
         """What the remote ``sh`` gets."""
-        return self.text
+        return CommandLine(self.text)
 
 
 Runnable = PermittedCommand | Command

@@ -106,3 +106,23 @@ def test_policy_and_its_pure_neighbours_do_not_import_remote_or_tools() -> None:
     for path in files("ssh_mcp/policy", "ssh_mcp/shell", "ssh_mcp/redaction", "ssh_mcp/facts", "ssh_mcp/results"):
         for module, _ in imports(path):
             assert not module.startswith(("ssh_mcp.remote", "ssh_mcp.tools", "ssh_mcp.server.app")), (path, module)
+
+
+def names_called(path: Path) -> Iterator[str]:
+    """The plain names of what a file calls."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+
+
+def test_only_policy_makes_a_permitted_command() -> None:
+    makers = {str(p.relative_to(ROOT)) for p in files("ssh_mcp") if "PermittedCommand" in names_called(p)}
+    assert makers == {"ssh_mcp/policy/commands.py"}
+
+
+def test_only_permitted_commands_and_our_own_tokens_become_text_that_a_host_runs() -> None:
+    """A cast would hide a call that forgot to ask from the type checker."""
+    makers = {str(p.relative_to(ROOT)) for p in files("ssh_mcp", "transports") if "CommandLine" in names_called(p)}
+    assert makers == {"ssh_mcp/policy/permitted.py", "ssh_mcp/tokens.py"}
+    for path in files("ssh_mcp"):
+        assert "cast" not in names_called(path) or "CommandLine" not in path.read_text(encoding="utf-8"), path

@@ -100,7 +100,7 @@ class Shells:
             )
 
     async def _start(self, host: RemoteHost) -> ShellSession:
-        process = await host.connection.start(SESSION)
+        process = await host.connection.start(own_command(SESSION).wire())
         session = ShellSession(secrets.token_hex(6), host.name, host.alias, process, cwd="")
         try:
             done = await self._run(

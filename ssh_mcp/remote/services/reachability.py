@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import public_text
 from ssh_mcp.results.server import KnownHostsVerify, Ping
+from ssh_mcp.tokens import command
 from transports.errors import (
     AgentFingerprintNotFound,
     AuthenticationFailed,
@@ -57,9 +58,11 @@ async def _round_trip(host: RemoteHost) -> float:
     began = time.monotonic()
     try:
         if host.policy.windows:
-            await host.connection.run("exit 0", framed=False, timeout=host.settings.ssh_command_timeout)
+            await host.connection.run(command("exit 0").wire(), framed=False, timeout=host.settings.ssh_command_timeout)
         else:
-            await host.connection.run("true", timeout=host.settings.ssh_command_timeout, idempotent=True)
+            await host.connection.run(
+                command("true").wire(), timeout=host.settings.ssh_command_timeout, idempotent=True
+            )
     except (SessionRefused, RemoteError):
         began = time.monotonic()
         try:

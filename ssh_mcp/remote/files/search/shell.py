@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ssh_mcp.inventory.model import PathPolicy
     from ssh_mcp.policy.permitted_path import PermittedPath
     from ssh_mcp.remote.host import RemoteHost
-    from transports.api import Completed, StreamName
+    from transports.api import CommandLine, Completed, StreamName
 
 _PACKAGE: Final = "ssh_mcp.remote.files.search"
 _MISSING: Final = 64
@@ -115,7 +115,7 @@ async def canonical(host: RemoteHost, paths: Sequence[str]) -> list[str]:
     return found + [""] * (len(paths) - len(found))
 
 
-async def _run(host: RemoteHost, wire: str, fields: int, program: Program) -> tuple[_Reply, Completed]:
+async def _run(host: RemoteHost, wire: CommandLine, fields: int, program: Program) -> tuple[_Reply, Completed]:
     """Once more after a lost master: nothing but a question was sent."""
     for last in (False, True):
         reply = _Reply(fields, program.make_feed())
