@@ -137,6 +137,11 @@ def _show_server(console: Console, path: Path, reply: m.StatusReply) -> None:
     )
     _table(
         console,
+        ("job", "host", "state when last seen", "command"),
+        [(j.name or j.id, j.host, j.state, j.command[:60]) for j in reply.jobs if j.state == "running"],
+    )
+    _table(
+        console,
         ("waits for approval", "asked", "call"),
         [(a.id, f"{a.seconds:.0f} s ago", a.summary) for a in reply.approvals],
     )

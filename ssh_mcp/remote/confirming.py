@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def tool_matches(call: Call) -> tuple[AskMatch, ...]:
     """The rules about the tool itself, of every host of the call; of the defaults where it is about no host."""
     lists = [host.policy.ask for host in call.hosts] or [call.fleet.inventory.ask]
-    return _unique(m for entries in lists if entries for m in rules(entries).for_tool(call.tool, call.group, call.tier))
+    found = [m for entries in lists if entries for m in rules(entries).for_tool(call.tool, call.group, call.tier)]
+    return _unique((*found, *(sudo_matches(call) if call.arguments.get("sudo") is True else ())))
 
 
 def sudo_matches(call: Call) -> tuple[AskMatch, ...]:

@@ -22,7 +22,12 @@ TIMEOUT: Final = 5.0
 
 
 def sockets() -> list[Path]:
-    """The sockets of this user's servers, some perhaps of servers that are gone. Raises ConfigError."""
+    """The sockets of this user's servers, some perhaps of servers that are gone. Raises ConfigError.
+
+    None on Windows, whose Python has no Unix sockets.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        return []
     return sorted(runtime_directory().glob(SOCKETS))
 
 

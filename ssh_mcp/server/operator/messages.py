@@ -107,6 +107,18 @@ class OpenShell(_Message):
     age_seconds: float
 
 
+class SeenJob(_Message):
+    """A job as its host described it when this server last looked; ``command`` is masked."""
+
+    id: str
+    host: str
+    name: str
+    command: str
+    state: str
+    root: bool
+    started: float
+
+
 class PendingApproval(_Message):
     """A question without a decision; ``waiting``: a call waits for it now. ``text`` is all that the person is shown."""
 
@@ -142,6 +154,7 @@ class StatusReply(_Message):
     calls: list[RunningCall]
     connections: list[LiveConnection]
     shells: list[OpenShell]
+    jobs: list[SeenJob] = []
     approvals: list[PendingApproval]
 
 

@@ -57,11 +57,13 @@ class OperatorService:
         """
         server, path = None, None
         try:
+            if not hasattr(asyncio, "start_unix_server"):
+                raise ConfigError("Windows has no Unix sockets for Python.")
             path = _free_path()
             server = await asyncio.start_unix_server(self._accepted, path, limit=1 << 20)
             path.chmod(0o600)
             self._fleet.approvals.operator_reachable = True
-        except (ConfigError, OSError, AttributeError) as error:
+        except (ConfigError, OSError) as error:
             logger.warning("ssh-mcp status and approve cannot reach this server: %s", error)
         try:
             yield

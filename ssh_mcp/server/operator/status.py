@@ -41,6 +41,18 @@ def of(fleet: Fleet, started: float) -> m.StatusReply:
             )
             for s in fleet.shells.list().sessions
         ],
+        jobs=[
+            m.SeenJob(
+                id=job.id,
+                host=alias,
+                name=job.name,
+                command=job.command,
+                state=job.state,
+                root=job.root,
+                started=job.began,
+            )
+            for alias, job in fleet.jobs.seen()
+        ],
         approvals=approvals(fleet.approvals),
     )
 

@@ -320,8 +320,9 @@ async def test_each_kind_of_call_asks_once_before_anything_runs(
 ) -> None:
     person = Counting()
     target = tmp_path / "dir" / "file"
-    rules = ["command:touch", f"write:{tmp_path}/dir/**", "ssh_host_notes_append", "group:sudo"]
+    rules = ["command:touch", f"write:{tmp_path}/dir/**", "ssh_host_notes_append", "sudo"]
     async with mcp_server({"web": sshd}, ssh_ask=rules) as server, fastmcp_client(server, mode, person) as call:
+        assert server.app is not None
 
         async def asks(count: int, tool: str, **arguments: Any) -> str:
             before = len(person.questions)
@@ -351,6 +352,9 @@ async def test_each_kind_of_call_asks_once_before_anything_runs(
         await asks(1, "ssh_delete", host="web", path=str(target))
         await asks(1, "ssh_delete_folder", host="web", path=str(tmp_path / "dir"), recursive=True)
         await asks(1, "ssh_host_notes_append", host="web", entry="a note")
+        await asks(1, "ssh_job_start", host="web", command=f"touch {tmp_path}/j", wait=10)
+        await asks(0, "ssh_job_start", host="web", command="true", wait=10)
+        assert [(alias, job.state) for alias, job in server.app.fleet.jobs.seen()] == [("web", "exited")] * 2
         session = json.loads(await asks(0, "ssh_shell_open", host="web"))["session_id"]
         await asks(0, "ssh_shell_exec", session_id=session, command="cd /tmp")
         await asks(1, "ssh_shell_exec", session_id=session, command=f"touch {tmp_path}/y")

@@ -104,7 +104,8 @@ class Asking:
         return job
 
     def note_end(self, job: Job) -> None:
-        """The audit line of a job's end, written by the server that is the first to see it."""
+        """The audit line of a job's end, written by the server that is the first to see it; the status shows all."""
+        self._host.call.fleet.jobs.saw(self._host.alias, job)
         if job.first:
             host = self._host
             tier = Tier.SUDO if job.root else Tier.DANGEROUS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,7 @@ class JobLedger:
     """One per server."""
 
     _looked: dict[str, float] = field(default_factory=dict)
+    _seen: OrderedDict[str, tuple[str, Job]] = field(default_factory=OrderedDict)
 
     def due(self, alias: str, count: int) -> bool:
         """Whether a host with ``count`` job directories is to be cleaned up now."""
@@ -30,6 +32,17 @@ class JobLedger:
     def looked(self, alias: str) -> None:
         """A listing has just been cleaned up."""
         self._looked[alias] = time.monotonic()
+
+    def saw(self, alias: str, job: Job) -> None:
+        """A host described this job just now; the newest descriptions are kept, for the operator's status."""
+        self._seen.pop(job.id, None)
+        self._seen[job.id] = alias, job
+        while len(self._seen) > KEPT_JOBS:
+            self._seen.popitem(last=False)
+
+    def seen(self) -> tuple[tuple[str, Job], ...]:
+        """Alias and job as last described, the latest first: a job may have ended since."""
+        return tuple(reversed(self._seen.values()))
 
     def used(self) -> tuple[str, ...]:
         """Aliases of hosts on which this server has used jobs."""
