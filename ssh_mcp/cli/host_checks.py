@@ -9,7 +9,7 @@ import anyio
 
 from ssh_mcp.cli.findings import Finding, fail, info, ok, warn
 from ssh_mcp.errors import Refusal, SudoFailed
-from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.remote.host import RemoteHost, connection_of
 from ssh_mcp.tokens import command
 from transports.errors import (
     AuthenticationFailed,
@@ -27,7 +27,7 @@ async def host_findings(host: RemoteHost) -> list[Finding]:
     """Everything about one host; stops at the login where there is none."""
     found: list[Finding] = []
     try:
-        login = await host.connection.login()
+        login = await connection_of(host).login()
     except AuthenticationFailed as error:
         by_hand = f"Where a person must answer (an OTP, a touch, a passphrase): ssh-mcp connect {host.alias}"
         return [fail(error.what, error.remedy), info("the server itself answers no questions", by_hand)]
@@ -62,7 +62,7 @@ async def _commands(host: RemoteHost) -> AsyncIterator[tuple[Finding, bool]]:
         yield info("a Windows host: file tools only"), False
         return
     try:
-        done = await host.connection.run(command("command -v sh").wire(), timeout=LIMIT, idempotent=True)
+        done = await connection_of(host).run(command("command -v sh").wire(), timeout=LIMIT, idempotent=True)
     except (SessionRefused, RemoteError) as error:
         yield warn(f"the account may not run commands: {error.what}", "File tools work, the others refuse."), False
         return
@@ -77,7 +77,7 @@ async def _commands(host: RemoteHost) -> AsyncIterator[tuple[Finding, bool]]:
 
 async def _sftp(host: RemoteHost, runs: bool) -> list[Finding]:
     try:
-        files = await host.connection.files()
+        files = await connection_of(host).files()
         home = await files.realpath(".")
     except SFTPSubsystemUnavailable as error:
         return [fail(error.what, error.remedy)]
@@ -89,7 +89,7 @@ async def _sftp(host: RemoteHost, runs: bool) -> list[Finding]:
         return found
     if "posix-rename@openssh.com" not in files.extensions:
         found.append(warn("the SFTP server has no posix-rename, so writes cannot replace a file", "Update the server."))
-    done = await host.connection.run(command("pwd -P").wire(), timeout=LIMIT, idempotent=True)
+    done = await connection_of(host).run(command("pwd -P").wire(), timeout=LIMIT, idempotent=True)
     shell = done.stdout.decode("utf-8", "replace").strip()
     if shell and shell != home:
         found.append(
@@ -103,7 +103,7 @@ async def _sftp(host: RemoteHost, runs: bool) -> list[Finding]:
 async def _noise(host: RemoteHost) -> list[Finding]:
     """What the login shell's rc files print by themselves."""
     mark = secrets.token_hex(8)
-    done = await host.connection.run(command("echo", mark).wire(), timeout=LIMIT, framed=False, idempotent=True)
+    done = await connection_of(host).run(command("echo", mark).wire(), timeout=LIMIT, framed=False, idempotent=True)
     before = done.stdout.decode("utf-8", "replace").partition(mark)[0].strip()
     noise = before or done.stderr.decode("utf-8", "replace").strip()
     if not noise:
@@ -137,14 +137,14 @@ async def _sessions(host: RemoteHost) -> list[Finding]:
 
 async def _quiet_run(host: RemoteHost, text: str) -> None:
     try:
-        await host.connection.run(command(text).wire(), timeout=LIMIT)
+        await connection_of(host).run(command(text).wire(), timeout=LIMIT)
     except TransportError:
         return
 
 
 def _masters(host: RemoteHost) -> int:
     """Connections to this hostname. Aliases that share it are examined one after the other, so only ours come up."""
-    statuses = host.call.fleet.transport.sessions()
+    statuses = host.call.fleet.sessions()
     names = {host.hostname, host.policy.hostname, host.policy.ssh_name}
     return sum(1 for s in statuses if s.host in names)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ssh_mcp.remote.host import connection_of
 from transports.errors import RemoteError, SessionRefused
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class CapabilityCache:
 
     async def of(self, host: RemoteHost) -> Capabilities:
         """What the host can do; that it runs no commands is a value, not an error. Raises ConnectError and its kin."""
-        destination = host.connection.destination
+        destination = connection_of(host).destination
         async with self._locks.setdefault(destination, anyio.Lock()):
             found = self._found.get(destination)
             if found is None:
@@ -55,7 +56,7 @@ async def _ask(host: RemoteHost) -> Capabilities:
         return Capabilities(posix=False, why="it is a Windows host")
     fact = CapabilitiesFact()
     try:
-        done = await host.connection.run(
+        done = await connection_of(host).run(
             prepared(fact.command()).wire(), timeout=host.settings.ssh_connect_timeout, idempotent=True
         )
     except (SessionRefused, RemoteError) as error:

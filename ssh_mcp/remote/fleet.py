@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.call import Call
     from ssh_mcp.remote.exec.shells import Shells
     from ssh_mcp.settings.model import Settings
-    from transports.api import Destination, Transport
+    from transports.api import Destination, SessionStatus, Transport
 
 
 logger = logging.getLogger("ssh_mcp")
@@ -91,6 +91,10 @@ class Fleet:
         if found is None:
             found = self._destinations[policy] = to_destination(policy, self.settings)
         return found
+
+    def sessions(self) -> tuple[SessionStatus, ...]:
+        """Live connections."""
+        return self.transport.sessions()
 
     async def host(self, name: str, call: Call) -> RemoteHost:
         """BEHAVIOUR section 3. Raises HostNotAllowed, HostBlocked."""

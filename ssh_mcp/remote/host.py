@@ -49,11 +49,6 @@ class RemoteHost:
         self._connection = connection
 
     @property
-    def connection(self) -> Connection:
-        """The transport of this host: for the parts in ``ssh_mcp.remote``; tools have no business with it."""
-        return self._connection
-
-    @property
     def alias(self) -> str:
         return self.policy.alias
 
@@ -122,3 +117,8 @@ class RemoteHost:
 
         self.require_posix("POSIX shell for jobs", "SFTP tools work there.")
         return Jobs(self)
+
+
+def connection_of(host: RemoteHost) -> Connection:
+    """The transport of a host: for the parts in ``ssh_mcp.remote`` and the operator's commands, never for a tool."""
+    return host._connection  # noqa: SLF001 - the one way to it, which the architecture test watches

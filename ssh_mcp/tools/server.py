@@ -61,7 +61,7 @@ async def ssh_host_reload(call: Call) -> HostReload:
 @tool(group="session", tier=Tier.READ)
 async def ssh_session_list(call: Call) -> SessionList:
     """Live SSH connections: idle seconds, master's pid, open channels, jump hosts."""
-    entries = [_entry(call.fleet, status) for status in call.fleet.transport.sessions()]
+    entries = [_entry(call.fleet, status) for status in call.fleet.sessions()]
     return SessionList(sessions=entries, count=len(entries))
 
 

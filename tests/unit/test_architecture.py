@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ssh_mcp.policy.permitted import PermittedCommand
+from ssh_mcp.policy.permitted_path import PermittedPath
+from ssh_mcp.remote.host import RemoteHost
+
 ROOT = Path(__file__).resolve().parents[2]
 
 IMPURE = {"asyncio", "anyio", "socket", "os", "subprocess", "time", "threading"}
@@ -126,3 +130,71 @@ def test_only_permitted_commands_and_our_own_tokens_become_text_that_a_host_runs
     assert makers == {"ssh_mcp/policy/permitted.py", "ssh_mcp/tokens.py"}
     for path in files("ssh_mcp"):
         assert "cast" not in names_called(path) or "CommandLine" not in path.read_text(encoding="utf-8"), path
+
+
+def attributes(path: Path) -> Iterator[ast.Attribute]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute):
+            yield node
+
+
+def imported_names(path: Path) -> Iterator[tuple[str, str]]:
+    """Module and name of each ``from module import name``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def test_only_policy_makes_permitted_paths_and_commands() -> None:
+    """They are made with POLICY, which nothing outside of the room imports; and they cannot be made without it."""
+    for path in files("ssh_mcp"):
+        if path.is_relative_to(ROOT / "ssh_mcp" / "policy"):
+            continue
+        made_with = {name for module, name in imported_names(path) if module.startswith("ssh_mcp.policy.permitted")}
+        assert not made_with & {"POLICY", "Maker"}, path
+        assert not [a for a in attributes(path) if a.attr == "POLICY"], path
+    with pytest.raises(TypeError):
+        PermittedPath("/etc/shadow", maker=object())  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        PermittedCommand(maker=object(), text="id")  # type: ignore[arg-type]
+
+
+def test_tools_reach_neither_a_connection_nor_the_transport() -> None:
+    assert not hasattr(RemoteHost, "connection")
+    for path in files("ssh_mcp/tools"):
+        assert "connection_of" not in {name for _, name in imported_names(path)}, path
+        for found in attributes(path):
+            assert found.attr not in {"connection", "connection_of"}, (path, found.lineno)
+            assert found.attr != "transport" or not ast.unparse(found.value).endswith("fleet"), (path, found.lineno)
+
+
+def room_of(path: Path) -> str:
+    """``ssh_mcp/remote``, ``transports/sftp`` and so on: the first two folders."""
+    return "/".join(path.relative_to(ROOT).parts[:2])
+
+
+def test_no_room_touches_private_attributes_of_another() -> None:
+    """A private name may be used in the room that gives it; those of named tuples are public in spite of their look."""
+    rooms: dict[str, set[str]] = {}
+    for path in files("ssh_mcp", "transports"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        own = rooms.setdefault(room_of(path), set())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                own.add(node.name)
+            elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+                own.add(node.id if isinstance(node, ast.Name) else node.attr)
+    everybody = set().union(*rooms.values())
+    for path in files("ssh_mcp", "transports"):
+        own = rooms[room_of(path)]
+        for found in attributes(path):
+            name = found.attr
+            if not name.startswith("_") or name.startswith("__") or name in {"_replace", "_asdict", "_fields", "_make"}:
+                continue
+            if ast.unparse(found.value) in {"self", "cls", "os", "sys"}:
+                continue
+            assert name in own or name not in everybody, f"{path.relative_to(ROOT)}:{found.lineno} uses {name}"
+        for module, name in imported_names(path):
+            if name.startswith("_") and module.startswith(("ssh_mcp", "transports")):
+                target = "/".join(module.split(".")[:2])
+                assert room_of(path) == target or module in {"ssh_mcp", "transports"}, (path, module, name)

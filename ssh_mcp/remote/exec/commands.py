@@ -18,6 +18,7 @@ from ssh_mcp.policy.tiers import Tier, visible
 from ssh_mcp.remote.exec.hints import hint_for
 from ssh_mcp.remote.exec.kept_output import KeptOutput
 from ssh_mcp.remote.exec.partial_output import output_told
+from ssh_mcp.remote.host import connection_of
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.shell.scripts import interpreter
 from ssh_mcp.tokens import Command, arg, command
@@ -61,7 +62,7 @@ class Commands:
         self._host.call.note_command(own.masked())
         kept = self.kept_output() if stdout_cap is None else None
         with nullcontext() if idempotent else output_told(self._host, kept):  # half an answer to a question is none
-            done = await self._host.connection.run(
+            done = await connection_of(self._host).run(
                 own.wire(),
                 stdin=stdin,
                 timeout=self.timeout(timeout),
@@ -141,7 +142,7 @@ class Commands:
         settings = self._host.settings
         kept = self.kept_output(sink)
         with output_told(self._host, kept):
-            done = await self._host.connection.run(
+            done = await connection_of(self._host).run(
                 line.wire(),
                 stdin=stdin,
                 timeout=self.timeout(timeout),

@@ -23,6 +23,7 @@ from ssh_mcp.remote.alongside import alongside
 from ssh_mcp.remote.exec.marked import MarkedStream
 from ssh_mcp.remote.exec.partial_output import output_told
 from ssh_mcp.remote.exec.shell_text import LAST_WORDS, SESSION, line
+from ssh_mcp.remote.host import connection_of
 from ssh_mcp.results.exec import ExecResult, ShellClosed, ShellExecResult, ShellList, ShellListEntry, ShellOpened
 from ssh_mcp.tokens import command as own_command
 from transports.api import Completed, OutputSink, RemoteProcess, StreamName
@@ -100,7 +101,7 @@ class Shells:
             )
 
     async def _start(self, host: RemoteHost) -> ShellSession:
-        process = await host.connection.start(own_command(SESSION).wire())
+        process = await connection_of(host).start(own_command(SESSION).wire())
         session = ShellSession(secrets.token_hex(6), host.name, host.alias, process, cwd="")
         try:
             done = await self._run(

@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from ssh_mcp.errors import FileConflict
 from ssh_mcp.inventory.values import shown
+from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.programs import files_program
 from transports.errors import MasterLost, TransportError
 
@@ -80,7 +81,7 @@ class Attributes:
     async def _run(self, names: tuple[str, ...], *values: str, limit: float = _LIMIT) -> Completed | None:
         line = files_program(names, *values).wire()
         try:
-            done = await self._host.connection.run(line, timeout=limit, idempotent=True)
+            done = await connection_of(self._host).run(line, timeout=limit, idempotent=True)
         except MasterLost:
             raise
         except TransportError:

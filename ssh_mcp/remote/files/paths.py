@@ -23,6 +23,7 @@ from ssh_mcp.policy.paths import (
 )
 from ssh_mcp.policy.permitted_path import PermittedPath
 from ssh_mcp.remote.files.resolver import READER, PathResolver
+from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.together import settled, together
 from transports.api import FileAttributes, FileHandle, Files
 from transports.errors import FileError, FileErrorKind, MasterLost
@@ -62,7 +63,7 @@ class SftpPaths(PathResolver):
 
     async def files(self) -> Files:
         """The host's SFTP service."""
-        return await self.host.connection.files()
+        return await connection_of(self.host).files()
 
     async def asking(self, question: Callable[[Files], Awaitable[T]]) -> T:
         """A read-only question; asked once more where the connection was lost."""

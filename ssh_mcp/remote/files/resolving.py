@@ -4,35 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transports.errors import FileError, FileErrorKind
+from ssh_mcp.errors import Refusal
+from ssh_mcp.remote.together import settled
+from transports.errors import FileError
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
-    from transports.api import Files
 
 
 async def resolved_paths(host: RemoteHost, paths: list[str]) -> dict[str, str]:
-    """Each normalised path with its canonical form in the SFTP view; missing names are kept below what exists.
+    """Each path with its canonical form in the SFTP view; missing names are kept below what exists.
 
     One that the host cannot resolve is left out. Raises TransportError.
     """
-    if not paths:
-        return {}
-    files = await host.connection.files()
-    found = {path: await _resolved(files, path) for path in dict.fromkeys(paths)}
-    return {path: canonical for path, canonical in found.items() if canonical is not None}
-
-
-async def _resolved(files: Files, path: str) -> str | None:
-    missing: list[str] = []
-    while True:
-        try:
-            canonical = await files.realpath(path)
-        except FileError as error:
-            parent, _, name = path.rstrip("/").rpartition("/")
-            if error.kind not in (FileErrorKind.NOT_FOUND, FileErrorKind.NOT_DIRECTORY) or name in ("", ".."):
-                return None
-            path = parent or "/"
-            missing.insert(0, name)
-        else:
-            return "/".join([canonical.rstrip("/"), *missing]) if missing else canonical
+    wanted = list(dict.fromkeys(paths))
+    found: dict[str, str] = {}
+    for path, outcome in zip(wanted, await settled([host.paths.ancestry(path) for path in wanted]), strict=True):
+        if isinstance(outcome, tuple):
+            found[path] = outcome[0]
+        elif not isinstance(outcome, FileError | Refusal):
+            raise outcome
+    return found

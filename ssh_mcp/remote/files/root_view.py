@@ -16,6 +16,7 @@ from ssh_mcp.remote.files.pieces import CONTEXT, Piece, Window, cut_piece
 from ssh_mcp.remote.files.resolver import ROOT_READER, TYPES, ProgramPaths
 from ssh_mcp.remote.files.view import Directory, Located, Replacement, Seen
 from ssh_mcp.remote.files.writer import temporary_name
+from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.programs import files_program
 from transports.api import DirectoryEntry, FileAttributes
 from transports.errors import FileError, FileErrorKind
@@ -112,7 +113,7 @@ class RootView:
         directory, name = split_parent(path)
         mode = "keep" if wanted.mode is None else f"{wanted.mode:o}"
         temporary = temporary_name()
-        where = self._host.connection.destination
+        where = connection_of(self._host).destination
         old = LEFTOVERS.of(where, root=True, directory=directory)
         left = " ".join(each.rpartition("/")[2] for each in old)
         state = wanted.unchanged if isinstance(wanted.unchanged, str) else ""

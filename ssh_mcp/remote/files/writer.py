@@ -31,6 +31,7 @@ from ssh_mcp.remote.files.mounts import is_mount_point
 from ssh_mcp.remote.files.paths import changed, in_place
 from ssh_mcp.remote.files.removal import remove_tree
 from ssh_mcp.remote.files.walking import Walk, walk
+from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.together import known, settled, together
 from transports.api import FileAttributes, FileHandle, Files
 from transports.errors import FileError, FileErrorKind, RemoteError, TransportError
@@ -161,12 +162,12 @@ def _remember_sweep(key: tuple[Destination, str], now: float) -> None:
 
 def leave(host: RemoteHost, temporary: str) -> None:
     """Say that a temporary could not be removed: the next write on the host does it."""
-    LEFTOVERS.add(host.connection.destination, temporary)
+    LEFTOVERS.add(connection_of(host).destination, temporary)
 
 
 def lock_for(host: RemoteHost, path: str) -> anyio.Lock:
     """Held over reading, changing and writing one file, so that two edits of this server do not lose one."""
-    key = (host.connection.destination, path)
+    key = (connection_of(host).destination, path)
     lock = _locks.get(key)
     if lock is None:
         lock = _locks[key] = anyio.Lock()
@@ -179,7 +180,7 @@ class Writer:
     def __init__(self, host: RemoteHost, files: Files) -> None:
         self._host = host
         self._files = files
-        self._where = host.connection.destination
+        self._where = connection_of(host).destination
         self._attributes = Attributes(host, files)
 
     async def write(self, job: Job) -> Written:

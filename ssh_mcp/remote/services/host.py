@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ssh_mcp.facts import alerts, disk, load, network, processes, system, users
 from ssh_mcp.facts.capabilities import CapabilitiesFact
 from ssh_mcp.remote.facts import ask
+from ssh_mcp.remote.host import connection_of
 from ssh_mcp.results import host as results
 from transports.errors import RemoteError
 
@@ -22,7 +23,7 @@ async def info(host: RemoteHost) -> results.HostInfo:
     replies = await ask(host, uname, release, uptime, model, count, able, fqdn)
     found = replies.read(able)
     if replies.answer(able).complete:
-        host.call.fleet.capabilities.remember(host.connection.destination, found)
+        host.call.fleet.capabilities.remember(connection_of(host).destination, found)
     return results.HostInfo(
         host=host.name,
         uname=replies.read(uname),

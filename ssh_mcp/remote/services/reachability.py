@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import public_text
+from ssh_mcp.remote.host import connection_of
 from ssh_mcp.results.server import KnownHostsVerify, Ping
 from ssh_mcp.tokens import command
 from transports.errors import (
@@ -30,7 +31,7 @@ async def ping(host: RemoteHost) -> Ping:
     raised: they need a person.
     """
     try:
-        login = await host.connection.login()
+        login = await connection_of(host).login()
         latency = await _round_trip(host)
     except (UnknownHost, HostKeyMismatch, AgentFingerprintNotFound):
         raise
@@ -58,15 +59,17 @@ async def _round_trip(host: RemoteHost) -> float:
     began = time.monotonic()
     try:
         if host.policy.windows:
-            await host.connection.run(command("exit 0").wire(), framed=False, timeout=host.settings.ssh_command_timeout)
+            await connection_of(host).run(
+                command("exit 0").wire(), framed=False, timeout=host.settings.ssh_command_timeout
+            )
         else:
-            await host.connection.run(
+            await connection_of(host).run(
                 command("true").wire(), timeout=host.settings.ssh_command_timeout, idempotent=True
             )
     except (SessionRefused, RemoteError):
         began = time.monotonic()
         try:
-            await (await host.connection.files()).realpath(".")
+            await (await connection_of(host).files()).realpath(".")
         except (SessionRefused, SFTPSubsystemUnavailable):
             host.call.warn("The account may neither run commands nor use SFTP: no tool but ping will work on it.")
     return time.monotonic() - began

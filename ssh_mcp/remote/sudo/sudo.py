@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ssh_mcp.remote.exec.commands import script_parts
 from ssh_mcp.remote.exec.partial_output import output_told
+from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.sudo.password import sudo_password
 from ssh_mcp.remote.sudo.session import run_as_root
 from ssh_mcp.results.exec import ExecResult
@@ -44,7 +45,7 @@ class Sudo:
         """
         settings = self._host.settings
         done = await run_as_root(
-            self._host.connection,
+            connection_of(self._host),
             inner,
             password=await self.password(),
             stdin=stdin,

@@ -33,7 +33,7 @@ def of(fleet: Fleet, started: float) -> m.StatusReply:
                 channels=s.active_channels,
                 pid=s.pid,
             )
-            for s in fleet.transport.sessions()
+            for s in fleet.sessions()
         ],
         shells=[
             m.OpenShell(

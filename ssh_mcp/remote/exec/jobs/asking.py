@@ -13,6 +13,7 @@ from ssh_mcp.facts.jobs import Job, Reply, Unreadable, parse_reply
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.exec.jobs.program import request
 from ssh_mcp.remote.exec.jobs.text import MARGIN, Window
+from ssh_mcp.remote.host import connection_of
 from transports.api import Completed, OutputSink
 from transports.errors import RemoteError
 
@@ -63,7 +64,7 @@ class Asking:
 
         Raises RemoteError where the reply is not job.sh's, TransportError.
         """
-        done = await self._host.connection.run(
+        done = await connection_of(self._host).run(
             request(verb, self.owner, *parameters).wire(),
             stdin=stdin,
             timeout=wait + _SLACK,

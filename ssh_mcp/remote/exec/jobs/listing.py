@@ -40,7 +40,7 @@ async def _jobs_of(call: Call, name: str) -> list[JobEntry]:
 def _reached(call: Call) -> tuple[list[str], list[str]]:
     """Aliases of hosts with an open connection, or whose jobs this server has seen; and all others."""
     fleet = call.fleet
-    open_ = {(status.host, status.port) for status in fleet.transport.sessions()}
+    open_ = {(status.host, status.port) for status in fleet.sessions()}
     names = list(fleet.jobs.used())
     rest: list[str] = []
     for policy in fleet.inventory.listed():

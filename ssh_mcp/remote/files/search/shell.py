@@ -16,6 +16,7 @@ from ssh_mcp.errors import Refusal
 from ssh_mcp.policy.paths import Purpose, decide, normalise_argument, with_resolved_restrictions
 from ssh_mcp.remote.files.paths import changed
 from ssh_mcp.remote.files.resolver import noted
+from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.programs import program_text, run_program
 from transports.errors import FileError, FileErrorKind, MasterLost, RemoteError
 
@@ -120,7 +121,7 @@ async def _run(host: RemoteHost, wire: CommandLine, fields: int, program: Progra
     for last in (False, True):
         reply = _Reply(fields, program.make_feed())
         try:
-            done = await host.connection.run(
+            done = await connection_of(host).run(
                 wire,
                 stdin=program.stdin,
                 timeout=host.settings.ssh_command_timeout,
