@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ssh_mcp.redaction.automata import as_ascii, rust_asks
 from ssh_mcp.redaction.folding import fold
-from ssh_mcp.redaction.gate import as_ascii, rust_asks
 
 MAX_STRING = 65_536
 """Characters of one OSC or DCS string; a longer one loses only its introducer."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ssh_mcp.redaction import lines
-from ssh_mcp.redaction.markers import Marker, apply, resolve
+from ssh_mcp.redaction.detectors.key_blocks import open_block
+from ssh_mcp.redaction.markers import Marker, apply
 from ssh_mcp.redaction.model import Span
-from ssh_mcp.redaction.output import ROUNDS
+from ssh_mcp.redaction.output import ROUNDS, one_pass
+from ssh_mcp.redaction.repeats import Repeats
 from ssh_mcp.redaction.rules import Rules
 
 
@@ -17,16 +19,20 @@ def redact_between(text: str, start: int, end: int, rules: Rules, *, cut: bool) 
     A secret that lies across a bound has its marker in the part in which it begins, so that parts side by side show it
     once and never a piece of it. ``cut``: the text goes on behind its end, and so may a key block that it opens.
     """
+    known = Repeats()
     for _ in range(ROUNDS):
-        spans, opened = lines.find(text, rules)
-        if cut and opened is not None and opened < len(text):
-            spans = [*spans, Span(opened, len(text), "pem")]
-        final = resolve(text, spans) if spans else []
+        final = one_pass(text, known, lambda now: _found(now, rules, cut=cut))
         if not final:
             break
         start, end = (_moved(text, at, final, rules.marker) for at in (start, end))
         text = apply(text, final, rules.marker)
     return text[start:end]
+
+
+def _found(text: str, rules: Rules, *, cut: bool) -> list[Span]:
+    spans = lines.find(text, rules)
+    opened = open_block(text) if cut else None
+    return spans if opened is None else [*spans, Span(opened, len(text), "pem")]
 
 
 def _moved(text: str, at: int, spans: Sequence[Span], marker: Marker) -> int:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ssh_mcp.redaction import blocks, commands, entropy, kv, lines, shapes, values
+from ssh_mcp.redaction import entropy, lines, values
 from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.detect import detect
+from ssh_mcp.redaction.detectors import assigned, commands, elements, pairs
+from ssh_mcp.redaction.detectors.key_blocks import open_block
+from ssh_mcp.redaction.detectors.tokens import is_token
 from ssh_mcp.redaction.formats import assign, json, records, toml, yaml
 from ssh_mcp.redaction.markers import apply, report, resolve
 from ssh_mcp.redaction.model import Finding, Format, Redacted, Redaction, Span
@@ -95,8 +98,7 @@ def _three(spans: list[Span], start: int, end: int, length: int) -> list[tuple[i
 def _file_spans(text: str, rules: Rules, kind: Format, path: str) -> list[Span]:
     out, sure = _format_spans(text, rules, kind)
     reading = Reading.OUTPUT if sure and kind in _STRUCTURED else Reading.FILE
-    found, _ = lines.find(text, rules, reading)
-    out += found
+    out += lines.find(text, rules, reading)
     out += records.bare(text, path) + records.tables(text, path)
     if rules.entropy:
         entropy.find(text, out)
@@ -113,8 +115,8 @@ def _format_spans(text: str, rules: Rules, kind: Format) -> tuple[list[Span], bo
         return toml.spans(text, rules), True
     if kind is Format.XML:
         whole = Stretch(text, 0, len(text), rules.keys, Reading.OUTPUT, Lines(text))
-        attributes = kv.scan(text, 0, len(text), rules.keys, Reading.OUTPUT)
-        return blocks.elements(whole) + blocks.pairs(whole) + attributes, True
+        attributes = assigned.DETECTOR.find(whole)
+        return elements.DETECTOR.find(whole) + pairs.DETECTOR.find(whole) + attributes, True
     if kind is Format.ENV:
         return assign.env(text, rules), True
     if kind is Format.INI:
@@ -140,8 +142,8 @@ def first_secret(text: str, rules: Rules, *, path: str = "", start: int = 0, end
     by_name = detect("", path) is kind  # content alone says too little of a file of records
     if by_name if kind in _RECORDS else rules.gate.named(text):
         spans += _format_spans(text, rules, kind)[0]
-    found, opened = lines.find(text, rules)
-    final = resolve(text, spans + found)
+    final = resolve(text, spans + lines.find(text, rules))
+    opened = open_block(text)
     if opened is not None:  # a private key that does not end in this text
         final = [*(span for span in final if span.end <= opened), Span(opened, len(text), "pem")]
     stop = len(text) if end is None else end
@@ -160,7 +162,7 @@ def mask_key_value(key: str, value: str, rules: Rules, repeats: Repeats | None =
     if strength and values.is_secret(strength, value, own=rules.keys.is_own(key)) and not values.is_status(value):
         known.add(value, key)
         return rules.marker.render(value)
-    if shapes.is_token(value) and not values.is_marker(value):
+    if is_token(value) and not values.is_marker(value):
         return rules.marker.render(value)
     return redact_output(value, rules, known).text
 

@@ -9,8 +9,8 @@ import math
 import re
 from collections import Counter
 
-from ssh_mcp.redaction import shapes
 from ssh_mcp.redaction.cursor import Lines
+from ssh_mcp.redaction.detectors.tokens import encodes_private_key
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.values import MARKER
 
@@ -115,7 +115,7 @@ def _is_exempt(text: str, m: re.Match[str], lines: Lines) -> bool:
     if after in {"/", "("} or (after == "." and text[m.end() + 1 : m.end() + 2].isalpha()):
         return True
     value = m[0]
-    return value.startswith("LS0tLS1CRUdJTi") and not shapes.encodes_private_key(value)
+    return value.startswith("LS0tLS1CRUdJTi") and not encodes_private_key(value)
 
 
 def _pathlike(m: re.Match[str]) -> bool:

@@ -1,94 +1,75 @@
-"""All format-free detectors over the lines that the gate lets through."""
+"""All format-free detectors over a text: each line that the gate lets through, then the text as a whole."""
 
 from __future__ import annotations
 
-from ssh_mcp.redaction import (
-    blocks,
-    code,
-    commands,
-    continued,
-    kubernetes,
-    kv,
-    mappings,
-    marked,
-    phrases,
-    shapes,
-    tables,
-)
+from collections import defaultdict
+from collections.abc import Sequence
+
 from ssh_mcp.redaction.cursor import Lines
+from ssh_mcp.redaction.detectors import DETECTORS
+from ssh_mcp.redaction.detectors.base import LineDetector, TextDetector
 from ssh_mcp.redaction.folding import fold
-from ssh_mcp.redaction.gate_patterns import Look
 from ssh_mcp.redaction.model import Span
-from ssh_mcp.redaction.pem import KeyBlocks
+from ssh_mcp.redaction.quoting import Place
 from ssh_mcp.redaction.rules import Rules
 from ssh_mcp.redaction.stretch import Stretch
 from ssh_mcp.redaction.talk import Reading
 
+_FIRST = tuple(d for d in DETECTORS if isinstance(d, TextDetector) and d.first)
+_WHOLE = tuple(d for d in DETECTORS if isinstance(d, TextDetector) and not d.first)
 
-def find(text: str, rules: Rules, reading: Reading = Reading.OUTPUT) -> tuple[list[Span], int | None]:
-    """Spans of every secret, unsorted, and where a key block begins that the text's end cuts off."""
+
+def find(text: str, rules: Rules, reading: Reading = Reading.OUTPUT) -> list[Span]:
+    """Spans of every secret, unsorted."""
     folded = fold(text)
-    out, opened = _find(folded.text, rules, reading)
+    out = _find(folded.text, rules, reading)
     if folded.moved:
         out = [s._replace(start=folded.origin(s.start), end=folded.end(s.end)) for s in out]
-        opened = None if opened is None else folded.origin(opened)
-    return out, opened
+    return out
 
 
-def _find(text: str, rules: Rules, reading: Reading) -> tuple[list[Span], int | None]:
-    out: list[Span] = []
-    key_blocks = KeyBlocks(text)
-    keys = rules.keys
-    cursor = Lines(text)
-    tabled = 0
-    for start, end, look in rules.gate.hot(text, file=reading is Reading.FILE):
-        key_blocks.find(start, end, out)
-        if key_blocks.covered >= end:
+def page_of(text: str, rules: Rules, reading: Reading) -> Stretch:
+    """All of ``text``."""
+    return Stretch(text, 0, len(text), rules.keys, reading, Lines(text))
+
+
+def _find(text: str, rules: Rules, reading: Reading) -> list[Span]:
+    page = page_of(text, rules, reading)
+    hot = list(rules.gate.hot(text, file=reading is Reading.FILE))
+    lines: dict[str, list[Place]] = defaultdict(list)
+    for start, end, detectors in hot:
+        for detector in detectors:
+            if isinstance(detector, TextDetector):
+                lines[detector.name].append((start, end))
+    out = [span for d in _FIRST for span in (d.find(page, lines[d.name]) if lines[d.name] else ())]
+    covered = sorted((span.start, span.end) for span in out)
+    for start, end, detectors in hot:
+        if covered and _is_covered(covered, end):
             continue
-        if Look.SHAPES in look:
-            out += shapes.find_all(text, start, end)
-        if Look.KEY_VALUE in look:
-            out += kv.scan(text, start, end, keys, reading)
-        stretch = Stretch(text, start, end, keys, reading, cursor)
-        out += _named(stretch, look)
-        if Look.TABLES in look:
-            out += tables.rows_of_pairs(stretch)
-            if start >= tabled and (table := tables.read(stretch)):
-                out += table.spans
-                tabled = len(text) if table.end is None else table.end
-        if Look.COMMANDS in look and keys.default_words:
-            out += commands.scan(text, start, end)
-    out += _continued(text, rules, reading)
-    if keys.default_words and (marks := rules.gate.marks(text)):
-        out += marked.spans(text, keys, marks)
-    if rules.gate.kinds(text):
-        out += kubernetes.spans(text)
-    return out, key_blocks.opened
+        stretch = Stretch(text, start, end, rules.keys, reading, page.lines)
+        for detector in detectors:
+            if isinstance(detector, LineDetector) and (rules.keys.default_words or not detector.default_words):
+                out += detector.find(stretch)
+    return out + _whole(page, rules, lines)
 
 
-def _named(s: Stretch, look: Look) -> list[Span]:
+def _is_covered(covered: list[Place], end: int) -> bool:
+    """Whether the line that ends at ``end`` does so in one of the places; those that end before it are dropped."""
+    while covered and covered[0][1] < end:
+        covered.pop(0)
+    return bool(covered) and covered[0][0] < end
+
+
+def _whole(page: Stretch, rules: Rules, lines: dict[str, list[Place]]) -> list[Span]:
     out: list[Span] = []
-    if Look.PAIRS in look:
-        out += blocks.scan(s) + mappings.scan(s) + phrases.named(s)
-    if Look.CODE in look:
-        out += code.scan(s)
-    if Look.PHRASES in look and s.keys.default_words:
-        out += phrases.told(s)
+    for detector in _WHOLE:
+        if _asks(detector, page.text, rules, lines[detector.name]):
+            out += detector.find(page, lines[detector.name])
     return out
 
 
-def _continued(text: str, rules: Rules, reading: Reading) -> list[Span]:
-    """Options on a line below their program's name."""
-    out: list[Span] = []
-    for place in continued.commands(text):
-        line = continued.joined(text, place)
-        found: list[Span] = []
-        for start, end, look in rules.gate.hot(line):
-            s = Stretch(line, start, end, rules.keys, reading, Lines(line))
-            if Look.PAIRS in look:
-                found += phrases.named(s)
-            if Look.COMMANDS in look and rules.keys.default_words:
-                found += commands.scan(line, start, end)
-        moved = (s._replace(start=s.start + place[0], end=s.end + place[0]) for s in found)
-        out += [s for s in moved if "\n" not in text[s.start : s.end]]
-    return out
+def _asks(detector: TextDetector, text: str, rules: Rules, lines: Sequence[Place]) -> bool:
+    """Whether ``detector`` is worth asking about ``text``, of which ``lines`` match its patterns."""
+    if detector.default_words and not rules.keys.default_words:
+        return False
+    return bool(lines) if detector.line else rules.gate.anywhere(detector, text)

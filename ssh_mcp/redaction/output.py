@@ -27,7 +27,7 @@ def redact_output(text: str, rules: Rules, repeats: Repeats | None = None) -> Re
     known = Repeats() if repeats is None else repeats
     if not known and len(text) <= _SHORT and text.isascii() and not rules.gate.may_find(text):
         return Redacted(text, (), Format.GENERIC)
-    text, done = masked(text, rules, known, lambda now: lines.find(now, rules)[0])
+    text, done = masked(text, rules, known, lambda now: lines.find(now, rules))
     return Redacted(text, done, Format.GENERIC)
 
 

@@ -104,3 +104,22 @@ def lone_user(text: str, place: Place) -> Place:
     """The user part of ``https://key@host/1`` (Sentry's DSN), which is the secret where no password follows it."""
     m = _LONE_USER.match(text, *place)
     return m.span(1) if m else place
+
+
+def block_content(text: str, at: int, indent: int) -> Place | None:
+    """The lines after ``at`` that are indented deeper than ``indent``, without outer blanks."""
+    at = text.find("\n", at)
+    first = last = -1
+    while 0 <= at < len(text):
+        nl = text.find("\n", at + 1)
+        line = text[at + 1 : nl if nl >= 0 else len(text)]
+        if line.strip():
+            depth = len(line) - len(line.lstrip())
+            if depth <= indent:
+                break
+            first = at + 1 + depth if first < 0 else first
+            last = at + 1 + len(line.rstrip())
+        if nl < 0:
+            break
+        at = nl
+    return (first, last) if first >= 0 else None

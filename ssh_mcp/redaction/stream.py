@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from ssh_mcp.redaction import lines
+from ssh_mcp.redaction.detectors.base import Reach
 from ssh_mcp.redaction.markers import apply, resolve
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.output import redact_output
 from ssh_mcp.redaction.repeats import Repeats
 from ssh_mcp.redaction.rules import Rules
-from ssh_mcp.redaction.settled import Reach, settled
+from ssh_mcp.redaction.settled import settled
 
 HOLD = 1_048_576
 """Characters held back at most, for a line that does not end or for what a line announces."""
@@ -101,14 +102,14 @@ class OutputStream:
         offset = len(self._head)
         if not offset:
             return redact_output(text, self._rules, self._repeats).text
-        found, _ = lines.find(self._head + text, self._rules)
+        found = lines.find(self._head + text, self._rules)
         moved = (s._replace(start=max(0, s.start - offset), end=s.end - offset) for s in found if s.end > offset)
         shown = apply(text, resolve(text, moved), self._rules.marker)
         return redact_output(shown, self._rules, self._repeats).text
 
     def _endless(self, text: str) -> tuple[str, str]:
         """A line beyond ``HOLD`` that has not ended: show it up to a blank well before its end."""
-        found, _ = lines.find(text, self._rules)
+        found = lines.find(text, self._rules)
         spans: list[Span] = resolve(text, found)
         hold = _blank_before(text, len(text) - _TAIL)
         for span in spans:

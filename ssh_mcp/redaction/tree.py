@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ssh_mcp.redaction import values
+from ssh_mcp.redaction.detectors.tokens import is_token
 from ssh_mcp.redaction.keys import KeyMatcher, Strength
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.quoting import lone_user, without_reference
-from ssh_mcp.redaction.shapes import is_token
 from ssh_mcp.redaction.values import is_secret
 from ssh_mcp.redaction.words import words
 

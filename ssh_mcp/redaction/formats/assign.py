@@ -6,8 +6,8 @@ import re
 
 from ssh_mcp.redaction import values
 from ssh_mcp.redaction.cursor import Lines
+from ssh_mcp.redaction.detectors.assigned import SHELL_TAIL
 from ssh_mcp.redaction.keys import Strength
-from ssh_mcp.redaction.kv import SHELL_TAIL
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.quoting import Place, lone_user, quoted, without_reference
 from ssh_mcp.redaction.rules import Rules

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssh_mcp.redaction import shapes
-from ssh_mcp.redaction.gate import rust_asks
-from ssh_mcp.redaction.providers import INFIXES, SHAPES, Infix, Shape, gate_of
+from ssh_mcp.redaction.automata import rust_asks
+from ssh_mcp.redaction.detectors.providers import INFIXES, SHAPES, Infix, Shape, gate_of
+from ssh_mcp.redaction.detectors.tokens import is_token
 from ssh_mcp.redaction.values import looks_random
 from tests.unit.redaction.redaction_support import RULES, output
 
@@ -70,4 +70,4 @@ def test_every_row_names_its_source_and_there_are_more_than_a_hundred_providers(
 )
 def test_an_identifier_that_begins_alike_stays(word: str) -> None:
     assert output(f"see {word} there") == f"see {word} there"
-    assert not shapes.is_token(word)
+    assert not is_token(word)

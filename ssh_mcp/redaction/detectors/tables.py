@@ -7,13 +7,16 @@ number of their cells, so that prose with commas is none. Each table is read onc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from ssh_mcp.redaction import values
+from ssh_mcp.redaction.detectors.base import HEAD, LineDetector, Reach, TextDetector, Wide
+from ssh_mcp.redaction.detectors.sql import insert_names, insert_rows
+from ssh_mcp.redaction.detectors.vocabulary import IN_HEAD, KEY_KINDS, insensitive
 from ssh_mcp.redaction.keys import Strength, words_of
 from ssh_mcp.redaction.model import Span
-from ssh_mcp.redaction.phrases import insert_names, insert_rows
 from ssh_mcp.redaction.quoting import Place
 from ssh_mcp.redaction.stretch import Stretch
 from ssh_mcp.redaction.talk import is_prose
@@ -53,6 +56,13 @@ _RESULTS = words("fail failed fails failure failures skip skipped error errors t
 _PLACE = re.compile(r"\S(?:.*\S)?")
 
 Cells = list[Place]
+_LINE = (
+    insensitive(
+        r"(?:passw|passp|passc|passe|pass|pwd|secret|cred|psk|kennwort|senha|wachtwoord|token|pw|key)"
+        rf"[A-Za-z0-9_.\- ]{{0,20}}{IN_HEAD}"
+    ),
+    insensitive(r"values[ \t]*\r?(?:\n|$)|create table |from stdin;|-\[ record |\*{9} [0-9]+\. row |key  +value"),
+)
 
 
 class Table(NamedTuple):
@@ -61,6 +71,25 @@ class Table(NamedTuple):
     spans: list[Span]
     end: int | None
     head: str
+
+
+def _tables(page: Stretch, lines: Sequence[Place]) -> Iterator[tuple[int, Table]]:
+    """Each table once, from its head on, with where its head begins."""
+    tabled = 0
+    for start, end in lines:
+        if start >= tabled and (table := read(replace(page, start=start, end=end))):
+            yield start, table
+            tabled = len(page.text) if table.end is None else table.end
+
+
+def _find(page: Stretch, lines: Sequence[Place]) -> list[Span]:
+    return [span for _, table in _tables(page, lines) for span in table.spans]
+
+
+def _reach(page: Stretch, lines: Sequence[Place]) -> list[Reach]:
+    return [
+        Reach(start, table.end, table.head if len(table.head) < HEAD else "") for start, table in _tables(page, lines)
+    ]
 
 
 def rows_of_pairs(s: Stretch) -> list[Span]:
@@ -385,3 +414,28 @@ def _split(text: str, low: int, high: int, sign: str, *, quotes: bool = True) ->
         places.append(_stripped(text, at, stop))
         at = stop + 1
     return places
+
+
+PAIR_ROWS = LineDetector(
+    name="rows of name and value",
+    find=rows_of_pairs,
+    in_files=False,
+    line=_LINE,
+    hit="| SecretAccessKey | «kJ8sLq2PzR5tWx9B» |",
+    miss="| SecretAccessKey | optional |",
+)
+DETECTOR = TextDetector(
+    name="tables",
+    find=_find,
+    reach=_reach,
+    named=True,
+    wide=(
+        Wide("names", rf"(?:pass|pwd|secret|cred|psk|kennwort|senha|wachtwoord|token|pw)[a-z0-9_]*{IN_HEAD}"),
+        Wide("keys", rf"(?:{KEY_KINDS})[_\-]key{IN_HEAD}"),
+        Wide("run-together keys", rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key{IN_HEAD}"),
+        Wide("tables", r"create table |from stdin;|-\[ record |\*{9} [0-9]+\. row |key  +value"),
+    ),
+    line=_LINE,
+    hit="id,password\n1,«hunter2x9»",
+    miss="id,name\n1,hunter2x9",
+)

@@ -407,7 +407,7 @@ INFIXES = (
     Infix(
         "Azure",
         r"[A-Za-z0-9+/]{70,80}(?:\+ASt|\+ABa|\+AEh|\+ASb|ACDb)[A-Za-z0-9+/]{5,8}={1,2}",
-        r"[A-Za-z0-9/](?:\+A(?:St|Ba|Eh|Sb)|ACDb)",
+        r"[A-Za-z0-9+/](?:\+A(?:St|Ba|Eh|Sb)|ACDb)",
         "Microsoft: identifiable secrets",
     ),
     Infix(

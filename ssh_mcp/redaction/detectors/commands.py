@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from ssh_mcp.redaction.detectors.base import LineDetector, Wide
+from ssh_mcp.redaction.detectors.vocabulary import DASH
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.values import is_code, is_reference
 
@@ -128,3 +130,39 @@ def _is_literal(value: str) -> bool:
     if is_reference(value) or value.startswith("<sha:"):
         return False
     return "(" in value or not is_code(value)
+
+
+DETECTOR = LineDetector(
+    name="commands",
+    find=lambda s: scan(s.text, s.start, s.end),
+    named=False,
+    default_words=True,
+    wide=(
+        Wide(
+            "keys",
+            r"chpasswd|add_user|change_password|net user|alias set|vault login|configure set|sqlplus|-stdin|sudo -s",
+        ),
+        Wide("dashes", r"--(?:proxy-)?user[ \t=\"']"),
+        Wide(
+            "dashes",
+            rf"{DASH}(?:[puawxkhcn][^\s\-]|[puawxkbcn]+[\"',]*[ \t]+[\"']?[^\s\-])|(?: /p:| pass:|\"pass:|'pass:)",
+        ),
+        Wide("tables", r"<<<|config (?:set|create|add|update) |http-basic\.|createuser "),
+    ),
+    line=(
+        (
+            rf"(?-u:(?:{HINTS})[^\n]*[ \t\"',](?:-?[-/][A-Za-z]|AUTH|auth|requirepass|pass:|password|psk|add_user"
+            rf"|change_password|\w+/))"
+        ),
+        (
+            r"(?-u:(?:docker|podman|nerdctl|helm|oc|az|buildah|skopeo|crane)[^\n]* login|net[ \t]+user|mc[ \t]+"
+            r"(?:alias|config)|vault[ \t]+login)"
+        ),
+        r"(?-u:configure[ \t]+set|https?[ \t][^\n]*-a|\bab[ \t])",
+        r"(?-u:(?:echo|printf)[^\n]*\|[^\n]*(?:chpasswd|sudo|stdin|token|passwd|passphrase|cryptsetup|gpg|su\b|batch))",
+        r"(?m-u:^[ \t>]*(?:AUTH|PASS)[ \t]+\S*\d)",
+        r"(?i-u:<<<|config[ \t]+(?:set|create|add|update)|http-basic\.|createuser)",
+    ),
+    hit="mysql -u app -p«hunter2x9» db",
+    miss="docker run -p 8080:80 nginx",
+)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ssh_mcp.redaction import blocks
 from ssh_mcp.redaction.cursor import Lines
+from ssh_mcp.redaction.detectors.base import HEAD, Reach, TextDetector, Wide
 from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.quoting import block_content
 
 _DATA_LINE = re.compile(r"ata[\"']?:[ \t]*\{?[ \t]*\r?$", re.MULTILINE)
 _SECRET = re.compile(r"^[ \t]*(?:- )?[\"']?kind[\"']?:[ \t]*[\"']?Secret[\"']?[ \t]*,?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
@@ -109,7 +110,7 @@ def _take(found: list[Thing], open_things: dict[int, Thing], m: re.Match[str], a
 
 
 def _entries(text: str, start: int, end: int, indent: int) -> list[Span]:
-    place = blocks.block_content(text, end, indent)
+    place = block_content(text, end, indent)
     if place is None:
         return []
     start = text.rfind("\n", 0, place[0]) + 1
@@ -117,5 +118,21 @@ def _entries(text: str, start: int, end: int, indent: int) -> list[Span]:
     return out + [
         Span(*body, "key", f"data.{m[2]}")
         for m in _ENTRY_BLOCK.finditer(text, start, place[1])
-        if (body := blocks.block_content(text, m.end(), len(m[1])))
+        if (body := block_content(text, m.end(), len(m[1])))
     ]
+
+
+def _assumed(indent: int) -> tuple[str, str]:
+    blanks = " " * min(indent, HEAD)
+    return f"{blanks}kind: Secret\n{blanks}data:\n", f"{blanks}kind: Secret\n"
+
+
+DETECTOR = TextDetector(
+    name="Kubernetes secrets",
+    find=lambda page, _: spans(page.text),
+    reach=lambda page, _: [Reach(t.begin, t.end, *_assumed(t.indent)) for t in undecided(page.text)],
+    anywhere=("Secret",),
+    wide=(Wide("keys", r"kind[\"']?:[ \t]*[\"']?secret"),),
+    hit="apiVersion: v1\nkind: Secret\ndata:\n  a: «cGFzc3dvcmQ=»",
+    miss="apiVersion: v1\nkind: ConfigMap\ndata:\n  a: cGFzc3dvcmQ=",
+)

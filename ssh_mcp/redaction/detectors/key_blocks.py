@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ssh_mcp.redaction.cursor import Lines
+from ssh_mcp.redaction.detectors.base import HEAD, Reach, TextDetector, Wide
+from ssh_mcp.redaction.detectors.vocabulary import insensitive
 from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.quoting import Place
+from ssh_mcp.redaction.stretch import Stretch
 
 _LABEL = r"(?:[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?|OpenVPN Static key V1)"
 _BEGIN = re.compile(r"-{4,5} ?BEGIN " + _LABEL + r" ?-{4,5}")
@@ -160,3 +165,52 @@ def _line_kind(line: str) -> int | None:
         return 0
     last = core.rsplit(None, 1)[-1].lstrip("\"'`>#")
     return 1 if _BODY.fullmatch(last) or _SHORT.fullmatch(core.lstrip("\"'`># ")) else None
+
+
+def _blocks(text: str, lines: Sequence[Place]) -> tuple[KeyBlocks, list[Span]]:
+    blocks, out = KeyBlocks(text), list[Span]()
+    for start, end in lines:
+        blocks.find(start, end, out)
+    return blocks, out
+
+
+def _find(page: Stretch, lines: Sequence[Place]) -> list[Span]:
+    return _blocks(page.text, lines)[1]
+
+
+def _reach(page: Stretch, lines: Sequence[Place]) -> list[Reach]:
+    """From each BEGIN line to where it was decided what belongs to its block."""
+    text, out = page.text, []
+    for begin, until in _blocks(text, lines)[0].reaches:
+        line = text.rfind("\n", 0, begin) + 1
+        nl = text.find("\n", begin)
+        out.append(Reach(line, until, text[begin : nl + 1] if 0 <= nl - begin < HEAD else ""))
+    return out
+
+
+def open_block(text: str) -> int | None:
+    """Where a key block begins that the end of ``text`` cuts off."""
+    if not any(mark in text for mark in _MARKS):
+        return None
+    lines, at = list[Place](), 0
+    while m := _LINES.search(text, at):
+        start = text.rfind("\n", at, m.start()) + 1 or at
+        at = text.find("\n", m.end()) + 1 or len(text)
+        lines.append((start, at))
+    return _blocks(text, lines)[0].opened
+
+
+_MARKS = ("PRIVATE KEY", "OpenVPN", "Private-Lines")
+_LINES = re.compile("PRIVATE KEY|OpenVPN|Private-Lines")
+_HEADS = r"(?:BEGIN|END) [A-Z0-9 ]*(?:PRIVATE KEY|OpenVPN)"
+DETECTOR = TextDetector(
+    name="private keys",
+    find=_find,
+    reach=_reach,
+    first=True,
+    wide=(Wide("plain keys", _HEADS, lower=False), Wide("values", r"private-(?:lines|mac):")),
+    line=(rf"(?-u:-----? ?{_HEADS})", insensitive(r"private-(?:lines|mac):")),
+    hit="«-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEAabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKL\n"
+    "-----END RSA PRIVATE KEY-----»",
+    miss="-----BEGIN CERTIFICATE-----\nMIIEpAIBAAKCAQEA\n-----END CERTIFICATE-----",
+)

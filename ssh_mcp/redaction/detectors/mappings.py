@@ -7,9 +7,11 @@ from __future__ import annotations
 import re
 
 from ssh_mcp.redaction import values
-from ssh_mcp.redaction.blocks import block_content
+from ssh_mcp.redaction.detectors.base import LineDetector, Reach, Wide, dedent, head_of
+from ssh_mcp.redaction.detectors.vocabulary import BELOW, insensitive
 from ssh_mcp.redaction.keys import Strength
 from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.quoting import block_content
 from ssh_mcp.redaction.stretch import Stretch
 from ssh_mcp.redaction.talk import speaks_of_secrets
 from ssh_mcp.redaction.values import is_harmless, is_status
@@ -130,3 +132,22 @@ def is_secret_under(s: Stretch, name: str, child: str, value: str) -> bool:
         plain = child.lower() in _NAMES or values.is_plain(value) or " " in value
         return strength is Strength.STRONG and not plain and s.is_secret(name, value)
     return s.is_secret(child, value, plural) and (plural is Strength.STRONG or not is_harmless(value))
+
+
+def _reach(s: Stretch) -> list[Reach]:
+    m = HEADING.match(s.text, s.start, s.end)
+    if m is None or not (s.keys.strength(m[2]) or s.keys.plural(m[2])):
+        return []
+    return [Reach(s.start, dedent(s.text, s.end, len(m[1].expandtabs()), items=True), head_of(s))]
+
+
+_BELOW = rf"(?:pass|pwd|secret|token|cred|psk|key)[a-z0-9_.\-]*{BELOW}"
+DETECTOR = LineDetector(
+    name="mappings below a name",
+    find=scan,
+    reach=_reach,
+    wide=(Wide("names", _BELOW),),
+    line=(insensitive(_BELOW),),
+    hit="credentials:\n  user: app\n  value: «hunter2x9»",
+    miss="credentials:\n  user: app\n  region: eu-west-1",
+)

@@ -6,14 +6,43 @@ This is the reading that needs no format. It serves any tool's output, and it is
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ssh_mcp.redaction import listed, talk, values
+from ssh_mcp.redaction import talk, values
 from ssh_mcp.redaction.cursor import Lines
+from ssh_mcp.redaction.detectors import listed
+from ssh_mcp.redaction.detectors.base import LineDetector, Reach, Wide, bounded
+from ssh_mcp.redaction.detectors.listed import OPENING, Listed, is_compared
+from ssh_mcp.redaction.detectors.vocabulary import (
+    CLOSED,
+    DIGIT_OR_LONG,
+    EQUALS,
+    FIRST,
+    HARD,
+    HARD_VALUE,
+    KEY_KINDS,
+    LISTED,
+    MIXED,
+    NAME,
+    NAMES,
+    SOFT,
+    SOFT_NAMES,
+    TYPED,
+    insensitive,
+)
 from ssh_mcp.redaction.keys import KeyMatcher, Strength, words_of
-from ssh_mcp.redaction.listed import OPENING, Listed, is_compared
 from ssh_mcp.redaction.model import Span
-from ssh_mcp.redaction.quoting import Place, lone_user, quoted, several_lines, without_reference
+from ssh_mcp.redaction.quoting import (
+    SEVERAL_LINES,
+    Place,
+    lone_user,
+    open_quote,
+    quoted,
+    several_lines,
+    without_reference,
+)
+from ssh_mcp.redaction.stretch import Stretch
 from ssh_mcp.redaction.talk import Assignment, Reading
 from ssh_mcp.redaction.values import is_secret
 
@@ -65,13 +94,8 @@ _REST = re.compile(r"[^\s\"'<>]*")
 _NEXT_PAIR = re.compile(r"[;&,](?=\s*$|[ \t]*[\w.\-]{1,40}=|[ \t]|&?quot;)")
 _TAIL = re.compile(r"[)\]};:,.]{1,4}$")
 _INLINE_COMMENT = re.compile(r"[ \t]+(?:#|//|;)(?:[ \t]|$).*|[ \t]+#.*")
-_PACKAGE = re.compile(r"[0-9][\w.+~\-]*\.(?:deb|udeb|rpm|apk|dsc|changes|buildinfo|tar\.\w{2,4}|whl|gz|xz|zst)")
-"""A version behind an escaped epoch: ``passwd_1%3a4.13+dfsg1-1_amd64.deb``."""
-_ENCODED = re.compile(
-    r"(?i)(?:(?<=%26)|(?<=%3f)|(?<=%22)|(?<=%2c)|(?<=%20)|(?<![\w.\-%]))([A-Za-z_][\w.\-]{0,60})(?:%22)?%3[ad](?:%22|%20){0,2}"
-    r"((?:[^%\s\"'&<>;]|%(?!26|22|2c)[0-9a-f]{2}){2,1024})"
-)
-"""The same in an encoded URL: ``password%3Dx%26``, ``%22password%22%3A%22x%22``."""
+
+
 _ARROW = re.compile(r"[ \t]{0,8}->[ \t]{0,8}\"((?:[^\"\\\n]|\\.)*)\"")
 _HELP = re.compile(r"[ \t]{1,40}[A-Z][a-z]")
 _UNPACKED = re.compile(r"[ \t]*(?:[A-Za-z_]\w{0,40},[ \t]{0,4}){1,8}[A-Za-z_]\w{0,40} = ")
@@ -88,18 +112,7 @@ SHELL_TAIL = re.compile(
 
 def scan(text: str, start: int, end: int, keys: KeyMatcher, reading: Reading) -> list[Span]:
     """Named secrets in ``text[start:end]`` (whole lines). A list may reach beyond ``end``."""
-    found = _Scanner(text, end, keys, reading).run(start)
-    return found + _encoded(text, start, end, keys) if text.find("%3", start, end) >= 0 else found
-
-
-def _encoded(text: str, start: int, end: int, keys: KeyMatcher) -> list[Span]:
-    out, at = [], start
-    while m := _ENCODED.search(text, at, end):
-        secret = is_secret(keys.strength(m[1]), m[2], own=keys.is_own(m[1])) and not values.is_status(m[2])
-        secret = secret and not _PACKAGE.fullmatch(m[2])
-        at = m.end() if secret else m.end(1)  # what is no secret may hold one: redirect%3D…%3Ftoken%3D
-        out += [Span(*m.span(2), "key", m[1])] if secret else []
-    return out
+    return _Scanner(text, end, keys, reading).run(start)
 
 
 @dataclass(slots=True)
@@ -351,3 +364,51 @@ def _closes(text: str, m: re.Match[str], at: int, eol: int) -> bool:
     if text[at] not in "\"'" or m[2]:
         return False
     return at + 1 >= eol or (text[at + 1] in " \t;),+]" and text[at + 2 : at + 3] != text[at])
+
+
+def _reach(s: Stretch) -> list[Reach]:
+    """A list or a quoted string that the line leaves open."""
+    return [Reach(s.start, end) for end in (*_open_lists(s), *_open_quotes(s))]
+
+
+def _open_lists(s: Stretch) -> Iterator[int | None]:
+    """Ends of ``passwords: [`` that are on a line below."""
+    if not s.has("["):
+        return
+    closed = max(s.text.rfind("]", s.start, s.end), s.text.rfind("{", s.start, s.end), s.start)
+    for m in KEY_VALUE.finditer(s.text, max(s.start, closed - 240), s.end):
+        at = m.end()
+        if at > closed and s.text.startswith("[", at) and s.keys.strength(m[1].lstrip("-")):
+            limit = listed.limit(at, s.end)
+            found = listed.LIST_END.search(s.text, at + 1, limit)
+            yield bounded(s.text, found.end() if found else -1, limit)
+
+
+def _open_quotes(s: Stretch) -> Iterator[int | None]:
+    for m in KEY_VALUE.finditer(s.text, s.start, s.end):
+        if s.keys.strength(m[1].lstrip("-")) and (mark := open_quote(s.text, m.end(), s.end)):
+            limit = s.end + SEVERAL_LINES
+            found = s.text.find(mark, s.end, limit)
+            line_end = s.text.find("\n", found) if found >= 0 else -1
+            yield bounded(s.text, line_end + 1 if line_end >= 0 else -1, limit + SEVERAL_LINES)
+
+
+DETECTOR = LineDetector(
+    name="assignments",
+    find=lambda s: scan(s.text, s.start, s.end, s.keys, s.reading),
+    reach=_reach,
+    wide=(
+        Wide("names", rf"{NAMES}(?:{CLOSED}{FIRST}|{TYPED})"),
+        Wide("keys", rf"(?:{KEY_KINDS})[_\-]key{NAME}{CLOSED}{FIRST}"),
+        Wide("run-together keys", rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key{NAME}{CLOSED}{FIRST}"),
+        Wide("soft names", rf"{SOFT_NAMES}(?:{CLOSED}(?:{DIGIT_OR_LONG}|{LISTED})|{TYPED})"),
+        Wide("rare", r"(?:sig=|sid=|sig:|sid:|sig\"|sid\"|sig'|sid')[^\s]{4}"),
+    ),
+    line=(
+        # A hard word and any value; a soft one, and a value with a digit or a sign in it, or a URL with a user.
+        insensitive(rf"{HARD}{EQUALS}{HARD_VALUE}"),
+        insensitive(rf"{SOFT}{EQUALS}(?:{MIXED}|{LISTED}|[a-z][a-z0-9+.\-]*://[^\s/:@]+@)"),
+    ),
+    hit="DB_PASSWORD=«hunter2x9»",
+    miss="password_file=/run/secrets/db",
+)

@@ -2,7 +2,7 @@
 
 Constructors and setters (``std::string secret("x")``, ``setPassword("x")``), comparisons with the literal first or in a
 call (``"x".equals(password)``, ``strcmp(password, "x")``, ``[ "x" = "$PASSWORD" ]``), a shell's defaults
-(``${PASSWORD:-x}``). The literal before the name, and ``name == "x"``, see ``kv``.
+(``${PASSWORD:-x}``). The literal before the name, and ``name == "x"``, see ``assigned``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 
 from ssh_mcp.redaction import values
+from ssh_mcp.redaction.detectors.base import LineDetector, Wide
+from ssh_mcp.redaction.detectors.listed import is_compared
+from ssh_mcp.redaction.detectors.vocabulary import INDEX, INIT, KEY_KINDS, NAME, NAMES, STEM, STEMS, insensitive
 from ssh_mcp.redaction.keys import Strength, words_of
-from ssh_mcp.redaction.listed import is_compared
 from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.stretch import Stretch
 from ssh_mcp.redaction.words import words
@@ -133,3 +135,35 @@ def _defaults(s: Stretch) -> list[Span]:
         for m in _DEFAULT.finditer(s.text, s.start, s.end)
         if s.keys.strength(m[1]) and s.is_secret(m[1], m[2]) and not values.is_status(m[2])
     ]
+
+
+DETECTOR = LineDetector(
+    name="program text",
+    find=scan,
+    wide=(
+        Wide("names", rf"{NAMES}(?:{INIT}|:?-[!-|]|[ \t]+-?[a-z]{{2,5}}[ \t]+\(?[\"']|[ \t]+[\"'])"),
+        Wide("keys", rf"(?:{KEY_KINDS})[_\-]key{NAME}{INIT}"),
+        Wide("run-together keys", rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key{NAME}{INIT}"),
+        Wide(
+            "comparisons",
+            rf"(?:==|!=|\" = |' = | eq \"| eq '| ne \"| ne '|\" eq |' eq |-eq |-ne )[ \t]*"
+            rf"[\"'$@&*(\[\\{{\w.\->]{{0,60}}(?:{STEMS})",
+        ),
+        Wide(
+            "comparisons",
+            rf"(?:cmp|equal|compare|_digest|ignorecase|coll|expect)[a-z_]*[!?]?\([^\n]{{0,200}}(?:{STEMS})",
+        ),
+        Wide("values", rf"(?:define |define\t)[ \t]*{NAME}(?:{STEMS})"),
+    ),
+    line=(
+        insensitive(rf"{STEM}{INDEX}[)\]]?[ \t]*[({{][ \t]*[brul@$]*[\"']"),
+        insensitive(rf"(?:[=!]=|[\"'][ \t]*=~?|[ \t]-?(?:c?i?eq|c?i?ne|like|ilike|is|in)|<=>)[ \t]+[^\n]*{STEM}"),
+        insensitive(rf"{STEM}[^\n]{{0,40}}[ \t]-?(?:c?i?eq|c?i?ne|c?i?like|ilike|is|in)[ \t]+\(?[bru]*[\"']"),
+        insensitive(rf"(?:cmp|coll|equals?|compare|digest|assert|ignorecase|expect)[\w!?]*\([^\n]*{STEM}"),
+        insensitive(rf"{STEM}[\"'\])]*\.\w+\(:?[ \t]*[\"']"),
+        insensitive(rf"\$\{{\w*{STEM}:?[-=]"),
+        insensitive(rf"define[ \t]+\w*{STEM}\w*[ \t]+[bru@]*[\"']"),
+    ),
+    hit='std::string secret("«hunter2x9»");',
+    miss="std::string secret(buffer);",
+)

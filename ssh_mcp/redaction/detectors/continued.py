@@ -6,16 +6,23 @@ The program's name and the option that says what is a password may stand on diff
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from ssh_mcp.redaction.automata import as_ascii, rust_asks
+from ssh_mcp.redaction.cursor import Lines
+from ssh_mcp.redaction.detectors import commands, flags
+from ssh_mcp.redaction.detectors.base import Reach, TextDetector
+from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.quoting import Place
+from ssh_mcp.redaction.stretch import Stretch
 
 _MARK = re.compile(r"[\\`^][ \t]{0,9}\r?\n")
 MAX_LINES, MAX_CHARS = 40, 16_384
 """Of one command; what is longer is read in parts."""
 
 
-def commands(text: str) -> Iterator[Place]:
+def continued(text: str) -> Iterator[Place]:
     """Bounds of every command that goes on over lines, its last line's end included if the text has it."""
     start = end = count = 0
     if not any(mark in text for mark in "\\`^"):
@@ -51,3 +58,37 @@ def _line_end(text: str, at: int) -> int:
 def joined(text: str, place: Place) -> str:
     """The command on one line, position by position as in ``text``."""
     return _MARK.sub(lambda m: " " * len(m[0]) if _continues(m.string, m) else m[0], text[slice(*place)])
+
+
+_ASKED = (commands, flags)
+"""Those whose name and value may stand on different lines of a command."""
+_ASKS = tuple((module.DETECTOR, rust_asks("|".join(module.DETECTOR.line))) for module in _ASKED)
+
+
+def _find(page: Stretch, _: Sequence[Place]) -> list[Span]:
+    out: list[Span] = []
+    for place in continued(page.text):
+        line = joined(page.text, place)
+        probe = as_ascii(line)
+        s = replace(page, text=line, start=0, end=len(line), lines=Lines(line))
+        for detector, ask in _ASKS:
+            if ask(probe) and (page.keys.default_words or not detector.default_words):
+                out += [
+                    span._replace(start=span.start + place[0], end=span.end + place[0]) for span in detector.find(s)
+                ]
+    return [span for span in out if "\n" not in page.text[span.start : span.end]]
+
+
+def _reach(page: Stretch, _: Sequence[Place]) -> list[Reach]:
+    """All lines of a command together say what is a password."""
+    text = page.text
+    return [Reach(low, high if text[high - 1] == "\n" else None) for low, high in continued(text)]
+
+
+DETECTOR = TextDetector(
+    name="commands over several lines",
+    find=_find,
+    reach=_reach,
+    hit="curl https://x.example \\\n  -u admin:«hunter2x9»",
+    miss="docker run \\\n  -p 8080:80",
+)

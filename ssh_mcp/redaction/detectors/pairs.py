@@ -1,0 +1,91 @@
+"""``name: DB_PASSWORD`` and ``value: x``, in this order, on one line or on neighbouring ones."""
+
+from __future__ import annotations
+
+import re
+
+from ssh_mcp.redaction.detectors.base import LineDetector, Reach, Wide, lines_below
+from ssh_mcp.redaction.detectors.vocabulary import STEM, insensitive
+from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.quoting import Place, quoted, without_reference
+from ssh_mcp.redaction.stretch import Stretch
+
+_NAME_KEY = r"(?:name|key|param(?:eter)?_?(?:name|key)|env_?var|variable|option|id|property|secretname|setting)"
+_VALUE_KEY = (
+    r"(?:value|val|default|content|defaultvalue|secret_?value|param(?:eter)?_?value|data|current|string_?value)"
+)
+_PAIR_HEAD = re.compile(rf"(?i)(?<![\w.\-])[\"']?{_NAME_KEY}[\"']?+[ \t]{{0,9}}+[:=]")
+"""How ``_PAIR`` begins, all on one line: looked for in the stretch alone, the rest is only asked behind one."""
+_PAIR = re.compile(
+    rf"""(?ix)
+    (?<![\w.\-]) ["']? {_NAME_KEY} ["']?+ [ \t]{{0,9}}+ (?:=>|[:=]) [ \t]{{0,9}}+ ["']?+ ([\w.\-/]{{1,100}}+) ["']?+
+    (?> [ \t]{{0,9}} , )?+ \s{{0,60}}+
+    (?> ["']?+ (?!{_VALUE_KEY}\b) \w{{1,30}}+ ["']?+ [ \t]{{0,9}}+ [:=] [ \t]{{0,9}}+      # other fields between
+        ["']?+ [\w.\-]{{0,60}}+ ["']?+ [ \t]{{0,9}}+ ,?+ \s{{1,60}}+ ){{0,2}}+
+    ["']?+ {_VALUE_KEY} ["']?+ [ \t]{{0,9}}+ (?:=>|[:=]) [ \t]{{0,9}}+
+    """
+)
+_PAIR_WORD = re.compile(r"[^\s,\"'}]{1,4096}")
+_PAIR_REACH = 600
+"""Characters beyond its line in which a name's value may stand."""
+_LINES_ABOVE = 3
+"""How far above its value the name of a pair may stand."""
+
+
+def pairs(s: Stretch) -> list[Span]:
+    """``name: DB_PASSWORD`` and ``value: x``, in this order, on one line or on neighbouring ones."""
+    text, out = s.text, []
+    at = s.start
+    for _ in range(_LINES_ABOVE if at else 0):
+        at = text.rfind("\n", max(0, at - 300), max(0, at - 1)) + 1
+    limit = min(len(text), s.end + _PAIR_REACH)
+    while head := _PAIR_HEAD.search(text, at, s.end):
+        m = _PAIR.match(text, head.start(), limit)
+        at = m.end(1) if m else head.start() + 1
+        if not m:
+            continue
+        if s.keys.strength(m[1]) and (place := _pair_value(s, m.end())):
+            place = without_reference(text, place)
+            if s.is_secret(m[1], text[slice(*place)]):
+                out.append(s.span(place, m[1]))
+    return out
+
+
+def _pair_value(s: Stretch, at: int) -> Place | None:
+    eol = s.lines.end(at)
+    if place := quoted(s.text, at, eol):
+        return place
+    word = _PAIR_WORD.match(s.text, at, eol)
+    return word.span() if word and word[0][0] not in "|>&*{[" else None
+
+
+_NAMED = re.compile(
+    rf"(?i)(?<![\w.\-])[\"']?{_NAME_KEY}[\"']?[ \t]{{0,9}}(?:=>|[:=])(?=[ \t]{{0,9}}[\"']?([\w.\-/]{{1,100}}))"
+)
+
+
+def _reach(s: Stretch) -> list[Reach]:
+    return [
+        Reach(s.start, lines_below(s.text, s.end, _LINES_ABOVE, m.end() + _PAIR_REACH + 100))
+        for m in _NAMED.finditer(s.text, s.start, s.end)
+        if s.keys.strength(m[1])
+    ]
+
+
+DETECTOR = LineDetector(
+    name="pairs of name and value",
+    find=pairs,
+    reach=_reach,
+    # The name's own line is looked at through its value's, which stands below.
+    wide=(Wide("values", r"val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]"),),
+    line=(
+        insensitive(r"(?:^|[^A-Za-z])(?:parameter)?val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]"),
+        insensitive(
+            r"(?:^|[^\w.\-])(?:name|key|id|param[a-z_]*|variable|env_?var|option|property|setting|string"
+            r"|field)[\"']?[ \t]*"
+            rf"(?:=>|[:=>])[ \t]*[\"']?[\w.\-/]*{STEM}[\"']?[ \t]*(?:,|;|\r?\n|<|$|/?>|[ \t](?:v|d|c|t)|[ \t][^<>\n]*>)"
+        ),
+    ),
+    hit="- name: DB_PASSWORD\n  value: «hunter2x9»",
+    miss="- name: DB_PASSWORD\n  valueFrom: vault",
+)
