@@ -1,8 +1,8 @@
 """What a compose file may ask for before containers are made from it, and which files of the host it names.
 
-The file is read with a YAML reader that knows no tags, and judged by an allowlist of keys: what is not known is refused
-by name. Values that decide about the host may hold no ``${…}``, because only compose knows what it becomes. Paths are
-returned for path policy to judge; relative ones are relative to the compose file's directory.
+The file is read with a YAML reader that knows no tags, and compared with an allowlist of keys: what is not known is
+refused by name. Values that decide about the host may hold no ``${…}``, because only compose knows what it becomes.
+Paths are returned for path policy to decide about; relative ones are relative to the compose file's directory.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ class ComposePlan:
     reads: tuple[str, ...] = ()
 
 
-def judge_compose(text: str, *, creates: bool, privileged: bool) -> ComposePlan:
-    """Judge a compose file. ``creates``: containers or images may be made from it; else only what it makes compose read
-    is judged.
+def decide_compose(text: str, *, creates: bool, privileged: bool) -> ComposePlan:
+    """Decide about a compose file. ``creates``: containers or images may be made from it; else only what it
+    makes compose read is decided about.
 
     Raises InvalidArgument, naming service and key.
     """
-    judge = _Judge(creates=creates, privileged=privileged)
-    judge.top(_load(text))
-    return ComposePlan(tuple(dict.fromkeys(judge.mounts)), tuple(dict.fromkeys(judge.reads)))
+    reader = _ComposeReader(creates=creates, privileged=privileged)
+    reader.top(_load(text))
+    return ComposePlan(tuple(dict.fromkeys(reader.mounts)), tuple(dict.fromkeys(reader.reads)))
 
 
 def _load(text: str) -> dict[str, Node]:
@@ -78,7 +78,7 @@ def _load(text: str) -> dict[str, Node]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise InvalidArgument(f"The compose file cannot be judged: no plain YAML{where}.", "Mend it.") from None
+        raise InvalidArgument(f"The compose file cannot be decided: no plain YAML{where}.", "Fix it.") from None
     if not isinstance(document, dict):
         raise InvalidArgument("The compose file holds no mapping.", "Is it a compose file?")
     return document
@@ -98,7 +98,7 @@ class _Strict(yaml.SafeLoader):
 
 
 @dataclass(slots=True)
-class _Judge:
+class _ComposeReader:
     creates: bool
     privileged: bool
     mounts: list[str] = field(default_factory=list)
@@ -111,14 +111,14 @@ class _Judge:
         self._count(document)
         for key in document:
             if key == "include":
-                self._refuse("include", "further files are not judged")
+                self._refuse("include", "further files are not read")
             if key not in TOP and not str(key).startswith("x-") and self.creates:
                 self._refuse(str(key), "it is not a known part of a compose file")
         for name, service in self._mapping(document, "services").items():
             self.service(str(name), service)
-        for part, judge in (("configs", self._file_source), ("secrets", self._file_source)):
+        for part, check in (("configs", self._file_source), ("secrets", self._file_source)):
             for name, value in self._mapping(document, part).items():
-                judge(f"{part}.{name}", value)
+                check(f"{part}.{name}", value)
         if self.creates:
             for name, value in self._mapping(document, "volumes").items():
                 self._named_volume(f"volumes.{name}", value)
@@ -129,7 +129,7 @@ class _Judge:
         """Bound the work: nodes as compose would see them, aliases opened."""
         self.nodes += 1
         if self.nodes > MAX_NODES or depth > 60:
-            raise InvalidArgument("The compose file is too large or too deep to be judged.", "Split it.")
+            raise InvalidArgument("The compose file is too large or too deep to be read.", "Split it.")
         children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
         for child in children:
             self._count(child, depth + 1)
@@ -172,7 +172,7 @@ class _Judge:
 
     def extends(self, where: str, value: Node) -> None:
         if isinstance(value, dict) and "file" in value:
-            self._refuse(f"{where}.file", "further files are not judged")
+            self._refuse(f"{where}.file", "further files are not read")
 
     def label_file(self, where: str, value: Node) -> None:
         for entry in value if isinstance(value, list) else [value]:
@@ -242,7 +242,7 @@ class _Judge:
             if key in ("context", "dockerfile"):
                 self._literal(f"{where}.{key}", inner)
                 if key == "context" and re.match(r"\w+://|git@|github\.com/|[^/.][^/]*:", str(inner)):
-                    self._refuse(f"{where}.{key}", "only a directory of the host is judged")
+                    self._refuse(f"{where}.{key}", "only a directory of the host can be decided")
             elif key == "network" and isinstance(inner, str) and not run.foreign_network(inner):
                 continue
             elif key not in BUILD_SAFE and not self.privileged:
@@ -293,7 +293,7 @@ class _Judge:
                 self._refuse(f"{where}.{key}", "it is not on the list of permitted settings")
 
     def mounted_sources(self, where: str, value: Node) -> None:
-        """``configs`` and ``secrets`` of a service: names of top-level entries, which are judged there."""
+        """``configs`` and ``secrets`` of a service: names of top-level entries, which are decided there."""
         for entry in self._list(where, value):
             if isinstance(entry, dict) and not set(entry) <= {"source", "target", "uid", "gid", "mode"}:
                 self._refuse(where, "it holds a setting that is not permitted")
@@ -353,7 +353,7 @@ class _Judge:
         """A value that decides about the host must say so itself."""
         text = str(value)
         if "$" in text.replace("$$", ""):
-            self._refuse(where, "a variable in it cannot be judged")
+            self._refuse(where, "a variable in it cannot be decided")
         if has_control(text):
             self._refuse(where, "it holds control characters")
 
@@ -368,24 +368,24 @@ class _Judge:
             )
 
 
-_Rule = Callable[[_Judge, str, Node], None]
+_Rule = Callable[[_ComposeReader, str, Node], None]
 
 _READERS: Final[Mapping[str, _Rule]] = {
-    "env_file": _Judge.env_file,
-    "extends": _Judge.extends,
-    "label_file": _Judge.label_file,
+    "env_file": _ComposeReader.env_file,
+    "extends": _ComposeReader.extends,
+    "label_file": _ComposeReader.label_file,
 }
 """Settings that make compose itself read files, whatever it is asked to do."""
 
 _CREATORS: Final[Mapping[str, _Rule]] = {
-    "volumes": _Judge.volumes,
-    "build": _Judge.build,
-    "network_mode": _Judge.network_mode,
-    "networks": _Judge.networks,
-    "security_opt": _Judge.security_opt,
-    "logging": _Judge.logging,
-    "deploy": _Judge.deploy,
-    "configs": _Judge.mounted_sources,
-    "secrets": _Judge.mounted_sources,
+    "volumes": _ComposeReader.volumes,
+    "build": _ComposeReader.build,
+    "network_mode": _ComposeReader.network_mode,
+    "networks": _ComposeReader.networks,
+    "security_opt": _ComposeReader.security_opt,
+    "logging": _ComposeReader.logging,
+    "deploy": _ComposeReader.deploy,
+    "configs": _ComposeReader.mounted_sources,
+    "secrets": _ComposeReader.mounted_sources,
 }
 """Settings whose value decides. Every other one is permitted or refused by its name."""

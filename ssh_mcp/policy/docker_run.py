@@ -1,7 +1,7 @@
 """What ``docker run`` may be asked for: an allowlist of options, read the way docker's own parser reads them.
 
 Everything is taken apart into flag and value first (``-v/:/h``, ``-v=/:/h``, ``-dv /:/h``, ``--volume /:/h``) and put
-together again in one canonical spelling, so that what was judged is what runs. An option that is not on the list is
+together again in one canonical spelling, so that what was permitted is what runs. An option that is not on the list is
 refused; one that reaches the host is refused by name unless the operator set ALLOW_DOCKER_PRIVILEGED.
 """
 
@@ -68,7 +68,7 @@ _PRIVILEGED_HINT: Final = "The operator would have to set ALLOW_DOCKER_PRIVILEGE
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One judged option. With ``source`` its value holds ``{}`` where the canonical host path belongs."""
+    """One permitted option. With ``source`` its value holds ``{}`` where the canonical host path belongs."""
 
     flag: str
     value: str | None
@@ -77,7 +77,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """Options in canonical spelling. ``sources`` are host paths that path policy still has to judge, in order."""
+    """Options in canonical spelling. ``sources`` are host paths for path policy to decide about, in order."""
 
     pieces: tuple[Piece, ...]
 
@@ -112,9 +112,9 @@ def mountable(path: str) -> str:
     return path
 
 
-def judge_run(options: Sequence[str], *, privileged: bool) -> RunPlan:
-    """Judge the ``args`` of ssh_docker_run. ``privileged`` is ALLOW_DOCKER_PRIVILEGED. Raises InvalidArgument."""
-    return RunPlan(tuple(_judge(flag, value, privileged=privileged) for flag, value in _taken_apart(options)))
+def decide_run(options: Sequence[str], *, privileged: bool) -> RunPlan:
+    """Decide about ssh_docker_run's ``args``. ``privileged`` is ALLOW_DOCKER_PRIVILEGED. Raises InvalidArgument."""
+    return RunPlan(tuple(_decide(flag, value, privileged=privileged) for flag, value in _taken_apart(options)))
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -169,10 +169,10 @@ def _next(word: str, rest: list[str]) -> str:
     return rest.pop(0)
 
 
-# --- judging --------------------------------------------------------------------------------------------------------
+# --- deciding -------------------------------------------------------------------------------------------------------
 
 
-def _judge(flag: str, value: str | None, *, privileged: bool) -> Piece:
+def _decide(flag: str, value: str | None, *, privileged: bool) -> Piece:
     if flag in OWN_PARAMETER:
         raise _refused(f"--{flag}", f"the tool has the parameter {OWN_PARAMETER[flag]} for it")
     if flag in NO_TERMINAL:
@@ -219,7 +219,7 @@ def _by_value(flag: str, value: str, *, privileged: bool) -> Piece:
 
 
 def foreign_network(value: str) -> bool:
-    """Whether a network is the host's or another container's, or in a notation that is not judged."""
+    """Whether a network is the host's or another container's, or in a notation that is not read."""
     return _NAME.fullmatch(value) is None or value.lower() in ("host", "ns", "container", "pasta", "slirp4netns")
 
 
@@ -283,14 +283,14 @@ def gives_host(path: str) -> bool:
 def _mount(value: str, *, privileged: bool) -> Piece:
     """``--mount type=…,source=…,target=…``: keys are case-insensitive to docker, and so here."""
     if '"' in value or "{" in value or "}" in value:
-        raise _refused(f"--mount {value}", "quotes and braces are not judged")
+        raise _refused(f"--mount {value}", "quotes and braces are not read")
     fields: dict[str, str] = {}
     permitted = ""
     for part in value.split(","):
         key, equals, content = part.partition("=")
         key = _MOUNT_KEYS.get(key.lower(), key.lower())
         if key in fields:
-            raise _refused(f"--mount {value}", f"{key} stands twice")
+            raise _refused(f"--mount {value}", f"{key} occurs twice")
         if key not in _MOUNT_SAFE:
             if "-" not in key:
                 raise _refused("--mount", f"{key} is not known")

@@ -1,6 +1,6 @@
 """What policy would decide about a tool call, and why (BEHAVIOUR section 17). Pure: nothing is sent to any host.
 
-The decisions are made by the functions that the real call uses (``permit``, ``decide``, ``judge_run``, the ask rules);
+The decisions are made by the functions that the real call uses (``permit``, ``decide``, ``decide_run``, the ask rules);
 this module only knows which parameter of a tool is a path, a command or a list of options, and puts into words what
 came out. What only the host can say (links, PATH) is listed as unknown.
 """
@@ -21,7 +21,7 @@ from ssh_mcp.policy.approval import AskMatch, AskRules
 from ssh_mcp.policy.closed import ClosedTools
 from ssh_mcp.policy.closed import Reason as Closed
 from ssh_mcp.policy.commands import Circumstances, permit, permit_script
-from ssh_mcp.policy.docker_run import judge_run
+from ssh_mcp.policy.docker_run import decide_run
 from ssh_mcp.policy.paths import Purpose, decide, decide_two, normalise_argument, redact_listed, restricted_by
 from ssh_mcp.policy.permitted import PermittedCommand
 from ssh_mcp.policy.tiers import Tier
@@ -422,7 +422,7 @@ def _docker_run(account: _Account) -> None:
     given = account.asked.arguments.get("args")
     options = [str(word) for word in given] if isinstance(given, Iterable) and not isinstance(given, str) else []
     try:
-        plan = judge_run(options, privileged=account.ground.docker_privileged)
+        plan = decide_run(options, privileged=account.ground.docker_privileged)
     except Refusal as refusal:
         account.setting = account.setting or "ALLOW_DOCKER_PRIVILEGED"
         account.refuses("options of docker run", "ALLOW_DOCKER_PRIVILEGED", " ".join(options)[:200], refusal)

@@ -47,7 +47,7 @@ def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Matcher:
 
 
 def may_match_below(directory: str, patterns: Iterable[str], *, ignore_case: bool = False) -> str | None:
-    """A pattern that could match something inside ``directory`` (or it), judged without looking; None: surely none."""
+    """A pattern that could match something inside ``directory`` (or it), decided without looking; None: surely none."""
     parts = tuple(directory.strip("/").split("/")) if directory.strip("/") else ()
     return next((p for p in patterns if _reaches(parts, p, ignore_case)), None)
 

@@ -27,7 +27,7 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 class Placed(Protocol):
-    """Anything that stands in a tier and a group: a registered tool."""
+    """Anything with a tier and a group: a registered tool."""
 
     @property
     def tier(self) -> Tier: ...

@@ -46,7 +46,7 @@ def apt(args: list[Arg], _inner: Inner) -> None:
 
 def _next(rest: list[Arg], word: Arg) -> str:
     if not rest or rest[0].value is None:
-        raise Denied("the setting behind this option of apt cannot be judged", word.excerpt)
+        raise Denied("the setting behind this option of apt cannot be decided", word.excerpt)
     return rest.pop(0).value or ""
 
 
@@ -76,7 +76,7 @@ def service(args: list[Arg], _inner: Inner) -> None:
     """A path in the name runs that file: ``service ../../tmp/x``."""
     for arg in args[:1]:
         if arg.value is None or "/" in arg.value:
-            raise Denied("the name of a service must stand in the text and hold no slash", arg.excerpt)
+            raise Denied("the name of a service must be written in the text and hold no slash", arg.excerpt)
 
 
 def openssl(args: list[Arg], _inner: Inner) -> None:
@@ -97,7 +97,7 @@ def sysctl(args: list[Arg], _inner: Inner) -> None:
     for arg in args:
         text = arg.value or arg.head
         if arg.value is None and not (text and "=" in text):
-            raise Denied("the setting that `sysctl` changes must stand in the text", arg.excerpt)
+            raise Denied("the setting that `sysctl` changes must be written in the text", arg.excerpt)
         if "=" in text and _KERNEL_STARTS.match(text.strip()):
             raise Denied("the kernel starts what this setting names", arg.excerpt)
     if any(re.match(r"-[a-zA-Z]*[pf]|--l(?:o|oa|oad)?(?:=|\Z)", a.value or "") for a in args):

@@ -30,7 +30,7 @@ _FORBIDDEN = re.compile(r"(?<![A-Za-z_])system(?!\w)|\|&|/inet")
 
 
 def check(program: str) -> list[str]:
-    """The shell texts of ``print | "text"``, which the caller judges.
+    """The shell texts of ``print | "text"``, which the caller decides about.
 
     Raises Denied for ``system()``, other pipes, output into files, gawk's ``@`` forms and what is not understood.
     """

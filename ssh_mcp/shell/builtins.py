@@ -42,7 +42,7 @@ class Scope:
 
 
 def check(name: str, args: list[Arg], scope: Scope) -> None:
-    """Judge the arguments of builtin ``name`` (``trap`` excepted). Raises Denied."""
+    """Decide about the arguments of builtin ``name`` (``trap`` excepted). Raises Denied."""
     checker = _CHECKS.get(name)
     if checker:
         checker(args, scope)
@@ -66,7 +66,7 @@ def _read(args: list[Arg], _scope: Scope) -> None:
 
 def _getopts(args: list[Arg], _scope: Scope) -> None:
     if len(args) < 2 or args[0].multi:
-        raise Denied("the arguments of `getopts` cannot be judged", "getopts")
+        raise Denied("the arguments of `getopts` cannot be decided", "getopts")
     _name(args[1], "getopts")
 
 
@@ -103,7 +103,7 @@ def _set(args: list[Arg], _scope: Scope) -> None:
             rest.pop(0)
             letters = letters[:-1]
         if not letters and len(value) == 1:
-            raise Denied("this form of `set` cannot be judged", value)
+            raise Denied("this form of `set` cannot be decided", value)
         if not set(letters) <= _SET_LETTERS:
             raise Denied("this option of `set` can change which program runs", value)
 
@@ -139,7 +139,7 @@ def _test(args: list[Arg], _scope: Scope) -> None:
             if following is not None and not _IDENTIFIER.match(following.value or ""):
                 raise Denied("the operand of -v must be a plain name", following.excerpt)
         elif arg.value is None and not arg.anchored and following is not None and "[" in (following.value or "["):
-            raise Denied("this test cannot be judged", arg.excerpt)
+            raise Denied("this test cannot be decided", arg.excerpt)
 
 
 def _bracket(args: list[Arg], scope: Scope) -> None:

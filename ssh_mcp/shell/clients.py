@@ -61,7 +61,7 @@ def _socat(args: list[Arg], _inner: Inner) -> None:
             raise Denied("this option makes `socat` write a file", option)
     for address in addresses:
         if address.value is None:
-            raise Denied("an address of `socat` must stand in the text", address.excerpt)
+            raise Denied("an address of `socat` must be written in the text", address.excerpt)
         _socat_address(address.value, address)
 
 

@@ -1,6 +1,6 @@
-"""Programs that start others inside of a container: what runs there is judged like what runs on the host.
+"""Programs that start others inside of a container: what runs there is decided like what runs on the host.
 
-``ssh_docker_exec`` judges its command by the same allowlist, so a permission for ``docker`` is none for everything
+``ssh_docker_exec`` compares its command with the same allowlist, so a permission for ``docker`` is none for everything
 that ``docker exec`` could start. ``run`` takes only options that keep the container to itself; ``ssh_docker_run`` has
 a policy for the others. Sources: docker(1), podman(1), crictl(1), kubectl(1), lxc(1).
 """
@@ -16,7 +16,7 @@ from ssh_mcp.shell.options import Denied, Forbidden, Options, leading, scan, set
 from ssh_mcp.shell.tree import names
 from ssh_mcp.shell.values import Arg
 
-_RUN_REMEDY = "use ssh_docker_run, which judges each option"
+_RUN_REMEDY = "use ssh_docker_run, which decides about each option"
 _GLOBAL = Options(
     "Drv", "Hcl",
     long="debug tls tlsverify version help remote",
@@ -40,7 +40,7 @@ _RUN = Options(
 _STARTING = {"exec": _EXEC, "run": _RUN, "create": _RUN}
 _GROUPS = names("container pod")
 _ELSEWHERE = names("unshare runlabel play kube machine stack plugin swarm")
-"""Start programs on the host itself, or containers from a file that nobody judged."""
+"""Start programs on the host itself, or containers from a file that nobody read."""
 _BUILD = Forbidden(
     "ov",
     "output volume device cap-add security-opt isolation pid ipc userns cgroupns uts hooks-dir runtime allow iidfile"
@@ -78,10 +78,10 @@ def _starting(rest: list[Arg], inner: Inner) -> None:
         return
     verb = rest[0].value
     if verb is None:
-        raise Denied("the command of the container engine must stand in the text", rest[0].excerpt)
+        raise Denied("the command of the container engine must be written in the text", rest[0].excerpt)
     following = rest[1].value if rest[1:] else ""
     if verb in _ELSEWHERE or (verb == "service" and following not in ("ls", "ps", "inspect", "logs", "")):
-        raise Denied(f"what `{verb}` starts does not stand in the command", verb)
+        raise Denied(f"what `{verb}` starts is not in the command", verb)
     _preparing(verb, rest)
     spec = _STARTING.get(verb)
     if spec is None:
@@ -109,7 +109,7 @@ def _preparing(verb: str, rest: list[Arg]) -> None:
     if verb == "buildx":
         leading("buildx", rest[1:2], Options(long="version help"))
         if rest[1:] and rest[1].value not in _BUILDX:
-            raise Denied("what this form of `buildx` does does not stand in the command", rest[1].excerpt)
+            raise Denied("what this form of `buildx` does is not in the command", rest[1].excerpt)
         verb, rest = (rest[1].value or "") if rest[1:] else "", rest[1:]
     if verb == "build":
         scan("build", rest[1:], _BUILD)

@@ -1,4 +1,4 @@
-"""Which shell and environment variables a judged command must not set: they decide which program really runs.
+"""Which shell and environment variables a permitted command must not set: they decide which program really runs.
 
 The list follows bash(1) "Shell Variables", ld.so(8) and the manuals of the programs that start others at the word of
 their environment (pagers, editors, remote shells, start-up files, option variables), and the scripts around gzip,

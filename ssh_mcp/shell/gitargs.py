@@ -50,7 +50,7 @@ def check(args: list[Arg]) -> None:
         return
     command = rest.pop(0)
     if command.value not in _COMMANDS:
-        raise Denied("this is not a sub-command of git that can be judged", command.excerpt)
+        raise Denied("this is not a sub-command of git that can be decided", command.excerpt)
     _arguments(command.value or "", rest)
 
 
@@ -67,12 +67,12 @@ def _global_option(rest: list[Arg]) -> None:
         if not (_KEYS.fullmatch(name.lower()) or (name.lower() == "core.pager" and value in ("", "cat"))):
             raise Denied("this setting can make git start a program", key)
     elif not text.startswith(("--git-dir=", "--work-tree=")):
-        raise Denied("this option of git cannot be judged", option.excerpt)
+        raise Denied("this option of git cannot be decided", option.excerpt)
 
 
 def _arguments(command: str, rest: list[Arg]) -> None:
     if command == "config" and not (rest and rest[0].value in _READ_CONFIG):
-        raise Denied("git config can set what git starts; only reading it can be judged", "git config")
+        raise Denied("git config can set what git starts; only reading it can be decided", "git config")
     if command in _SUBCOMMANDS and not (rest and rest[0].value in _SUBCOMMANDS[command]):
         raise Denied(f"this form of git {command} can start programs", f"git {command}")
     for arg in rest:

@@ -2,7 +2,7 @@
 
 Tree-sitter's grammar is written by other people from another point of view (bash, and error-tolerant), so that a
 mistake in one of the two readers shows itself as a difference, and a difference is refused. The library is imported
-with the first command that is judged: it costs start-up time otherwise.
+with the first command that is read: it costs start-up time otherwise.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def psql(text: str) -> None:
     rest = _PSQL_SETTINGS.sub("\n", text)
     if "\\" in rest:
         if "`" in rest:
-            raise _deny(text, "psql starts what stands between backquotes")
+            raise _deny(text, "psql starts what is between backquotes")
         if any(not _known_psql(rest, at) for at, char in enumerate(rest) if char == "\\"):
             raise _deny(text, "this is not one of the backslash commands of psql that only show something")
     psql_sql(text)

@@ -1,6 +1,6 @@
 """Programs whose job is to start another one: job schedulers, containers, tracers, supervisors, environments.
 
-Each row says what may stand before the command. Whatever else stands there is refused, so that a row needs to know
+Each row says what may stand before the command. Whatever else is there is refused, so that a row needs to know
 only the plain form of its program. Sources: the manual page of each program.
 """
 
@@ -183,7 +183,7 @@ _NEVER = """
     uftrace urxvt vidir vifm vipe vis vise watchman weston when-changed x-terminal-emulator xdg-email xdg-open
     xinit zile zzuf
 """
-"""Start what stands in a file, a script or an option of their own, or are editors and browsers that can."""
+"""Start what is in a file, a script or an option of their own, or are editors and browsers that can."""
 
 
 _EXIM = names("-bp -bpc -bpr -bV -bP -bt -Mvh -Mvb -Mvl")

@@ -35,7 +35,7 @@ class Options:
 
     ``flags``/``valued``/``attached``: short letters without value, with value, with an optional attached value. Only
     what is the same in every version of the program may stand here: a flag taken for a valued option (or the other
-    way round) would shift what is judged.
+    way round) would shift what is decided about.
     """
 
     flags: str = ""
@@ -86,7 +86,7 @@ def _long(name: str, word: Arg, rest: list[Arg], spec: Options) -> tuple[str, Ar
         return f"--{option}", Arg(value, value, excerpt=word.excerpt) if equals else None
     if option in spec.long.split() and not equals:
         return f"--{option}", None
-    raise Denied(f"the option is not among those of `{name}` that can be judged", word.excerpt)
+    raise Denied(f"the option is not among those of `{name}` that can be decided", word.excerpt)
 
 
 def _short(name: str, word: Arg, rest: list[Arg], spec: Options) -> list[tuple[str, Arg | None]]:
@@ -100,7 +100,7 @@ def _short(name: str, word: Arg, rest: list[Arg], spec: Options) -> list[tuple[s
         if letter in spec.attached:
             return [*found, (f"-{letter}", Arg(tail, tail, excerpt=word.excerpt))]
         if letter not in spec.flags:
-            raise Denied(f"the option is not among those of `{name}` that can be judged", word.excerpt)
+            raise Denied(f"the option is not among those of `{name}` that can be decided", word.excerpt)
         found.append((f"-{letter}", None))
     return found
 

@@ -1,7 +1,7 @@
 """The strict shell grammar: text → ``tree.Script`` or ``ShellSyntaxError``.
 
 It knows POSIX.1-2017 XCU 2.9 and 2.10 without the corners in which dash, BusyBox ash and bash part ways. Its second
-reader is tree-sitter-bash (``grammar.py``); a text is only judged where both see the same commands.
+reader is tree-sitter-bash (``grammar.py``); a text is only read where both see the same commands.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ssh_mcp.shell.words import MAX_DEPTH, ShellSyntaxError, WordReader
 __all__ = ["MAX_BYTES", "RESERVED", "ShellSyntaxError", "parse"]
 
 MAX_BYTES = 65536
-"""UTF-8 bytes of a command that is judged; Linux itself caps one argument at 128 KiB."""
+"""UTF-8 bytes of a command that is read; Linux itself caps one argument at 128 KiB."""
 
 RESERVED = names("! { } case do done elif else esac fi for if in then until while")
 """Words with a meaning of their own at the start of a command."""
@@ -55,7 +55,7 @@ def parse(text: str) -> Script:
 
 @lru_cache(maxsize=4)
 def _parsed(text: str) -> Script | ShellSyntaxError:
-    """Kept for a moment: the judge, the cheatsheet and the search for secret paths ask for the same text in turn."""
+    """Kept for a moment: the reader, the cheatsheet and the search for secret paths ask for the same text in turn."""
     try:
         return _parse(text)
     except ShellSyntaxError as error:
@@ -250,7 +250,7 @@ class Parser(SimpleReader):
 
     def _case(self) -> Case:
         if self.nested:  # old bash takes the bracket of a pattern for the end of the substitution
-            self.fail("`case` stands inside a substitution")
+            self.fail("there is a `case` inside a substitution")
         self.expect("case")
         if self.operator() or self.pos >= self.stop:
             self.fail("a word was expected")
@@ -303,5 +303,5 @@ class Parser(SimpleReader):
         elif self.bare_word() == "{":
             body = self._brace_group()
         else:
-            self.fail("the body of a function must stand in braces", start)
+            self.fail("the body of a function must be in braces", start)
         return Function(name, body, start)

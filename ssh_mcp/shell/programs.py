@@ -145,7 +145,7 @@ _SED = Options(
 
 
 def _sed(args: list[Arg], _inner: Inner) -> None:
-    """GNU sed takes options behind its operands too, BSD's does not: a first operand before -e is judged as both."""
+    """GNU sed takes options behind its operands too, BSD's does not: a first operand before -e is read as both."""
     scripts: list[Arg] = []
     operands: list[Arg] = []
     rest = list(args)
@@ -163,7 +163,7 @@ def _sed(args: list[Arg], _inner: Inner) -> None:
             scripts += [v for o, v in take("sed", rest, _SED) if v is not None and o in ("-e", "--expression")]
     for script in scripts or operands[:1]:
         if script.value is None:
-            raise Denied("the script of sed holds an expansion and cannot be judged", script.excerpt)
+            raise Denied("the script of sed holds an expansion and cannot be decided", script.excerpt)
     sedscript.check("\n".join(s.value or "" for s in scripts or operands[:1]))
 
 
@@ -227,7 +227,7 @@ def _tar_long(word: Arg, rest: list[Arg], inner: Inner, *, force_local: bool) ->
     if option == "use-compress-program":
         parts = value.split() if equals else []
         if not parts or not re.fullmatch(r"[A-Za-z0-9_./ =-]+", value):
-            raise Denied("this option of `tar` starts a program that cannot be judged", word.excerpt)
+            raise Denied("this option of `tar` starts a program that cannot be decided", word.excerpt)
         inner.run([Arg(p, p, excerpt=p) for p in parts])
 
 

@@ -216,7 +216,7 @@ class CommandReader:
         self.program(args)
 
     def exec_alone(self, redirects: tuple[Redirect, ...]) -> None:
-        """``exec`` may move the outputs only: a shell session whose input is a file runs what stands in it."""
+        """``exec`` may move the outputs only: a shell session whose input is a file runs what is in it."""
         for redirect in redirects:
             quiet = redirect.op == "<" and redirect.target.static == "/dev/null"
             if redirect.fd == "0" or (redirect.op.startswith("<") and not quiet):
@@ -239,7 +239,7 @@ class CommandReader:
         """A program by its name or absolute path, with its arguments where they matter."""
         name = args[0].value
         if not name:
-            raise Denied("the name of a program must stand in the text and not be an expansion", args[0].excerpt)
+            raise Denied("the name of a program must be written in the text and not be an expansion", args[0].excerpt)
         base = name.rpartition("/")[2]
         if "/" in name and not name.startswith("/"):
             raise Denied("a program may be named by its name or absolute path only", name)
@@ -269,7 +269,7 @@ class CommandReader:
     def run(self, args: list[Arg]) -> None:
         """A command that a wrapper starts: functions are not seen there, and builtins are programs like others."""
         if args[0].value in builtins.STATEFUL:
-            raise Denied("this builtin must stand for itself", args[0].excerpt)
+            raise Denied("this builtin must be a command of its own", args[0].excerpt)
         if args[0].value in builtins.TESTS and self.permission.names(args[0].value or ""):
             builtins.check(args[0].value or "", args[1:], builtins.Scope(self.variables, frozenset(), frozenset()))
         self.program(args)

@@ -20,4 +20,4 @@ REFUSED = names(
     ksu pfexec pbrun gksu gksudo kdesu kdesudo autossh trickle tsocks execlineb xterm
     """
 )
-"""Start programs, or change what names mean, in ways that this module does not judge: always refused."""
+"""Start programs, or change what names mean, in ways that this package does not read: always refused."""

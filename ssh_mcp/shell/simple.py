@@ -44,7 +44,7 @@ class SimpleReader(WordReader):
                     self.fail("this line continuation is read differently by different shells")
             elif c == "#":
                 if self.nested:  # bash 3 and 4 look for the closing bracket inside of comments too
-                    self.fail("a comment stands inside a substitution")
+                    self.fail("there is a comment inside a substitution")
                 end = self.text.find("\n", self.pos, self.stop)
                 self.pos = self.stop if end < 0 else end
             else:
@@ -56,7 +56,7 @@ class SimpleReader(WordReader):
     def read_word(self) -> Word:
         word = super().read_word()
         if self.pending and "\n" in self.text[word.start : word.end]:
-            self.fail("a line break stands between a here-document and its body", word.start)
+            self.fail("there is a line break between a here-document and its body", word.start)
         return word
 
     def operator(self) -> str:
@@ -171,7 +171,7 @@ class SimpleReader(WordReader):
 
     def _heredoc_start(self, redirect: Redirect) -> None:
         if self.nested:
-            self.fail("a here-document stands inside a substitution", redirect.start)
+            self.fail("there is a here-document inside a substitution", redirect.start)
         parts = redirect.target.parts
         if len(parts) != 1 or not isinstance(parts[0], Text) or not _DELIMITER.match(parts[0].text):
             self.fail("the delimiter of a here-document must be one plain word", redirect.start)

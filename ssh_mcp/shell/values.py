@@ -128,7 +128,7 @@ class Variables:
 
     def anchored(self, name: str, bound: frozenset[str]) -> bool:
         """Whether ``name`` always begins with a character that makes it an operand."""
-        if name in {"HOME", "PWD"}:  # nothing judged may set them
+        if name in {"HOME", "PWD"}:  # no permitted command may set them
             return True
         return name in bound and self._all(name, lambda w: _ANCHOR.match(tree.head(w)) is not None)
 
@@ -181,7 +181,7 @@ class Variables:
 
 
 def _is_number(word: Word) -> bool:
-    """A literal integer, a count, or arithmetic (whose own variables are judged where it stands)."""
+    """A literal integer, a count, or arithmetic (whose own variables are decided where it stands)."""
     if word.static is not None:
         return _INTEGER.match(word.static) is not None
     match word.parts:

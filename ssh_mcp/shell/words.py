@@ -17,7 +17,7 @@ MAX_DEPTH = 24
 """Nested constructs. People stay below six; each level costs some ten Python frames."""
 
 MAX_WORDS = 3000
-"""Words of a command, so that no command takes noticeable time to be judged."""
+"""Words of a command, so that no command takes noticeable time to be read."""
 
 META = frozenset(" \t\n;&|<>()")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+=\-\[\]{}*?~!^#]+")
@@ -107,7 +107,7 @@ class WordReader:
             self.pos = found.end()
             return Text(found.group())
         if not c.isascii() and (c.isspace() or c in _INVISIBLE):
-            self.fail("an invisible or non-ASCII blank character stands outside of quotes")
+            self.fail("there is an invisible or non-ASCII blank character outside of quotes")
         self.pos += 1
         return Text(c)
 
@@ -122,11 +122,11 @@ class WordReader:
     def _escaped(self) -> Text:
         following = self.peek(1)
         if following == "":
-            self.fail("a backslash stands at the end")
+            self.fail("the text ends in a backslash")
         if following == "\n":
-            self.fail("a line continuation stands inside a word")
+            self.fail("there is a line continuation inside a word")
         if not following.isascii() and (following.isspace() or following in _INVISIBLE):
-            self.fail("an invisible or non-ASCII blank character stands outside of quotes")
+            self.fail("there is an invisible or non-ASCII blank character outside of quotes")
         self.pos += 2
         return Text(following, quoted=True)
 
@@ -151,7 +151,7 @@ class WordReader:
         if c == "\\":
             following = self.peek(1)
             if following == "":
-                self.fail("a backslash stands at the end")
+                self.fail("the text ends in a backslash")
             self.pos += 2
             if following not in escapable:
                 return Text(c + following, quoted=True)
@@ -230,7 +230,7 @@ class WordReader:
         return Substitution("$(" if kind == "$(" else "<(" if kind == "<(" else ">(", body, quoted)
 
     def _process_substitution(self, c: str) -> Substitution:
-        """Bash runs it, dash and ash call it a syntax error: either way only judged programs run."""
+        """Bash runs it, dash and ash call it a syntax error: either way only permitted programs run."""
         return self._substitution(c + "(", quoted=False)
 
     def _nested_sequence(self, closer: str) -> Sequence:
@@ -275,7 +275,7 @@ class WordReader:
             return Param(name, quoted, ":")
         op = next((o for o in _BRACE_OPS if self.starts(o)), None)
         if op is None or name == "!":
-            self.fail("this form of ${…} cannot be judged", opened)
+            self.fail("this form of ${…} cannot be decided", opened)
         self.pos += len(op)
         if self.depth >= MAX_DEPTH:
             self.fail(f"constructs are nested deeper than {MAX_DEPTH}")
@@ -288,13 +288,13 @@ class WordReader:
     def _param_name(self, opened: int) -> str:
         found = _PARAM.match(self.text, self.pos, self.stop)
         if not found:  # ${!name} takes its value for a name, ${x[…]} computes
-            self.fail("this form of ${…} cannot be judged", opened)
+            self.fail("this form of ${…} cannot be decided", opened)
         self.pos = found.end()
         return found.group()
 
     def _close_brace(self, opened: int) -> None:
         if self.peek() != "}":
-            self.fail("this form of ${…} cannot be judged", opened)
+            self.fail("this form of ${…} cannot be decided", opened)
         self.pos += 1
 
     def _brace_word(self, opened: int, *, quoted: bool) -> Word:
@@ -306,7 +306,7 @@ class WordReader:
             if c == "}":
                 break
             if c in "{<>()\n\\;&|" or (c in "'\"`" and quoted) or self.starts("$'"):
-                self.fail("this form of ${…} cannot be judged", opened)
+                self.fail("this form of ${…} cannot be decided", opened)
             if c in "'\"":
                 parts.extend(self._brace_quoted(c, opened))
             elif c == "$":
@@ -322,7 +322,7 @@ class WordReader:
         start = self.pos
         parts: list[Part] = [self._single_quoted()] if c == "'" else self._double_quoted()
         if not set("{}\\").isdisjoint(self.text[start : self.pos]):
-            self.fail("this form of ${…} cannot be judged", opened)
+            self.fail("this form of ${…} cannot be decided", opened)
         return parts
 
 

@@ -1,4 +1,4 @@
-"""Programs that start another program which stands in their arguments: each is unwrapped, and what it starts is judged.
+"""Programs that start another program in their arguments: each is unwrapped, and what it starts is decided about.
 
 A row says which options may stand before the inner command. Anything else (an unknown option, an expansion where an
 option could stand, a form that reads commands from elsewhere) cannot be decided from the text and is refused. Sources:
@@ -136,7 +136,7 @@ def _skip_assignments(args: list[Arg], *, dash: bool) -> list[Arg]:
 
 
 def _shell(name: str, args: list[Arg], inner: Inner) -> None:
-    """``sh [-eux] -c text [name [arguments]]``. A script file or standard input holds commands that nobody judged."""
+    """``sh [-eux] -c text [name [arguments]]``. A script file or standard input holds commands that nobody read."""
     rest = list(args)
     wanted = False
     while rest and (value := rest[0].value) and value[0] in "-+" and value not in ("-", "--"):
@@ -147,7 +147,7 @@ def _shell(name: str, args: list[Arg], inner: Inner) -> None:
     if rest and rest[0].value == "--":
         rest.pop(0)
     if not wanted or not rest:
-        raise Denied(f"`{name}` without -c runs commands that stand elsewhere", name)
+        raise Denied(f"`{name}` without -c runs commands from elsewhere", name)
     inner.run_text(rest[0], name)
 
 
@@ -157,7 +157,7 @@ def _shell_letters(name: str, value: str, rest: list[Arg]) -> bool:
         rest.pop(0)
         letters = letters[:-1]
     if value.startswith("--") or not set(letters) <= set(_SHELL_FLAGS):
-        raise Denied(f"this option of `{name}` cannot be judged", value)
+        raise Denied(f"this option of `{name}` cannot be decided", value)
     return "c" in value and value[0] == "-"
 
 
@@ -196,11 +196,11 @@ def _login_shell(name: str, args: list[Arg], inner: Inner, spec: Options) -> Non
             if option in ("-c", "--command"):
                 texts.append(value)
             elif option in ("-s", "--shell", "--session-command"):
-                raise Denied(f"this option of `{name}` cannot be judged", option)
+                raise Denied(f"this option of `{name}` cannot be decided", option)
         if rest and rest.pop(0).value != "-":
             users += 1
     if len(texts) != 1 or texts[0] is None or users > 1:
-        raise Denied(f"`{name}` without one -c runs commands that stand elsewhere", name)
+        raise Denied(f"`{name}` without one -c runs commands from elsewhere", name)
     inner.run_text(texts[0], name)
 
 
@@ -289,13 +289,13 @@ _DESTINATION = re.compile(r"[A-Za-z0-9_./:@\[\]%+=-]+\Z")
 
 
 def _ssh(args: list[Arg], inner: Inner) -> None:
-    """``ssh [options] host command``: what the far end runs is judged by the same list."""
+    """``ssh [options] host command``: what the far end runs is compared with the same list."""
     options, rest = leading("ssh", args, Options("46aCknqTtvx", "bclimop"))
     _check_env_option(options)
     for option, value in options:
         key = re.split(r"[= \t]", (value.value if value else "") or "", maxsplit=1)[0].lower()
         if option == "-o" and key not in _SSH_OPTIONS:
-            raise Denied("this option of `ssh` cannot be judged", key)
+            raise Denied("this option of `ssh` cannot be decided", key)
         text = ((value.value if value else "") or "").replace(" ", "")
         if option in ("-l", "-o") and not _DESTINATION.match(text):
             raise Denied("the value of this option of `ssh` may be read by a shell", option)
@@ -315,7 +315,7 @@ def _timeout(args: list[Arg], inner: Inner) -> None:
             raise Denied("the duration of `timeout` must be a plain number", rest[0].excerpt if rest else "timeout")
         rest.pop(0)
     if not rest:
-        raise Denied("`timeout` without a command cannot be judged", "timeout")
+        raise Denied("`timeout` without a command cannot be decided", "timeout")
     inner.run(rest)
 
 
@@ -354,11 +354,11 @@ def _command(args: list[Arg], inner: Inner) -> None:
 
 
 def _listing(name: str, accepted: frozenset[str]) -> Check:
-    """Programs that start others later or elsewhere: only their listing forms can be judged."""
+    """Programs that start others later or elsewhere: only their listing forms can be decided."""
 
     def check(args: list[Arg], _inner: Inner) -> None:
         if len(args) != 1 or args[0].value not in accepted:
-            raise Denied(f"what `{name}` starts cannot be judged", name)
+            raise Denied(f"what `{name}` starts cannot be decided", name)
 
     return check
 

@@ -223,7 +223,7 @@ async def ssh_docker_exec(
     timeout: Timeout = None,
     interactive: Annotated[bool, Field(description="Keep stdin open (it is empty)")] = False,
 ) -> ExecResult:
-    """Run a command inside a running container, by its sh; judged like ssh_exec_run's, non-zero exit is data. In a new
+    """Run a command inside a running container, by its sh; decided like ssh_exec_run's, non-zero exit is data. In a new
     container: ssh_docker_run.
     """
     return await docker_run.execute(

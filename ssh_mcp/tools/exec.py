@@ -58,7 +58,7 @@ async def ssh_broadcast(
     timeout: Timeout = None,
     max_bytes: ResultBytes = None,
 ) -> BroadcastResult:
-    """Run one command on many hosts (1-500), 50 at once. Each host is judged by its own policy and fails alone. On one
+    """Run one command on many hosts (1-500), 50 at once. Each host has its own policy and fails alone. On one
     host: ssh_exec_run.
     """
     call.fit_within(max_bytes)

@@ -20,7 +20,7 @@ from ssh_mcp.inventory.model import CommandPolicy, RedactionPolicy
 from ssh_mcp.inventory.remarks import remarks
 from ssh_mcp.policy import commands
 from ssh_mcp.policy.approval import AskMatch, AskRules, check_ask_entry
-from ssh_mcp.policy.compose_file import judge_compose
+from ssh_mcp.policy.compose_file import decide_compose
 from ssh_mcp.redaction import engine as redaction
 from ssh_mcp.redaction.model import Format
 from ssh_mcp.remote.patterns import LinePattern
@@ -141,7 +141,7 @@ _COMPOSE_TOKENS = [
 
 def _compose(text: str, rng: random.Random) -> None:
     try:
-        judge_compose(text, creates=rng.random() < 0.7, privileged=rng.random() < 0.2)
+        decide_compose(text, creates=rng.random() < 0.7, privileged=rng.random() < 0.2)
     except InvalidArgument as refusal:
         if len(str(refusal)) > 3000:
             raise Broken(f"a refusal of {len(str(refusal))} characters") from None

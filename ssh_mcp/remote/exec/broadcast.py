@@ -1,4 +1,4 @@
-"""One command on many hosts: each judged by itself, none stopping another."""
+"""One command on many hosts: each decided by itself, none stopping another."""
 
 from __future__ import annotations
 

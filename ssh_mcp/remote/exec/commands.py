@@ -1,4 +1,4 @@
-"""Running commands: our own as tokens, a caller's as shell text that policy has judged."""
+"""Running commands: our own as tokens, a caller's as shell text that policy has permitted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Compose projects: which program, which file, and what the file may ask for before anything is made from it.
 
-The file is read and judged in the shell's view, the paths in it go through path policy, and what runs is guarded: had
-the file another checksum by then, or led a path elsewhere, nothing is started.
+The file is read and decided about in the shell's view, the paths in it go through path policy, and what runs is
+guarded: had the file another checksum by then, or led a path elsewhere, nothing is started.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import PathRestricted
 from ssh_mcp.facts import compose as facts
-from ssh_mcp.policy.compose_file import MAX_BYTES, ComposePlan, judge_compose
+from ssh_mcp.policy.compose_file import MAX_BYTES, ComposePlan, decide_compose
 from ssh_mcp.policy.docker_run import gives_host
 from ssh_mcp.policy.paths import Purpose, holds_restricted
 from ssh_mcp.remote.facts import act, text_of
@@ -33,7 +33,7 @@ _CHECKSUM = "{ sha256sum 2>/dev/null || cksum; }"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A judged compose file: its canonical path, its checksum, and the canonical paths it stands on."""
+    """A permitted compose file: its canonical path, its checksum, and the canonical paths it stands on."""
 
     file: str
     checksum: str
@@ -41,7 +41,7 @@ class Project:
     places: tuple[str, ...] = ()
 
     def command(self, *parts: Token | str) -> Command:
-        """``compose -f FILE …``, started only while file and places are what was judged."""
+        """``compose -f FILE …``, started only while file and places are what was permitted."""
         inner = command(
             f'[ "$({_CHECKSUM} <', arg(self.file), ')" =', arg(self.checksum), f"] {STOPPED}",
             *facts.compose(self.words, self.file), *parts,
@@ -50,18 +50,18 @@ class Project:
 
 
 async def project(host: RemoteHost, file: str, *, legacy: bool, creates: bool) -> Project:
-    """Read and judge a compose file. Raises PathNotAllowed and its kin, InvalidArgument."""
+    """Read a compose file and decide about it. Raises PathNotAllowed and its kin, InvalidArgument."""
     (place,) = await permitted(host, [(file, Purpose.READ_RAW)])
     require_kind(place, "f", "the path of a compose file")
     text, checksum = await _content(host, place.path)
-    plan = judge_compose(text, creates=creates, privileged=host.settings.allow_docker_privileged)
+    plan = decide_compose(text, creates=creates, privileged=host.settings.allow_docker_privileged)
     places = await _places(host, place.path, plan)
     words = facts.compose_words(host.policy.docker_cmd, host.policy.compose_cmd, legacy=legacy)
     return Project(place.path, checksum, words, tuple(p.path for p in places if p.kind != "-"))
 
 
 async def _content(host: RemoteHost, path: str) -> tuple[str, str]:
-    """Text and checksum of one read of the file: what is judged is what the checksum stands for."""
+    """Text and checksum of one read of the file: what is decided about is what the checksum is of."""
     script = (
         f't=$(head -c {MAX_BYTES + 1} <"$1"; printf .) || exit 1; t=${{t%.}};'
         f' printf %s "$t" | {_CHECKSUM}; printf "== text\\n%s" "$t"'

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import InvalidArgument
-from ssh_mcp.policy.docker_run import judge_run
+from ssh_mcp.policy.docker_run import decide_run
 from ssh_mcp.policy.paths import Purpose
 from ssh_mcp.remote.facts import act
 from ssh_mcp.remote.files.shell_paths import guarded, permitted, raise_if_changed, require_kind, shell_paths
@@ -24,7 +24,7 @@ _PRUNES_ALL = ("image", "volume", "system")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One ``docker run``. ``options`` are the caller's and not yet judged."""
+    """One ``docker run``. ``options`` are the caller's and not yet decided about."""
 
     image: str
     options: tuple[str, ...] = ()
@@ -35,8 +35,8 @@ class Run:
 
 
 async def run(host: RemoteHost, wanted: Run, timeout: float | None) -> ExecResult:
-    """Judge the options, then the host paths they mount, then start. Raises InvalidArgument, PathNotAllowed."""
-    plan = judge_run(wanted.options, privileged=host.settings.allow_docker_privileged)
+    """Decide about the options, then the host paths they mount, then start. Raises InvalidArgument, PathNotAllowed."""
+    plan = decide_run(wanted.options, privileged=host.settings.allow_docker_privileged)
     places = await permitted(host, [(source, Purpose.READ_RAW) for source in plan.sources])
     for place in places:
         require_kind(place, "dfo", "a file or directory that exists: the engine would make it as root")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ssh_mcp.policy.compose_file import ComposePlan, judge_compose
+from ssh_mcp.policy.compose_file import ComposePlan, decide_compose
 from tests.integration.lab_hosts import docker_host, errors_of
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.lab.places import run
@@ -212,22 +212,22 @@ async def test_a_file_that_reaches_the_host_is_refused_and_nothing_starts(lab: L
     assert not Path("/canary").exists()
 
 
-async def test_a_file_changed_after_it_was_judged_starts_nothing(
+async def test_a_file_changed_after_it_was_permitted_starts_nothing(
     lab: Lab, box: Compose, yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def judged_then_changed(text: str, **options: bool) -> ComposePlan:
-        plan = judge_compose(text, **options)
+    def decided_then_changed(text: str, **options: bool) -> ComposePlan:
+        plan = decide_compose(text, **options)
         yard.write(ATTACKS["privileged"][0])
         return plan
 
-    monkeypatch.setattr("ssh_mcp.remote.services.compose.judge_compose", judged_then_changed)
+    monkeypatch.setattr("ssh_mcp.remote.services.compose.decide_compose", decided_then_changed)
     async with box() as server:
         text = await server.refused("ssh_docker_compose_up", host="box", compose_file=yard.file, compose_v1=True)
     assert text.startswith(f"PathChanged: {yard.file} resolved differently after it was checked. Nothing was done:")
     assert _ids(lab) == []
 
 
-async def test_what_a_file_makes_compose_read_is_judged_for_reads_too(box: Compose, yard: Yard) -> None:
+async def test_what_a_file_makes_compose_read_is_decided_about_for_reads_too(box: Compose, yard: Yard) -> None:
     async with box() as server:
         for what in ("env_file", "extends", "include", "secret file"):
             text, name = ATTACKS[what]

@@ -328,7 +328,7 @@ async def test_a_bind_mount_beyond_policy_is_refused_and_nothing_starts(lab: Lab
     assert not Path("/canary").exists()
 
 
-async def test_a_mount_that_leads_elsewhere_after_it_was_judged_starts_nothing(
+async def test_a_mount_that_leads_elsewhere_after_it_was_permitted_starts_nothing(
     lab: Lab, box: Docker, yard: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (yard / "flip").mkdir(exist_ok=True)
@@ -468,7 +468,7 @@ async def test_a_misshapen_argument_is_refused(box: Docker, tool: str, arguments
         assert (await server.refused(f"ssh_docker_{tool}", host="box", **arguments)).startswith("InvalidArgument: ")
 
 
-async def test_commands_inside_a_container_are_judged_like_any_other(box: Docker) -> None:
+async def test_commands_inside_a_container_are_decided_like_any_other(box: Docker) -> None:
     async with box('command_allowlist = ["uptime"]', allow_any_command=False) as server:
         await run(server)
         allowed = await server.call("ssh_docker_exec", host="box", container="t-web", command="uptime")

@@ -224,7 +224,7 @@ ABSURD = {
 
 @pytest.mark.parametrize("name", ABSURD)
 @pytest.mark.parametrize("allow", [("ls", "cat", "echo", "sed", "awk", "find"), ("*",)], ids=["list", "star"])
-def test_no_input_makes_the_judgement_slow(name: str, allow: tuple[str, ...]) -> None:
+def test_no_input_makes_the_decision_slow(name: str, allow: tuple[str, ...]) -> None:
     began = time.process_time()
     with contextlib.suppress(Refusal):
         permit(

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from ssh_mcp.errors import InvalidArgument
-from ssh_mcp.policy.compose_file import judge_compose
-from ssh_mcp.policy.docker_run import gives_host, judge_run
+from ssh_mcp.policy.compose_file import decide_compose
+from ssh_mcp.policy.docker_run import decide_run, gives_host
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ services:
     <<: *a
 """
     with pytest.raises(InvalidArgument):
-        judge_compose(text, creates=True, privileged=False)
+        decide_compose(text, creates=True, privileged=False)
 
 
 @pytest.mark.parametrize("value", ["true", "'true'", "yes", "on", "1", "${X}", "!!bool true", "!!str true"])
 def test_privileged_in_any_spelling_of_yes_reaches_the_host(value: str) -> None:
     with pytest.raises(InvalidArgument):
-        judge_compose(f"services: {{web: {{image: a, privileged: {value}}}}}", creates=True, privileged=False)
+        decide_compose(f"services: {{web: {{image: a, privileged: {value}}}}}", creates=True, privileged=False)
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_privileged_in_any_spelling_of_yes_reaches_the_host(value: str) -> None:
 )
 def test_an_argument_that_reaches_the_host_or_hides_another_is_refused(args: list[str]) -> None:
     with pytest.raises(InvalidArgument):
-        judge_run(args, privileged=False)
+        decide_run(args, privileged=False)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssh_mcp.errors import InvalidArgument
-from ssh_mcp.policy.compose_file import ComposePlan, judge_compose
+from ssh_mcp.policy.compose_file import ComposePlan, decide_compose
 
 HONEST = """
 name: shop
@@ -54,7 +54,7 @@ def service(text: str) -> str:
 
 
 def test_an_honest_file_passes_and_its_paths_are_handed_on() -> None:
-    plan = judge_compose(HONEST, creates=True, privileged=False)
+    plan = decide_compose(HONEST, creates=True, privileged=False)
     assert plan.mounts == ("./web", "./data", "/srv/shared", "./conf")
     assert set(plan.reads) == {"./web/Dockerfile.prod", ".env.web", "./extra.env", "./token.txt"}
 
@@ -88,17 +88,17 @@ REFUSED = [
 @pytest.mark.parametrize("text", REACHING)
 def test_what_reaches_the_host_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        judge_compose(service(text), creates=True, privileged=False)
+        decide_compose(service(text), creates=True, privileged=False)
     assert "reaches the host" in str(refusal.value) or "${X}" in text
     if "${X}" not in text:
-        judge_compose(service(text), creates=True, privileged=True)
+        decide_compose(service(text), creates=True, privileged=True)
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_what_cannot_be_judged_is_refused_even_for_the_privileged(text: str) -> None:
+def test_what_cannot_be_decided_is_refused_even_for_the_privileged(text: str) -> None:
     for privileged in (False, True):
         with pytest.raises(InvalidArgument):
-            judge_compose(service(text), creates=True, privileged=privileged)
+            decide_compose(service(text), creates=True, privileged=privileged)
 
 
 @pytest.mark.parametrize(
@@ -125,24 +125,24 @@ def test_what_cannot_be_judged_is_refused_even_for_the_privileged(text: str) -> 
         "surprise: 1",
     ],
 )
-def test_the_file_around_the_services_is_judged_too(text: str) -> None:
+def test_the_file_around_the_services_is_decided_about_too(text: str) -> None:
     with pytest.raises(InvalidArgument):
-        judge_compose(text, creates=True, privileged=False)
+        decide_compose(text, creates=True, privileged=False)
 
 
-def test_a_merged_anchor_is_judged_where_it_lands() -> None:
+def test_a_merged_anchor_is_decided_about_where_it_lands() -> None:
     text = "x-a: &a {privileged: true}\nservices: {s: {<<: *a, image: x}}"
     with pytest.raises(InvalidArgument, match=r"services\.s\.privileged"):
-        judge_compose(text, creates=True, privileged=False)
+        decide_compose(text, creates=True, privileged=False)
 
 
-def test_what_only_reads_the_file_judges_what_compose_would_read() -> None:
+def test_what_only_reads_the_file_decides_about_what_compose_would_read() -> None:
     text = service("privileged: true\nenv_file: secret.env\nvolumes: ['/:/host']")
-    assert judge_compose(text, creates=False, privileged=False) == ComposePlan(reads=("./secret.env",))
+    assert decide_compose(text, creates=False, privileged=False) == ComposePlan(reads=("./secret.env",))
     with pytest.raises(InvalidArgument):
-        judge_compose(service("extends: {file: /etc/shadow}"), creates=False, privileged=False)
+        decide_compose(service("extends: {file: /etc/shadow}"), creates=False, privileged=False)
     with pytest.raises(InvalidArgument):
-        judge_compose("include: [/etc/shadow]", creates=False, privileged=False)
+        decide_compose("include: [/etc/shadow]", creates=False, privileged=False)
 
 
 def test_a_few_lines_that_stand_for_millions_are_refused_at_once() -> None:
@@ -150,16 +150,16 @@ def test_a_few_lines_that_stand_for_millions_are_refused_at_once() -> None:
     lines += [f"x-{i}: &a{i} [" + ",".join([f"*a{i - 1}"] * 9) + "]" for i in range(1, 12)]
     started = time.process_time()
     with pytest.raises(InvalidArgument, match="too large"):
-        judge_compose("\n".join(["x-" + lines[0], *lines[1:], "services: {}"]), creates=True, privileged=False)
+        decide_compose("\n".join(["x-" + lines[0], *lines[1:], "services: {}"]), creates=True, privileged=False)
     assert time.process_time() - started < 5
     with pytest.raises(InvalidArgument, match="bytes"):
-        judge_compose("#" * 2_000_000, creates=True, privileged=False)
+        decide_compose("#" * 2_000_000, creates=True, privileged=False)
     with pytest.raises(InvalidArgument):
-        judge_compose("services: " + "[" * 5000, creates=True, privileged=False)
+        decide_compose("services: " + "[" * 5000, creates=True, privileged=False)
 
 
 @given(st.text(max_size=200))
-def test_no_text_makes_the_judgement_fail_otherwise(text: str) -> None:
+def test_no_text_makes_the_decision_fail_otherwise(text: str) -> None:
     for candidate in (text, service(text.replace("\n", " "))):
         with contextlib.suppress(InvalidArgument):
-            judge_compose(candidate, creates=True, privileged=False)
+            decide_compose(candidate, creates=True, privileged=False)

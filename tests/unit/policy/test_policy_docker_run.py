@@ -1,4 +1,4 @@
-"""docker run's options in every spelling: what reaches the host is refused by name, what is judged is what is sent."""
+"""docker run's options in any spelling: what reaches the host is refused by name, what is permitted is what is sent."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssh_mcp.errors import InvalidArgument
-from ssh_mcp.policy.docker_run import judge_run, mountable
+from ssh_mcp.policy.docker_run import decide_run, mountable
 
 
 def words(*options: str, privileged: bool = False, canonical: tuple[str, ...] | None = None) -> list[str]:
-    plan = judge_run(options, privileged=privileged)
+    plan = decide_run(options, privileged=privileged)
     return [t.text for t in plan.tokens(plan.sources if canonical is None else canonical)]
 
 
@@ -106,7 +106,7 @@ def test_the_operator_can_permit_what_reaches_the_host(options: list[str]) -> No
     [["-v", "/:/h"], ["-v/:/h"], ["-v=/:/h"], ["--volume=/:/h"], ["--mount", "type=bind,src=/,dst=/h"], ["-Pv/:/h"]],
 )
 def test_every_bind_mount_is_handed_to_path_policy(options: list[str]) -> None:
-    plan = judge_run(options, privileged=False)
+    plan = decide_run(options, privileged=False)
     assert plan.sources == ("/",)
     assert plan.tokens(["/srv/allowed"])[-1].text.count("/srv/allowed") == 1
 
@@ -122,14 +122,14 @@ def test_a_path_that_mount_syntax_would_misread_is_refused(path: str) -> None:
 
 
 def test_values_of_environment_variables_are_masked_in_logs_and_audit() -> None:
-    plan = judge_run(["-e", "PASSWORD=hunter2"], privileged=False)
+    plan = decide_run(["-e", "PASSWORD=hunter2"], privileged=False)
     assert [t.masked() for t in plan.tokens([])] == ["***"]
 
 
 @given(st.lists(st.text(max_size=12), max_size=5))
-def test_no_input_makes_the_judgement_fail_otherwise(options: list[str]) -> None:
+def test_no_input_makes_the_decision_fail_otherwise(options: list[str]) -> None:
     try:
-        plan = judge_run(options, privileged=False)
+        plan = decide_run(options, privileged=False)
     except InvalidArgument:
         return
     for token in plan.tokens(plan.sources):

@@ -1,4 +1,4 @@
-"""What the judge lets through is run by real shells, and only allowed programs may start.
+"""What the reader lets through is run by real shells, and only allowed programs may start.
 
 Every program on PATH is a stub that writes its name down, and the directory is watched for new files. Commands are
 mutations of the tables of attacks and honest commands. SSH_MCP_FUZZ_SECONDS makes the search longer (a few seconds

@@ -62,7 +62,7 @@ def test_an_accepted_script_starts_nothing_and_writes_nothing(kind: str, tmp_pat
             CHECKS[kind](script)
         except Denied:
             continue
-        if script.lstrip().startswith("-"):  # the program would take it for an option, and so does the judge
+        if script.lstrip().startswith("-"):  # the program would take it for an option, and so does the reader
             continue
         accepted += 1
         for program in programs:
