@@ -98,6 +98,23 @@ async def _shell(server: McpServer, t: Trial) -> dict[str, Any]:
     return done
 
 
+async def _job(server: McpServer, t: Trial) -> dict[str, Any]:
+    """A short job from its start to its removal. What a fault leaves is not in the way of the next."""
+    command = f"sh -c 'echo begun; sleep 0.1; echo ended' {t.number}"
+    job = await call(server, "ssh_job_start", host=t.host, command=command, name=t.number, wait=10)
+    job = await call(server, "ssh_job_status", host=t.host, job_id=job["job_id"], wait=10)
+    read = await call(server, "ssh_job_output", host=t.host, job_id=job["job_id"])
+    await call(server, "ssh_job_cancel", host=t.host, job_id=job["job_id"], remove=True)
+    return {**job, "read": read["text"]}
+
+
+async def _cancelled_job(server: McpServer, t: Trial) -> dict[str, Any]:
+    """A job without end, and its end. What a fault keeps from being cancelled ends at its timeout."""
+    command = f"sh -c 'sleep 3600; true' {t.number}"
+    job = await call(server, "ssh_job_start", host=t.host, command=command, name=t.number, wait=0, timeout=5)
+    return await call(server, "ssh_job_cancel", host=t.host, job_id=job["job_id"], remove=True)
+
+
 # --- checks ---------------------------------------------------------------------------------------------------------
 
 
@@ -117,6 +134,19 @@ def _stdout(expected: str) -> Callable[[Trial, Outcome], None]:
                 assert (code, found) == (0, wanted), shown
 
     return check
+
+
+def _job_done(_t: Trial, o: Outcome) -> None:
+    if o.result is not None:
+        job = o.result
+        assert (job["state"], job["exit_code"], job["stdout"], job["read"]) == (
+            "exited", 0, "begun\nended\n", "begun\nended\n",
+        )  # fmt: skip
+
+
+def _job_cancelled(_t: Trial, o: Outcome) -> None:
+    if o.result is not None:
+        assert o.result["state"] == "cancelled"
 
 
 def _old_or(new: bytes) -> Callable[[Trial, Outcome], None]:
@@ -176,6 +206,8 @@ FAMILIES: list[Family] = [
         _stdout(_BODY),
         "ssh_exec_run_streaming",
     ),
+    Family("job", _job, _job_done, "ssh_job_start"),
+    Family("job cancelled", _cancelled_job, _job_cancelled, "ssh_job_cancel"),
     Family("shell", _shell, _stdout("{number} /\n"), "ssh_shell_open"),
     Family("stat", _row("ssh_sftp_stat", host="{host}", path="{dir}/target"), _nothing, "ssh_sftp_stat"),
     Family("list", _row("ssh_sftp_list", host="{host}", path="{dir}"), _listed, "ssh_sftp_list"),

@@ -154,9 +154,8 @@ logging_out() {
   grep -Eiqs '^ *KillUserProcesses *= *(y|t|on|1)' /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf \
     /run/systemd/logind.conf.d/*.conf /usr/lib/systemd/logind.conf.d/*.conf || return
   u=$(id -un)
-  case "$(loginctl show-session -p KillUserProcesses -p KillExcludeUsers) " in
-  *KillUserProcesses=no* | *KillExcludeUsers=*"$u"*) return ;;
-  esac
+  case $(loginctl show-session -p KillUserProcesses) in *=no) return ;; esac
+  case " $(loginctl show-session -p KillExcludeUsers --value) " in *" $u "*) return ;; esac
   XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/run/user/$(id -u)}
   export XDG_RUNTIME_DIR
   if [ -e "/var/lib/systemd/linger/$u" ] && systemd-run --user --scope --quiet true; then
@@ -206,6 +205,16 @@ drop() {
   done
   rm -rf "$1"
 }
+# A keeper that starts nothing removes its directory $1; else it goes on, whoever has ended those who waited for it here.
+outlived() {
+  i=0
+  while [ -e "$1/pid" ] && [ $i -lt 40 ]; do
+    [ ! -e "$1/group" ] || return 0
+    sleep 0.05 2>/dev/null || sleep 1
+    i=$((i + 1))
+  done
+  return 1
+}
 refused() {
   printf 'refused %s: %s\n' "$jobs" "$1"
   exit 0
@@ -243,7 +252,7 @@ start)
       printf '%s\n' "$l" >&2
     done
     exit 1
-  ); then
+  ) || outlived "$jobs/$new"; then
     id=$new
     set -- "$jobs"/*/
     echo "started $logout $#"
@@ -252,8 +261,7 @@ start)
     show
     tails "$bytes"
   else
-    d=$jobs/$new
-    [ -e "$d/group" ] || drop "$d"
+    [ -e "$jobs/$new/pid" ] || drop "$jobs/$new"
     echo failed
   fi
   ;;

@@ -9,7 +9,9 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from ssh_mcp.errors import InvalidArgument, TierClosed
+import anyio
+
+from ssh_mcp.errors import InvalidArgument, JobNotFound, TierClosed
 from ssh_mcp.facts.jobs import Job, encoded
 from ssh_mcp.guard.aside import aside
 from ssh_mcp.policy.tiers import Tier, open_tiers
@@ -34,6 +36,8 @@ _COMMAND_CHARS: Final = 4_000
 _NAME_CHARS: Final = 100
 _ENDING: Final = 10.0
 """Seconds that ending a job may take on the host: TERM, two seconds of grace, KILL, its exit status."""
+_SETTLING: Final = 1.0
+"""Seconds after which a job that a lost connection has begun is there, or never will be."""
 _ID = re.compile(r"[0-9a-f]{12}")
 
 _LOGOUT = (
@@ -155,13 +159,19 @@ class Jobs:
 
     async def _after_all(self, job_id: str, lost: MasterLost) -> Looked:
         """The connection broke during the start: the host knows whether there is a job of that id."""
-        try:
-            return await self._asking.look(job_id)
-        except TransportError:
-            raise MasterLost(
-                lost.what,
-                f"The job may have been started: look for {job_id} with ssh_job_status before you start it again.",
-            ) from None
+        for pause in (_SETTLING, 0.0):
+            try:
+                return await self._asking.look(job_id)
+            except JobNotFound:
+                await anyio.sleep(pause)  # its keeper may be about to write itself down
+            except TransportError:
+                break
+        else:
+            raise MasterLost(lost.what, "The host knows of no such job, so it was not started. Retry.") from None
+        raise MasterLost(
+            lost.what,
+            f"The job may have been started: look for {job_id} with ssh_job_status before you start it again.",
+        ) from None
 
     def _require_sudo(self) -> None:
         if Tier.SUDO not in open_tiers(self._host.settings):
