@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -30,6 +30,8 @@ from ssh_mcp.redaction.stream import HOLD
 from ssh_mcp.results.base import Result
 
 _SURROGATES = re.compile("[\ud800-\udfff]+")
+KNOWN_MASK = "<sudo password>"
+"""In the place of a secret that the server itself holds: no digest, from which a short password could be guessed."""
 ResultT = TypeVar("ResultT", bound=Result)
 
 
@@ -81,9 +83,15 @@ def without_surrogates(text: str) -> str:
 class Guard:
     """One host's guard. Cheap to make: what is costly is cached by policy and by model class."""
 
-    def __init__(self, policy: RedactionPolicy) -> None:
+    def __init__(self, policy: RedactionPolicy, known: Collection[str] = ()) -> None:
+        self._policy = policy
         self._rules = rules_from(policy)
         self._redacts = policy.output
+        self._known = tuple(sorted(known, key=len, reverse=True))
+
+    def knowing(self, secrets: Collection[str]) -> Guard:
+        """A guard that also masks these very values wherever they come up, whether it redacts output or not."""
+        return Guard(self._policy, secrets) if secrets else self
 
     def text(self, data: bytes | str, *, truncated: bool = False) -> GuardedText:
         """Output of a host, whole. ``truncated``: the cap cut it, perhaps inside a character."""
@@ -94,7 +102,7 @@ class Guard:
         return GuardedText(shown, warnings + more)
 
     def _shown(self, text: str, repeats: Repeats | None = None) -> tuple[str, tuple[str, ...]]:
-        text = strip_controls(without_surrogates(text))
+        text = _without_known(strip_controls(without_surrogates(text)), self._known)
         warnings = remarks(text)
         if self._redacts:
             text = redact_output(text, self._rules, repeats).text
@@ -109,7 +117,7 @@ class Guard:
         joined = "\n".join(texts)
         if not joined.isascii() or joined.count("\n") != max(len(texts) - 1, 0) or strip_controls(joined) != joined:
             return False
-        if remarks(joined):
+        if remarks(joined) or any(secret in joined for secret in self._known):
             return False
         return not self._redacts or not self._rules.gate.may_find(joined)
 
@@ -122,7 +130,7 @@ class Guard:
 
     def key_value(self, key: str, value: str, repeats: Repeats | None = None) -> tuple[str, tuple[str, ...]]:
         """A value whose name is known from the structure around it."""
-        value = strip_controls(without_surrogates(value))
+        value = _without_known(strip_controls(without_surrogates(value)), self._known)
         warnings = remarks(value)
         return (mask_key_value(key, value, self._rules, repeats) if self._redacts else value), warnings
 
@@ -151,11 +159,18 @@ class Guard:
         return walker.model(model)
 
     def _arguments(self, items: tuple[str, ...], repeats: Repeats) -> tuple[str, ...]:
+        items = tuple(_without_known(item, self._known) for item in items)
         return mask_arguments(items, self._rules, repeats) if self._redacts else items
 
     def stream(self) -> GuardStream:
         """The same for output that comes in pieces."""
-        return GuardStream(OutputStream(self._rules) if self._redacts else None)
+        return GuardStream(OutputStream(self._rules) if self._redacts else None, self._known)
+
+
+def _without_known(text: str, known: Sequence[str]) -> str:
+    for secret in known:
+        text = text.replace(secret, KNOWN_MASK)
+    return text
 
 
 def _complete(text: str) -> tuple[str, str]:
@@ -181,7 +196,8 @@ def _line_before(text: str) -> int:
 class GuardStream:
     """``feed`` bytes, get text fit to be shown; ``close`` gives the rest. ``warnings`` grow as the output does."""
 
-    def __init__(self, redaction: OutputStream | None) -> None:
+    def __init__(self, redaction: OutputStream | None, known: Sequence[str] = ()) -> None:
+        self._known = known
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._redaction = redaction
         self._pending = ""
@@ -208,7 +224,7 @@ class GuardStream:
             text, self._pending = _complete(text)
         if "\ufffd" in text:
             self._seen["Some bytes are not UTF-8 and shown as U+FFFD."] = None
-        text = strip_controls(text)
+        text = _without_known(strip_controls(text), self._known)
         self._seen.update(dict.fromkeys(remarks(self._last_line + text)))
         self._last_line = (self._last_line + text)[-200:].rpartition("\n")[2]
         if self._redaction is None:

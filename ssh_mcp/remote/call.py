@@ -53,6 +53,8 @@ class Call:
     started: float = field(default_factory=time.monotonic)
     warnings: list[str] = field(default_factory=list)
     hosts: list[RemoteHost] = field(default_factory=list)
+    known_secrets: set[str] = field(default_factory=set)
+    """Passwords that the call itself used: masked in all that it returns."""
     result_bytes: int | None = None
     """Bytes of text that the caller wants in the result; None: the operator's SSH_RESULT_MAX_BYTES."""
     _last_progress: float = 0.0

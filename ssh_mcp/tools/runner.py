@@ -182,7 +182,8 @@ class Runner:
         from ssh_mcp.guard.shared import guard_for  # late: its patterns are a tenth of the start
 
         policies = dict.fromkeys(host.policy.redaction for host in call.hosts)
-        return [guard_for(policy) for policy in policies or (self.fleet.inventory.default_redaction,)]
+        policies = policies or dict.fromkeys((self.fleet.inventory.default_redaction,))
+        return [guard_for(policy).knowing(call.known_secrets) for policy in policies]
 
 
 def _without_closed_advice(result: Result, closed: ClosedTools) -> None:

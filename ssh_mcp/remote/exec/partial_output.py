@@ -33,7 +33,7 @@ def output_told(host: RemoteHost, kept: KeptOutput | None = None) -> Iterator[No
             raise
         from ssh_mcp.guard.shared import guard_for  # late: its patterns are a tenth of the start
 
-        guard = guard_for(host.policy.redaction)
+        guard = guard_for(host.policy.redaction).knowing(host.call.known_secrets)
         parts = [
             _shown(guard, "stdout", heard.stdout, heard.stdout_total, kept.tail("stdout") if kept else b""),
             _shown(guard, "stderr", heard.stderr, heard.stderr_total, kept.tail("stderr") if kept else b""),

@@ -1,16 +1,17 @@
 """Running something as root through sudo without ever hanging on it.
 
-``sudo -S -p '' --`` reads the password from stdin, where it is the first line. Behind sudo stands a small root shell
-that says on stderr that it has started; only then does anything but the password go over stdin, behind one line that
-the root shell waits for. So a password that sudo did not ask for (NOPASSWD, a cached ticket) is swallowed by that
-shell and never reaches the command, and a refused password is followed by end of file instead of a second attempt.
+``sudo -S -p PROMPT --`` prompts on stderr with a random word; only when that word came back on this very session does
+the password go over stdin, so that nothing but sudo can read it. Behind sudo runs a small root shell that reports on
+stderr that it has started; only then does anything but the password go over stdin, behind one line that the root shell
+waits for. A refused password is followed by end of file instead of a second attempt.
 
-sudo's words are asked for in English (``LC_ALL=C``) to be recognised; the command gets the caller's locale back. What
-is not recognised still ends: stderr before the start, followed by quiet, closes stdin, and sudo gives up.
+sudo's words are asked for in English (``LC_ALL=C``) to be recognised; the command gets the caller's locale back. A sudo
+that starts nothing (a PAM module that waits for a person) is waited for until the caller's timeout, and named then.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -20,15 +21,10 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from ssh_mcp.errors import SudoFailed
-from ssh_mcp.tokens import Command, arg, command, lit
+from ssh_mcp.remote.programs import program_text
+from ssh_mcp.tokens import Command, Token, arg, command, lit
 from transports.api import Completed, Connection, OutputSink, StreamName
 from transports.errors import Heard, MasterLost, TransportError
-
-QUIET = 6.0
-"""Seconds of silence after text from sudo that is no start before stdin is closed (PAM delays a refusal by two)."""
-
-ASK_LIMIT = 20.0
-"""Seconds that sudo may take to start the command at all."""
 
 END_LIMIT = 10.0
 """Seconds that the end of a root process group may take: a login of sudo's, two seconds between TERM and KILL."""
@@ -36,42 +32,30 @@ END_LIMIT = 10.0
 _HEAD = 65536
 """Bytes of stderr kept for what sudo says before the command starts."""
 
-_REFUSED = ("sorry, try again", "incorrect password attempt", "incorrect authentication", "no password was provided")
-
-_ROOT_SHELL = """
-LC_ALL=$2; if [ -n "$LC_ALL" ]; then export LC_ALL; else unset LC_ALL; fi
-__m=$1; shift 2
-if [ -r /proc/$$/stat ]; then read -r _ _ _ _ __g __s _ < /proc/$$/stat
-else __s=0; __g=$(ps -o pgid= -p $$ | tr -d ' '); fi
-printf '%s %s %s\\n' "$__m" "${__g:-$$}" "$__s" >&2
-__l=; while IFS= read -r __l; do if [ "$__l" = "$__m" ]; then break; fi; __l=; done
-[ "$__l" = "$__m" ] || exit 125
-unset __l __m __g __s
-exec "$@"
-"""
-
-# With use_pty sudo's command has a session of its own; without, it shares the frame's, whose leader must live on to
-# tell the exit status. Programs such as timeout make process groups of their own within the session.
-_END = """
-g=$1 s=$2
-tell() {
-  kill -$1 -$g 2>/dev/null
-  [ $s != 0 ] || return 0
-  for f in /proc/[0-9]*/stat; do
-    IFS= read -r l <"$f" || continue
-    p=${l%% *}; set -- "$1" ${l##*\\) }
-    [ "$5" = $s ] && [ $p != $s ] && kill -$1 $p
-  done 2>/dev/null
-}
-tell TERM
-i=0
-while [ $i -lt 20 ]; do
-  kill -0 -$g 2>/dev/null || break
-  sleep 0.1 2>/dev/null || sleep 1
-  i=$((i+1))
-done
-tell KILL
-"""
+_REFUSED = (
+    "sorry, try again",
+    "authentication failed, try again",
+    "incorrect password attempt",
+    "incorrect authentication",
+    "no password was provided",
+)
+_NO_TTY = ("must have a tty", "a terminal is required to run")
+_NO_RIGHTS = (
+    "not in the sudoers file",
+    "is not allowed to",
+    "may not run sudo",
+    "i'm afraid i can't do that",
+)
+_WANTS_PASSWORD = (
+    "a password is required",
+    "a terminal is required to read the password",
+    "a terminal is required to authenticate",
+    "interactive authentication is required",
+    "interaction is required",
+    "authentication required but not attempted",
+)
+_NOT_ALLOWED = re.compile(r"sorry, user \S+ (?:may not run|is not allowed)")
+"""sudo's own words and sudo-rs's (its src/common/error.rs and src/pam/error.rs)."""
 
 
 @dataclass(slots=True)
@@ -79,29 +63,51 @@ class Progress:
     """What stderr has told so far."""
 
     mark: bytes
+    prompt: bytes
+    prompted: anyio.Event = field(default_factory=anyio.Event)
+    """sudo asks for the password."""
     started: anyio.Event = field(default_factory=anyio.Event)
     hopeless: anyio.Event = field(default_factory=anyio.Event)
     """sudo refused, or nobody waits for it any more."""
     over: anyio.Event = field(default_factory=anyio.Event)
-    group: tuple[int, int] | None = None
-    """Root's process group and session (0: unknown)."""
+    refused: bool = False
+    released: bool = False
+    """The root shell's line was sent: from here on the command runs."""
+    processes: tuple[int, int, int] | None = None
+    """Root's process, and its group and session where they are proven to be its own (else 0)."""
     head: bytes = b""
-    last_text: float | None = None
+
+    @classmethod
+    def fresh(cls) -> Progress:
+        """With words of its own."""
+        return cls(_word(), _word())
 
     def see(self, name: StreamName, data: bytes) -> None:
         """Called with every piece of output; looks at stderr until the root shell has started."""
         if name != "stderr" or self.started.is_set():
             return
         self.head = (self.head + data)[-_HEAD:]
-        self.last_text = time.monotonic()
         start = self.head.find(self.mark)
         if start >= 0 and b"\n" in self.head[start:]:
             words = self.head[start:].split(b"\n", 1)[0].split()
-            if len(words) == 3 and words[1].isdigit() and words[2].isdigit() and int(words[1]) > 1:
-                self.group = int(words[1]), int(words[2])
+            if len(words) == 4 and all(word.isdigit() for word in words[1:]) and int(words[1]) > 1:
+                self.processes = int(words[1]), int(words[2]), int(words[3])
             self.started.set()
-        elif any(word in self.head.lower().decode("utf-8", "replace") for word in _REFUSED):
+            return
+        prompts = self.head.count(self.prompt)
+        if prompts:
+            self.prompted.set()
+        if not self.hopeless.is_set() and (prompts > 1 or any(word in self.said().lower() for word in _REFUSED)):
+            self.refused = True
             self.hopeless.set()
+
+    def said(self) -> str:
+        """What sudo has said so far."""
+        return self.head.replace(self.prompt, b"").decode("utf-8", "replace")
+
+
+def _word() -> bytes:
+    return b"ssh-mcp-" + secrets.token_hex(16).encode()
 
 
 class _Output:
@@ -144,7 +150,7 @@ class _Run:
         with self.scope:
             try:
                 self.done = await self.connection.run(
-                    sudo_command(inner, self.seen.mark.decode(), has_password=self.password is not None).wire(),
+                    sudo_command(inner, self.seen, has_password=self.password is not None).wire(),
                     stdin=feed(self.seen, self.password, stdin),
                     timeout=timeout + END_LIMIT,
                     stdout_cap=caps[0],
@@ -158,36 +164,42 @@ class _Run:
     async def end(self) -> None:
         """End what runs as root, as root; bounded. A sudo that has not started anything gives up at end of file."""
         self.seen.hopeless.set()
-        if self.seen.group is None or self.seen.over.is_set():
+        if self.seen.processes is None or self.seen.over.is_set():
             return
-        helper = Progress(("ssh-mcp-" + secrets.token_hex(16)).encode())
-        group, session = self.seen.group
-        inner = command("sh -c", arg(_END), "sh", arg(str(group)), arg(str(session)))
-        line = sudo_command(inner, helper.mark.decode(), has_password=self.password is not None)
+        helper = Progress.fresh()
+        inner = command(
+            "sh -c", arg(program_text(__package__, "end.sh")), "sh", [arg(str(n)) for n in self.seen.processes]
+        )
+        line = sudo_command(inner, helper, has_password=self.password is not None)
         with suppress(TransportError), anyio.move_on_after(END_LIMIT):
             await self.connection.run(
                 line.wire(), stdin=feed(helper, self.password, None), timeout=END_LIMIT, on_output=helper.see
             )
 
 
-def sudo_words(*, has_password: bool) -> str:
+def sudo_words(seen: Progress, *, has_password: bool) -> str:
     """Shell text before a program that makes it root; its words to us are English, and a password comes on stdin."""
-    return "LC_ALL=C sudo -S -p '' --" if has_password else "LC_ALL=C sudo -n --"
+    return command("LC_ALL=C sudo", _asking(seen, has_password=has_password), "--").wire()
 
 
-def sudo_command(inner: Command, mark: str, *, has_password: bool) -> Command:
+def _asking(seen: Progress, *, has_password: bool) -> list[Token]:
+    """How sudo is to ask. A prompt that is a whole line passes whoever reads stderr by lines, or waits for a mark."""
+    return [lit("-S -p"), arg(f"{seen.prompt.decode()}\n")] if has_password else [lit("-n")]
+
+
+def sudo_command(inner: Command, seen: Progress, *, has_password: bool) -> Command:
     """The whole line for the login user's shell. ``inner`` is the program to start as root, with its arguments."""
-    ask = [lit("-S"), lit("-p"), lit("''")] if has_password else [lit("-n")]
     return command(
         lit("__o=${LC_ALL-}; LC_ALL=C"),
         lit("sudo"),
-        ask,
+        _asking(seen, has_password=has_password),
         lit("--"),
         lit("sh -c"),
-        arg(_ROOT_SHELL),
+        arg(program_text(__package__, "root_shell.sh")),
         lit("sh"),
-        arg(mark),
+        arg(seen.mark.decode()),
         lit('"$__o"'),
+        lit('"$PPID"'),
         *inner.tokens,
     )
 
@@ -208,7 +220,7 @@ async def run_as_root(
     At the timeout, and when cancelled, root's processes are ended by root (TERM, grace, KILL): the login user may not
     signal them.
     """
-    seen = Progress(("ssh-mcp-" + secrets.token_hex(16)).encode())
+    seen = Progress.fresh()
     run = _Run(connection, password, seen, seen.see if on_output is None else _Output(seen, on_output))
     began = time.monotonic()
     timed_out = False
@@ -231,8 +243,8 @@ async def run_as_root(
             run.failure.heard = _heard_of_root(run.failure.heard, seen, stderr_cap)
         raise run.failure
     assert run.done is not None
-    if not seen.started.is_set():
-        raise refusal(seen.head.decode("utf-8", "replace"), run.done, has_password=password is not None)
+    if not seen.released:
+        raise refusal(seen, run.done, timeout if timed_out else None, has_password=password is not None)
     done = _without_mark(run.done, seen.mark, stderr_cap)
     return replace(
         done,
@@ -247,10 +259,11 @@ async def feed(
     seen: Progress, password: bytes | None, stdin: bytes | AsyncIterator[bytes] | None
 ) -> AsyncIterator[bytes]:
     """The password, then (only once the root shell runs) its line and the command's own input."""
-    if password is not None:
+    if password is not None and await _any(seen.prompted, seen.started, seen) and not seen.started.is_set():
         yield password + b"\n"
-    if not await _started(seen):
+    if not await _any(seen.started, seen.started, seen):
         return
+    seen.released = True
     yield seen.mark + b"\n"
     if isinstance(stdin, bytes):
         yield stdin
@@ -259,19 +272,17 @@ async def feed(
             yield chunk
 
 
-async def _started(seen: Progress) -> bool:
-    """Wait until the command runs, sudo has refused, or nothing more is to be hoped for."""
-    deadline = time.monotonic() + ASK_LIMIT
-    while time.monotonic() < deadline:
-        if seen.hopeless.is_set() or seen.over.is_set():
-            return False
-        if seen.started.is_set():
-            return True
-        if seen.last_text is not None and time.monotonic() - seen.last_text > QUIET:
-            return False
-        with anyio.move_on_after(0.25):
-            await seen.started.wait()
-    return False
+async def _any(one: anyio.Event, other: anyio.Event, seen: Progress) -> bool:
+    """Wait for one of two events; False where sudo has refused, or nothing more is to be hoped for."""
+    async with anyio.create_task_group() as tasks:
+
+        async def wait(event: anyio.Event) -> None:
+            await event.wait()
+            tasks.cancel_scope.cancel()
+
+        for event in (one, other, seen.hopeless, seen.over):
+            tasks.start_soon(wait, event)
+    return (one.is_set() or other.is_set()) and not (seen.hopeless.is_set() or seen.over.is_set())
 
 
 def _without_mark(done: Completed, mark: bytes, cap: int) -> Completed:
@@ -292,28 +303,36 @@ def _heard_of_root(heard: Heard, seen: Progress, cap: int) -> Heard:
     return replace(heard, stderr=heard.stderr[end:][:cap], stderr_total=heard.stderr_total - end)
 
 
-def refusal(text: str, done: Completed, *, has_password: bool) -> SudoFailed:
-    """Name the cause from sudo's own words (in English; other words come through as they are)."""
+def refusal(seen: Progress, done: Completed, timeout: float | None, *, has_password: bool) -> SudoFailed:
+    """Name the cause from sudo's own words (in English; other words come through as they are).
+
+    ``timeout``: the seconds that were waited for it, where it had neither started the command nor refused it by then.
+    """
+    text = seen.said()
     low = text.lower()
     said = " ".join(text.split())[:300]
     if done.exit_code == 127 or "sudo: not found" in low or "sudo: command not found" in low:
         return SudoFailed("The host has no sudo.", "The operator installs it or grants the login user what it needs.")
-    if "must have a tty" in low or "a terminal is required to run" in low:
+    if any(words in low for words in _NO_TTY):
         return SudoFailed(
             "sudo on the host wants a terminal (requiretty).",
             "The operator adds 'Defaults:USER !requiretty' for the login user to sudoers.",
         )
-    if "not in the sudoers file" in low or "is not allowed to" in low or "may not run sudo" in low:
+    if any(words in low for words in _NO_RIGHTS) or _NOT_ALLOWED.search(low):
         return SudoFailed(
             "The login user has no sudo rights for this on the host.", "The operator grants them in sudoers."
         )
-    if "a password is required" in low or "a terminal is required to read the password" in low:
+    if any(words in low for words in _WANTS_PASSWORD) and not has_password:
         return SudoFailed(
             "sudo asks for a password and none is configured for this host.",
             "The operator puts it in the keyring (service ssh-mcp-sudo, user = alias) or sets SSH_SUDO_PASSWORD_CMD.",
         )
-    if any(word in low for word in _REFUSED) or (has_password and "password" in low):
+    if seen.refused or (has_password and timeout is None and seen.prompted.is_set()):
         return SudoFailed("sudo refused the password configured for this host.", "The operator corrects it.")
-    if done.timed_out or not said:
-        return SudoFailed("sudo did not start the command in time.", "Try `sudo true` on the host by hand.")
-    return SudoFailed(f"sudo did not start the command: {said}", "Try `sudo true` on the host by hand.")
+    says = f" It says: {said}" if said else ""
+    if timeout is not None or done.timed_out:
+        return SudoFailed(
+            f"sudo did not start the command within {timeout or END_LIMIT:g} s.{says}",
+            "Give a larger timeout if it waits for a person, or try `sudo true` on the host by hand.",
+        )
+    return SudoFailed(f"sudo did not start the command.{says}", "Try `sudo true` on the host by hand.")

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from transports.api import Completed, OutputSink
 
 
+_MASKED_MIN = 4
+"""Bytes of a password that is masked in results by its value: shorter ones come up in words and numbers."""
+
+
 class Sudo:
     """Root on one host within one call. The password is fetched once a call and not kept."""
 
@@ -62,6 +66,8 @@ class Sudo:
         if not self._asked:
             self._password = await sudo_password(self._host.alias, self._host.settings)
             self._asked = True
+            if self._password is not None and len(self._password) >= _MASKED_MIN:
+                self._host.call.known_secrets.add(self._password.decode("utf-8", "replace"))
         return self._password
 
     async def execute(self, text: str, *, timeout: float | None = None) -> ExecResult:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from ssh_mcp.remote.sudo.session import sudo_command
+from ssh_mcp.remote.sudo.session import Progress, sudo_command
 from ssh_mcp.tokens import arg, command
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.integration.process_table import Trace, carriers, trace  # noqa: F401 - a fixture
@@ -75,7 +76,7 @@ async def test_without_the_line_that_releases_it_the_root_shell_starts_nothing(
     """What a call leaves that is cancelled while sudo still looks at the password: end of file, and no more."""
     user = sudo_user(NOPASSWD)
     made = tmp_path / "made"
-    line = sudo_command(command("touch", arg(str(made))), "a-mark", has_password=True)
+    line = sudo_command(command("touch", arg(str(made))), Progress(b"a-mark", b"a-prompt"), has_password=True)
     async with connected(sshd, control_dir, destination={"user": user.name}) as connection:
         done = await connection.run(line.wire(), stdin=f"{PASSWORD}\n".encode(), timeout=20)
     assert b"a-mark" in done.stderr
@@ -351,6 +352,20 @@ async def test_sudo_works_the_same_over_the_other_transports(
         await anyio.to_thread.run_sync(trace.wait_gone)
 
 
+async def test_a_sudo_that_waits_for_a_person_is_waited_for_until_the_timeout(
+    mcp_server: McpServerFactory, sshd: Sshd, sudo_user: SudoUser, tmp_path: Path
+) -> None:
+    """As with a push to a phone, before and behind the password."""
+    push = "auth optional pam_exec.so quiet /bin/sleep 4\n"
+    pam = f"{push}auth required pam_unix.so\n{push}account required pam_permit.so\nsession required pam_permit.so\n"
+    user = sudo_user(WITH_PASSWORD, "Defaults:{user} lecture=always", pam=pam)
+    async with mcp_server({"web": host_of(user, sshd)}, ssh_sudo_password_cmd=password_command(tmp_path)) as server:
+        await check_root(server)
+        with anyio.fail_after(40):
+            text = await server.refused("ssh_sudo_exec", host="web", command="id", timeout=2)
+        assert text.startswith("SudoFailed: sudo did not start the command within 2 s.")
+
+
 # --- secrecy --------------------------------------------------------------------------------------------------------
 
 
@@ -387,3 +402,37 @@ async def test_the_password_is_in_no_argv_environment_log_audit_or_result(
         assert PASSWORD not in place
         assert "4711" not in place
     assert not list(Path(os.getcwd()).glob("core*"))
+
+
+@pytest.mark.parametrize("startup", ["exec sh", "exec busybox sh", "exec bash --norc", "cat"])
+async def test_a_program_in_the_place_of_the_shell_never_gets_the_password(
+    mcp_server: McpServerFactory,
+    sshd: Sshd,
+    lab_users: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    startup: str,
+) -> None:
+    need(startup == "cat" or shutil.which(startup.split()[1]), f"{startup} is not installed")
+    caplog.set_level(logging.DEBUG)
+    user = lab_users("sudorc", "/bin/bash", PASSWORD)
+    (user.home / ".bashrc").write_text(startup + "\n")
+    async with mcp_server({"web": host_of(user, sshd)}, ssh_sudo_password_cmd=password_command(tmp_path)) as server:
+        for tool, what in (("ssh_sudo_exec", {"command": "id"}), ("ssh_sudo_run_script", {"script": "id"})):
+            text = await refused_soon(server, tool, **what)
+            assert "was not run" in text
+            assert "4711" not in text
+        assert "4711" not in caplog.text + server.audit_file.read_text()
+
+
+async def test_the_password_is_masked_where_a_command_shows_it(
+    mcp_server: McpServerFactory, sshd: Sshd, sudo_user: SudoUser, tmp_path: Path
+) -> None:
+    user = sudo_user(WITH_PASSWORD)
+    shown = tmp_path / "shown"
+    shown.write_text(f"it is {PASSWORD}, said the file\n")
+    async with mcp_server(
+        {"web": host_of(user, sshd)}, ssh_sudo_password_cmd=password_command(tmp_path), ssh_redact_output=False
+    ) as server:
+        done = await server.call("ssh_sudo_exec", host="web", command=f"cat {shown}; cat {shown} >&2")
+        assert (done["stdout"], done["stderr"]) == ("it is <sudo password>, said the file\n",) * 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,10 +39,10 @@ async def launch(host: RemoteHost, asking: Asking, job: Beginning, wait: float, 
 
     Raises JobStoreUnavailable, SudoFailed, RemoteError, TransportError.
     """
-    mark = "ssh-mcp-" + secrets.token_hex(16)
+    seen = Progress.fresh()
+    mark = seen.mark.decode()
     password = await host.sudo.password() if sudo else None
-    words = sudo_words(has_password=password is not None) if sudo else ""
-    seen = Progress(mark.encode())
+    words = sudo_words(seen, has_password=password is not None) if sudo else ""
     body = b"%b\n%b" % (job.body, mark.encode())
     stdin: bytes | AsyncIterator[bytes] = feed(seen, password, body) if sudo else b"%b\n%b" % (mark.encode(), body)
     reply, done = await asking.run(
@@ -72,7 +71,7 @@ def _failure(
             "Run shorter commands with ssh_exec_run, or the operator makes that directory writable.",
         )
     if sudo and not seen.started.is_set():
-        return refusal(seen.head.decode("utf-8", "replace"), done, has_password=has_password)
+        return refusal(seen, done, None, has_password=has_password)
     return RemoteError(f"{host.name} could not start the job.", "Look for a full disk or process limits there.")
 
 
