@@ -7,6 +7,7 @@ yes for exactly what it does. A yes without a waiting call becomes a grant for t
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from ssh_mcp.policy.approval import AskMatch
 
 MAX_PENDING: Final = 64
-"""Questions that may wait at once; beyond it a call is refused, so that nobody is buried in questions."""
+"""Questions of one identity that may wait at once, so that nobody is buried in questions."""
+
+logger = logging.getLogger("ssh_mcp")
 
 _ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 _ID_CHARS: Final = 6
@@ -140,14 +143,24 @@ class Approvals:
                 each.waiting = waiting
                 each.asked = time.monotonic()
                 return each
-        if len(self._pending) >= MAX_PENDING:
-            raise ApprovalRequired(
-                f"{MAX_PENDING} questions wait for a decision already; nothing was run.",
-                "Wait until some are decided (ssh-mcp approve --list shows them).",
-            )
+        self._make_room(subject.identity)
         made = Pending(Question(new_id(), subject, matches), fingerprint, time.monotonic(), waiting)
         self._pending[made.question.id] = made
+        logger.info("question %s waits for a person: %s", made.question.id, made.question.summary())
         return made
+
+    def _make_room(self, identity: str) -> None:
+        """Drop the oldest question that no call waits for, where there are too many. Raises ApprovalRequired."""
+        theirs = [p for p in self.pending() if p.question.subject.identity == identity]
+        if len(theirs) < MAX_PENDING:
+            return
+        left = [p for p in theirs if not p.waiting]
+        if not left:
+            raise ApprovalRequired(
+                f"{MAX_PENDING} calls wait for a decision already; nothing was run.",
+                "Wait until some are decided (ssh-mcp approve --list shows them).",
+            )
+        self.drop(left[0])
 
     def find(self, question_id: str) -> Pending | None:
         """An undecided question by its id."""
@@ -228,6 +241,7 @@ class CallApproval:
         if client is not None and client.by_result:
             self.note = ApprovalNote("pending", "client", pending.question.id)
             raise QuestionForClient(pending.question.text(), self._state(pending))
+        self.note = ApprovalNote("pending", self._asked_through(client), pending.question.id)
         decision = await self.desk.wait(pending, client, self.who)
         if decision is None:
             waited = round((time.monotonic() - began) * 1000)

@@ -25,7 +25,9 @@ def decide(question_id: str, *, yes: bool, minutes: int | None = None) -> int:
     """Settle one question, in whichever server it waits. Exit status 1 where none knows it."""
     console = _console()
     for path, reply in list(ask_all(m.ApprovalsRequest())):
-        if isinstance(reply, m.ApprovalsReply) and question_id in {a.id for a in reply.approvals}:
+        found = [a for a in reply.approvals if a.id == question_id] if isinstance(reply, m.ApprovalsReply) else []
+        if found:
+            console.print(_indented(found[0].text))  # what it is, whatever the model said that it is
             return _decided(console, ask(path, m.DecideRequest(id=question_id, yes=yes, minutes=minutes)))
     console.print(f"No running server waits for {question_id}. `ssh-mcp approve --list` shows what waits.")
     return 1
@@ -36,7 +38,6 @@ def _decided(console: Console, reply: m.Reply) -> int:
         console.print(reply.text)
         return 1
     assert isinstance(reply, m.DecidedReply)
-    console.print(reply.summary)
     if not reply.yes:
         console.print("Refused. Nothing was run.")
     elif reply.runs:

@@ -217,10 +217,13 @@ async def test_a_cancelled_call_takes_its_question_along(tmp_path: Path) -> None
 
 async def test_nobody_is_buried_in_questions(tmp_path: Path) -> None:
     desk = Approvals(ApprovalStore(tmp_path / "s"))
+    first = desk.register(replace(BASE, what="first"), MATCH, waiting=False)
     for number in range(MAX_PENDING):
-        desk.register(replace(BASE, what=str(number)), MATCH, waiting=False)
+        desk.register(replace(BASE, what=str(number)), MATCH, waiting=True)
+    assert desk.find(first.question.id) is None  # nobody waited for it
     with pytest.raises(ApprovalRequired, match="wait for a decision already"):
         desk.register(BASE, MATCH, waiting=False)
+    desk.register(replace(BASE, identity="alice"), MATCH, waiting=True)
 
 
 async def test_a_directory_that_others_may_read_is_not_used_and_it_is_said(
