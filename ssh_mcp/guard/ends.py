@@ -7,8 +7,12 @@ from typing import Final
 
 LINE_MAX: Final = 200
 """Bytes of the line that says what is left out."""
-_HEAD_ONLY: Final = 2 * LINE_MAX
-"""A text of fewer bytes has no room for that line: only its head is shown."""
+SHORT_LINE: Final = "[...]"
+"""Stands for it where a text may not be much longer than the line."""
+SHORT_BELOW: Final = 2 * LINE_MAX
+"""Bytes from which on a text has the whole line."""
+_HEAD_ONLY: Final = 64
+"""A text of fewer bytes has no room for a line at all: only its head is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ def ends(begin: bytes, end: bytes, size: int, limit: int) -> Ends:
     """
     if limit < _HEAD_ONLY:
         return Ends(_character(begin, limit), size)
-    room = limit - LINE_MAX
+    room = limit - (LINE_MAX if limit >= SHORT_BELOW else len(SHORT_LINE) + 2)
     head = _line_end(begin, room * 2 // 5)
     start = len(end) - (room - head)
     return Ends(head, size - len(end) + _line_start(end, start))

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin, g
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from ssh_mcp.guard.ends import ends, share
+from ssh_mcp.guard.ends import SHORT_BELOW, SHORT_LINE, ends, share
 from ssh_mcp.guard.long_stream import LongStream, Text, count_lines
 from ssh_mcp.guard.spool import SpoolFile
 from ssh_mcp.guard.walk import plan
@@ -172,7 +172,9 @@ def _short_text(model: BaseModel, leaf: _Leaf, limit: int, output_id: str | None
     else:
         tail = end[len(end) - (text.size - cut.tail) :].decode("utf-8", "replace")
         between = text.lines - count_lines(begin[: cut.head]) - count_lines(end[len(end) - (text.size - cut.tail) :])
-        line = _line(name, cut.tail - cut.head, max(between, 0), cut.head, output_id)
+        line = SHORT_LINE
+        if limit >= SHORT_BELOW:
+            line = _line(name, cut.tail - cut.head, max(between, 0), cut.head, output_id)
         update[name] = f"{head}{'' if head.endswith(chr(10)) else chr(10)}{line}\n{tail}"
     fields = type(model).model_fields
     if f"{name}_truncated" in fields:

@@ -7,6 +7,7 @@ and hold guarded text; what is not guarded yet is written to files without a nam
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -15,7 +16,8 @@ import tempfile
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +30,8 @@ from ssh_mcp.guard.locked import try_lock
 FOLDER: Final = "spool"
 CHUNK: Final = 1 << 20
 """Bytes that are read or written at once."""
+TEND_EVERY: Final = 60.0
+"""Seconds between two looks at what is expired."""
 _REMEMBERED: Final = 4096
 """Ids that are gone and still called expired."""
 
@@ -266,6 +270,27 @@ class Spool:
             remove_dead(self._directory() / FOLDER)
         except Exception as error:  # noqa: BLE001 - housekeeping
             logger.warning("old output could not be removed: %s", error)
+
+    @asynccontextmanager
+    async def tended(self) -> AsyncIterator[None]:
+        """While the block lasts, what is expired is removed also when nobody asks for it. Removes all at its end.
+
+        A task of asyncio's own: FastMCP leaves a lifespan from another task than it entered it.
+        """
+        self.sweep()
+        task = asyncio.get_running_loop().create_task(self._tend())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+            self.close()
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(min(self._keep_seconds, TEND_EVERY))
+            with self._lock_kept:
+                self._drop_expired()
 
     def close(self) -> None:
         """Remove everything; nothing is kept from then on."""

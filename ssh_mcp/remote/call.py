@@ -25,7 +25,7 @@ PROGRESS_AFTER = 1.0
 PROGRESS_EVERY = 0.5
 """Seconds between two progress notifications."""
 
-MIN_RESULT_BYTES = 256
+MIN_RESULT_BYTES = 64
 """The least that a caller may bound a result's text to."""
 
 ProgressSender = Callable[[float, float | None, str | None], Awaitable[None]]

@@ -175,4 +175,3 @@ class Fleet:
             await self.shells.aclose()
         with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
             await self.transport.aclose()
-        self.spool.close()

@@ -181,8 +181,7 @@ def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> Server:
 
     @asynccontextmanager
     async def lifespan(_server: FastMCP[Any]) -> AsyncIterator[None]:
-        fleet.spool.sweep()
-        async with hooks.running(), fleet.shells.tended(), operator.listening():
+        async with fleet.spool.tended(), hooks.running(), fleet.shells.tended(), operator.listening():
             try:
                 yield None
             finally:

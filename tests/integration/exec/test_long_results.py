@@ -55,6 +55,10 @@ async def test_a_long_output_shows_both_ends_and_is_read_and_searched_without_ru
         short = await server.call("ssh_exec_run", host="web", command="seq 1 300000", max_bytes=1000)
         assert len(short["stdout"]) <= 1000
         assert short["stdout"].endswith("300000\n")
+        tiny = await server.call("ssh_exec_run", host="web", command="seq 1 300000", max_bytes=100)
+        assert len(tiny["stdout"]) <= 100
+        assert tiny["stdout"].startswith("1\n2\n")
+        assert tiny["stdout"].endswith("\n300000\n")
         assert "max_bytes is 5" in await server.refused("ssh_exec_run", host="web", command="true", max_bytes=5)
 
 

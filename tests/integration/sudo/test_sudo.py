@@ -436,3 +436,18 @@ async def test_the_password_is_masked_where_a_command_shows_it(
     ) as server:
         done = await server.call("ssh_sudo_exec", host="web", command=f"cat {shown}; cat {shown} >&2")
         assert (done["stdout"], done["stderr"]) == ("it is <sudo password>, said the file\n",) * 2
+
+
+async def test_long_output_of_root_is_cut_and_kept_without_what_sudo_said(
+    mcp_server: McpServerFactory, sshd: Sshd, sudo_user: SudoUser
+) -> None:
+    user = sudo_user(NOPASSWD)
+    async with mcp_server({"web": host_of(user, sshd)}, ssh_stderr_cap_bytes=5000) as server:
+        done = await server.call("ssh_sudo_exec", host="web", command="seq 1 100000 >&2; seq 1 300000")
+        assert done["stdout"].endswith("\n300000\n")
+        assert done["stderr"].startswith("1\n2\n")
+        assert done["stderr"].endswith("\n100000\n")
+        for stream, last in (("stdout", 300_000), ("stderr", 100_000)):
+            kept = {"output_id": done["output_id"], "stream": stream, "max_bytes": 1 << 20}
+            first = await server.call("ssh_output_read", **kept, first_lines=3)
+            assert (first["text"], first["lines_total"]) == ("1\n2\n3\n", last)
