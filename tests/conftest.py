@@ -38,6 +38,7 @@ def _away_from_the_users_own_files(tmp_path_factory: pytest.TempPathFactory, mon
     for name in list(os.environ):
         if name.startswith(("SSH_", "ALLOW_", "MCP_", "XDG_")) and name != "SSH_MCP_REQUIRE_LAB":
             monkeypatch.delenv(name)
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(home)
     return

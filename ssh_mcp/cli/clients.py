@@ -1,11 +1,13 @@
-"""What to put where, so that an MCP client starts this server.
+"""What to put where, so that an MCP client starts (or reaches) this server.
 
-Each client's file, shape and quirks, looked up in the clients' own documentation (2026): Claude Desktop
+Each client's file, shape and quirks, looked up in the clients' own documentation (November 2026): Claude Desktop
 (modelcontextprotocol.io quickstart), Claude Code (code.claude.com/docs/en/mcp), Cursor (cursor.com/docs/mcp), VS Code
-(code.visualstudio.com, MCP configuration reference), Windsurf (docs.windsurf.com, Cascade MCP), Kilo Code
-(kilo.ai/docs/automate/mcp), Continue (docs.continue.dev, MCP deep dive), Zed (zed.dev/docs/ai/mcp).
+(code.visualstudio.com, MCP configuration reference), Devin Desktop, until 2026 Windsurf (docs.windsurf.com, Cascade
+MCP), Kilo Code (kilo.ai/docs/automate/mcp), Continue (docs.continue.dev, MCP deep dive and CLI configuration), Zed
+(zed.dev/docs/ai/mcp), Codex (developers.openai.com/codex/mcp), Gemini CLI (geminicli.com/docs/tools/mcp-server),
+opencode (opencode.ai/docs/mcp-servers), Copilot CLI (docs.github.com, Adding MCP servers for Copilot CLI).
 
-Nothing here writes a file or reads one: text goes out, a person pastes it.
+Nothing here touches a file: ``client_files`` writes them.
 """
 
 from __future__ import annotations
@@ -17,107 +19,158 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
+
+from ssh_mcp.cli import EXIT_USAGE
+from ssh_mcp.cli.output import console, say
+from ssh_mcp.inventory.values import nearest, shown
+from ssh_mcp.settings.model import NAMES, SECRET_NAMES
 
 SERVER_NAME: Final = "ssh-mcp"
 Launcher = Literal["uvx", "script"]
 System = Literal["macos", "linux", "windows"]
+Format = Literal["json", "yaml", "toml"]
+Entry = dict[str, object]
 
-# Where our files are, if the operator says so: a client starts us without the shell's exports.
-_CARRIED: Final = ("SSH_HOSTS_FILE", "SSH_CONFIG_FILE", "SSH_KNOWN_HOSTS")
+_NOT_CARRIED: Final = frozenset({"MCP_TRANSPORT", "MCP_HTTP_HOST", "MCP_HTTP_PORT", "MCP_HTTP_TOKEN_FILE"})
+"""Settings of an HTTP server: one that a client starts speaks on stdin."""
+_FILES: Final = frozenset(name for name in NAMES if name.endswith(("_FILE", "_DIR")) or name == "SSH_KNOWN_HOSTS")
 # Agent sockets whose path is another one after the next login.
 _PASSING_SOCKET: Final = re.compile(r"^/(private/)?tmp/|/com\.apple\.launchd\.|/vscode-ssh-auth|/\.ssh/agent/")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a client needs to know, before its own shape is put around it: a command line, or an address and a token."""
+
+    command: str = ""
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+    token: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
     """``text`` goes into the file of ``paths`` for one's system (``~`` and ``%VAR%`` as a person types them).
 
-    ``how`` are the steps around it, in order; ``hints`` what commonly goes wrong with this client.
+    ``entry`` is the server's own part of it, below ``container``. ``how`` are the steps around it, in order; ``hints``
+    what commonly goes wrong with this client.
     """
 
     client: str
     title: str
     paths: Mapping[System, str]
-    format: Literal["json", "yaml"]
+    format: Format
     text: str
+    container: str
+    entry: Entry
     how: tuple[str, ...]
     hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
-    """The server's command line and environment, before a client's shape is put around it."""
-
-    command: str
-    args: tuple[str, ...]
-    env: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class _Client:
+    """One row. ``started`` and ``reached`` shape the entry for stdio and HTTP; None: it cannot be reached over HTTP."""
+
     title: str
     paths: Mapping[System, str]
-    render: Callable[[_Start], str]
+    started: Callable[[Start], Entry]
+    reached: Callable[[Start], Entry] | None
     how: tuple[str, ...]
     keeps_environment: bool
-    format: Literal["json", "yaml"] = "json"
+    container: str = "mcpServers"
+    format: Format = "json"
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2) + "\n"
+def _plain(start: Start) -> Entry:
+    entry: Entry = {"command": start.command, "args": list(start.args)}
+    return {**entry, "env": dict(start.env)} if start.env else entry
 
 
-def _entry(start: _Start) -> dict[str, object]:
-    entry: dict[str, object] = {"command": start.command, "args": list(start.args)}
-    if start.env:
-        entry["env"] = dict(start.env)
-    return entry
+def _typed(kind: str, more: Entry | None = None) -> Callable[[Start], Entry]:
+    return lambda start: {"type": kind, **_plain(start), **(more or {})}
 
 
-def _mcp_servers(start: _Start) -> str:
-    return _json({"mcpServers": {SERVER_NAME: _entry(start)}})
+def _zed(start: Start) -> Entry:
+    return {**_plain(start), "env": dict(start.env)}
 
 
-def _typed_mcp_servers(start: _Start) -> str:
-    return _json({"mcpServers": {SERVER_NAME: {"type": "stdio", **_entry(start)}}})
-
-
-def _vscode(start: _Start) -> str:
-    return _json({"servers": {SERVER_NAME: {"type": "stdio", **_entry(start)}}})
-
-
-def _zed(start: _Start) -> str:
-    return _json({"context_servers": {SERVER_NAME: {**_entry(start), "env": dict(start.env)}}})
-
-
-def _kilo(start: _Start) -> str:
-    entry: dict[str, object] = {"type": "local", "command": [start.command, *start.args], "enabled": True}
+def _one_list(start: Start) -> Entry:
+    """Kilo's and opencode's: the command line is one list."""
+    entry: Entry = {"type": "local", "command": [start.command, *start.args], "enabled": True}
     if start.env:
         entry["environment"] = dict(start.env)
     # Kilo gives a local server ten seconds for its tool list; uvx downloads at its first start.
-    return _json({"mcp": {SERVER_NAME: {**entry, "timeout": 60_000}}})
+    return {**entry, "timeout": 60_000}
 
 
-def _continue(start: _Start) -> str:
-    """A block file. Scalars are written as JSON strings, which YAML reads as they are."""
-    lines = [
-        "name: SSH",
-        "version: 0.0.1",
-        "schema: v1",
-        "mcpServers:",
-        f"  - name: {SERVER_NAME}",
-        "    type: stdio",
-        f"    command: {json.dumps(start.command)}",
-        f"    args: {json.dumps(list(start.args))}",
-    ]
-    if start.env:
-        lines.append("    env:")
-        lines += [f"      {name}: {json.dumps(value)}" for name, value in start.env.items()]
-    return "\n".join(lines) + "\n"
+def _named(start: Start) -> Entry:
+    """Continue's list holds entries with a name."""
+    return {"name": SERVER_NAME, "type": "stdio", **_plain(start)}
+
+
+def _http(key: str, *, kind: str | None = None, more: Entry | None = None) -> Callable[[Start], Entry]:
+    """``key`` holds the address."""
+
+    def shape(start: Start) -> Entry:
+        entry: Entry = {"type": kind} if kind else {}
+        entry[key] = start.url
+        return {**entry, **({"headers": start.headers} if start.token else {}), **(more or {})}
+
+    return shape
+
+
+def _continue_http(start: Start) -> Entry:
+    entry: Entry = {"name": SERVER_NAME, "type": "streamable-http", "url": start.url}
+    return {**entry, "requestOptions": {"headers": start.headers}} if start.token else entry
+
+
+def _codex_http(start: Start) -> Entry:
+    return {"url": start.url, **({"http_headers": start.headers} if start.token else {})}
+
+
+def _text(known: _Client, entry: Entry) -> str:
+    """The whole file with nothing but our entry in it."""
+    if known.format == "toml":
+        return toml_table(f"{known.container}.{SERVER_NAME}", entry)
+    if known.format == "yaml":
+        return f"name: Local\nversion: 0.0.1\nschema: v1\n{known.container}:\n{yaml_item(entry)}"
+    return json.dumps({known.container: {SERVER_NAME: entry}}, indent=2) + "\n"
+
+
+def toml_table(name: str, entry: Entry) -> str:
+    """A table and the tables in it. JSON's strings and lists of strings are TOML's too."""
+    plain = {key: value for key, value in entry.items() if not isinstance(value, dict)}
+    text = f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in plain.items())
+    for key, value in entry.items():
+        if isinstance(value, dict):
+            text += "\n" + toml_table(f"{name}.{key}", value)
+    return text
+
+
+def yaml_item(entry: Entry) -> str:
+    """One item of a list at two blanks. Scalars and lists are JSON, which YAML reads as it is."""
+    first, *rest = _yaml_lines(entry)
+    return "".join(f"{line}\n" for line in (f"  - {first}", *(f"    {line}" for line in rest)))
+
+
+def _yaml_lines(entry: Mapping[str, object]) -> list[str]:
+    lines: list[str] = []
+    for key, value in entry.items():
+        if isinstance(value, dict):
+            lines += [f"{key}:", *(f"  {line}" for line in _yaml_lines(value))]
+        else:
+            lines.append(f"{key}: {json.dumps(value)}")
+    return lines
 
 
 def _everywhere(path: str) -> dict[System, str]:
@@ -144,7 +197,8 @@ CLIENTS: Final[Mapping[str, _Client]] = {
     "claude-desktop": _Client(
         "Claude Desktop",
         _user_data("Claude/claude_desktop_config.json"),
-        _mcp_servers,
+        _plain,
+        None,
         (
             "In Settings, Developer, choose Edit Config to open the file.",
             _MERGE,
@@ -155,14 +209,16 @@ CLIENTS: Final[Mapping[str, _Client]] = {
     "claude-code": _Client(
         "Claude Code",
         _everywhere(".claude.json"),
-        _typed_mcp_servers,
+        _typed("stdio"),
+        _http("url", kind="http"),
         ("For one project, put the text into .mcp.json in its root instead.", _MERGE, "Check with: claude mcp list"),
         keeps_environment=True,
     ),
     "cursor": _Client(
         "Cursor",
         _everywhere(".cursor/mcp.json"),
-        _mcp_servers,
+        _plain,
+        _http("url"),
         (
             "For one project, use .cursor/mcp.json in its root.",
             _MERGE,
@@ -173,43 +229,50 @@ CLIENTS: Final[Mapping[str, _Client]] = {
     "vscode": _Client(
         "VS Code",
         _user_data("Code/User/mcp.json"),
-        _vscode,
+        _typed("stdio"),
+        _http("url", kind="http"),
         (
             'Run the command "MCP: Open User Configuration" to open the file, or use .vscode/mcp.json.',
             _MERGE,
             'Start it with "MCP: List Servers".',
         ),
         keeps_environment=True,
+        container="servers",
     ),
-    "windsurf": _Client(
-        "Windsurf",
+    "devin-desktop": _Client(
+        "Devin Desktop (until 2026 Windsurf)",
         _everywhere(".codeium/windsurf/mcp_config.json"),
-        _mcp_servers,
+        _plain,
+        _http("serverUrl"),
         (
+            "The file kept its place and shape when Windsurf got its new name.",
             _MERGE,
-            "Press refresh in Cascade's MCP panel.",
-            "Windsurf limits the number of tools in use: narrow SSH_ENABLED_GROUPS.",
+            "Press refresh in the MCP panel.",
+            "The number of tools in use is limited: set SSH_TOOLS=core or narrow SSH_ENABLED_GROUPS.",
         ),
         keeps_environment=False,
     ),
     "kilo-code": _Client(
         "Kilo Code",
         _everywhere(".config/kilo/kilo.jsonc"),
-        _kilo,
+        _one_list,
+        _http("url", kind="remote", more={"enabled": True}),
         (
             "For one project, use kilo.jsonc in its root or .kilo/kilo.jsonc.",
             _MERGE,
             "See it under Settings, Agent Behaviour, MCP Servers.",
         ),
         keeps_environment=True,
+        container="mcp",
     ),
     "continue": _Client(
         "Continue",
-        _everywhere(".continue/mcpServers/ssh-mcp.yaml"),
-        _continue,
+        _everywhere(".continue/config.yaml"),
+        _named,
+        _continue_http,
         (
-            "For one workspace, use .continue/mcpServers/ssh-mcp.yaml in its root.",
-            "The mcpServers list can go into ~/.continue/config.yaml as well.",
+            "The editors' extensions and the command line (cn) both read this file.",
+            "If it exists already, add the item to its mcpServers list.",
             "Tools are used in agent mode only.",
         ),
         keeps_environment=False,
@@ -223,28 +286,73 @@ CLIENTS: Final[Mapping[str, _Client]] = {
             "windows": "%APPDATA%\\Zed\\settings.json",
         },
         _zed,
+        _http("url"),
         (
             'Run the command "zed: open settings file" to open the file.',
             _MERGE,
             "A green dot beside the server in the Agent Panel's settings means that it runs.",
         ),
         keeps_environment=True,
+        container="context_servers",
+    ),
+    "codex": _Client(
+        "Codex",
+        _everywhere(".codex/config.toml"),
+        _plain,
+        _codex_http,
+        ("The command line, the app and the editor extension share this file.", _MERGE, "Check with: codex mcp list"),
+        keeps_environment=False,
+        container="mcp_servers",
+        format="toml",
+    ),
+    "gemini-cli": _Client(
+        "Gemini CLI",
+        _everywhere(".gemini/settings.json"),
+        _plain,
+        _http("httpUrl"),
+        ("For one project, use .gemini/settings.json in its root.", _MERGE, "Check with: gemini mcp list"),
+        keeps_environment=False,
+    ),
+    "opencode": _Client(
+        "opencode",
+        _everywhere(".config/opencode/opencode.json"),
+        _one_list,
+        _http("url", kind="remote", more={"enabled": True}),
+        ("For one project, use opencode.json in its root.", _MERGE, "Check with: opencode mcp list"),
+        keeps_environment=True,
+        container="mcp",
+    ),
+    "copilot-cli": _Client(
+        "GitHub Copilot CLI",
+        _everywhere(".copilot/mcp-config.json"),
+        _typed("local", {"tools": ["*"]}),
+        _http("url", kind="http", more={"tools": ["*"]}),
+        ("COPILOT_HOME moves the directory.", _MERGE, "Check with /mcp show in a session."),
+        keeps_environment=True,
     ),
 }
 _ALIASES: Final = {
     "claude": "claude-desktop",
-    "claudedesktop": "claude-desktop",
-    "claudecode": "claude-code",
     "code": "vscode",
     "visualstudiocode": "vscode",
+    "windsurf": "devin-desktop",
+    "devin": "devin-desktop",
+    "cascade": "devin-desktop",
     "kilo": "kilo-code",
-    "kilocode": "kilo-code",
     "continuedev": "continue",
+    "cn": "continue",
+    "codexcli": "codex",
+    "openaicodex": "codex",
+    "gemini": "gemini-cli",
+    "opencodecli": "opencode",
+    "copilot": "copilot-cli",
+    "githubcopilot": "copilot-cli",
+    "githubcopilotcli": "copilot-cli",
 }
 
 
 def client_name(text: str) -> str:
-    """The known name for what a person typed. Raises ValueError with the list of names."""
+    """The known name for what a person typed. Raises ValueError with the nearest and all names."""
     wanted = text.strip().lower()
     squeezed = re.sub(r"[^a-z]", "", wanted)
     for name in CLIENTS:
@@ -252,7 +360,9 @@ def client_name(text: str) -> str:
             return name
     if squeezed in _ALIASES:
         return _ALIASES[squeezed]
-    raise ValueError(f"There is no client called {text!r}. Known are: {', '.join(CLIENTS)}.")
+    guess = nearest(wanted, (*CLIENTS, *_ALIASES))
+    meant = f" Did you mean {_ALIASES.get(guess, guess)}?" if guess else ""
+    raise ValueError(f"There is no client called {shown(text)}.{meant} Known are {', '.join(CLIENTS)}.")
 
 
 def snippet(
@@ -262,39 +372,60 @@ def snippet(
     env: Mapping[str, str],
     executable: str | None = None,
     source: str = "ssh-mcp",
+    http: Start | None = None,
 ) -> Snippet:
     """The text for one client.
 
-    ``env`` is the environment of the terminal in which the person asks: the agent's socket and the places of our files
-    are taken from it where the client would not pass them on. ``executable`` is the absolute path of uvx or of the
-    installed ``ssh-mcp`` (desktop clients have a short PATH); ``source`` is what uvx installs from (a name, a path or
-    a ``git+https`` address). Raises ValueError for an unknown client.
+    ``env`` is the environment of the terminal in which the person asks: the settings that are set there are carried
+    over, without secrets, and so is the agent's socket where the client would not pass it on. ``executable`` is the
+    absolute path of uvx or of the installed ``ssh-mcp`` (desktop clients have a short PATH); ``source`` is what uvx
+    installs from (a name, a path or a ``git+https`` address). ``http``: the address of a server that runs already.
+    Raises ValueError for an unknown client, and for one that cannot be given an address.
     """
     name = client_name(client)
     known = CLIENTS[name]
-    start = _start(launcher, env, executable, source, keeps_environment=known.keeps_environment)
-    how = known.how
-    if name == "claude-code":
-        options = [word for key, value in start.env.items() for word in ("--env", f"{key}={value}")]
-        words = ["claude", "mcp", "add", SERVER_NAME, "--scope", "user", *options, "--", start.command, *start.args]
-        how = (f"Shortest: {shlex.join(words)}", *how)
-    hints = _hints(known, start, env, executable)
-    return Snippet(name, known.title, known.paths, known.format, known.render(start), how, hints)
+    how: tuple[str, ...] = known.how
+    hints: tuple[str, ...]
+    if http is not None:
+        if known.reached is None:
+            raise ValueError(f"{known.title}'s file names programs only: leave --http out, and it starts the server.")
+        entry = known.reached(http)
+        hints = ("ssh-mcp doctor tells what is missing; the server reads hosts.toml.",)
+    else:
+        start = _start(launcher, env, executable, source, keeps_environment=known.keeps_environment)
+        entry = known.started(start)
+        hints = _hints(known, start, env, executable)
+        if name == "claude-code":
+            options = [word for key, value in start.env.items() for word in ("--env", f"{key}={value}")]
+            words = ["claude", "mcp", "add", SERVER_NAME, "--scope", "user", *options, "--", start.command, *start.args]
+            how = (f"Shortest: {shlex.join(words)}", *how)
+    text = _text(known, entry)
+    return Snippet(name, known.title, known.paths, known.format, text, known.container, entry, how, hints)
 
 
 def _start(
     launcher: Launcher, env: Mapping[str, str], executable: str | None, source: str, *, keeps_environment: bool
-) -> _Start:
-    carried = {name: env[name] for name in _CARRIED if env.get(name)}
+) -> Start:
+    carried = {name: _from_anywhere(name, env[name]) for name in NAMES if name in env and _is_carried(name, env)}
     if not keeps_environment and env.get("SSH_AUTH_SOCK"):
         carried = {"SSH_AUTH_SOCK": env["SSH_AUTH_SOCK"], **carried}
     if launcher == "uvx":
         args = ("ssh-mcp",) if source == "ssh-mcp" else ("--from", source, "ssh-mcp")
-        return _Start(executable or "uvx", args, carried)
-    return _Start(executable or "ssh-mcp", (), carried)
+        return Start(executable or "uvx", args, carried)
+    return Start(executable or "ssh-mcp", (), carried)
 
 
-def _hints(known: _Client, start: _Start, env: Mapping[str, str], executable: str | None) -> tuple[str, ...]:
+def _is_carried(name: str, env: Mapping[str, str]) -> bool:
+    return bool(env[name].strip()) and name not in SECRET_NAMES and name not in _NOT_CARRIED
+
+
+def _from_anywhere(name: str, value: str) -> str:
+    """Files by their absolute path: a client starts us in a directory of its own."""
+    relative = name in _FILES and not value.startswith(("~", "$", "/")) and not Path(value).is_absolute()
+    return os.path.abspath(value) if relative else value  # noqa: PTH100 - links stay as the operator wrote them
+
+
+def _hints(known: _Client, start: Start, env: Mapping[str, str], executable: str | None) -> tuple[str, ...]:
     hints: list[str] = []
     if executable is None:
         hints.append(f"{known.title} may not find {start.command}: write its full path as the command.")
@@ -317,22 +448,76 @@ def _hints(known: _Client, start: _Start, env: Mapping[str, str], executable: st
             "uvx takes whatever the package index has under the name ssh-mcp: make sure that it is this program, or "
             "name a directory, a wheel or a git+https address with --from."
         )
+    secrets = [name for name in sorted(SECRET_NAMES) if env.get(name, "").strip() and name in NAMES]
+    if secrets:
+        hints.append(
+            f"{', '.join(secrets)}: set here and left out, since such a file is no place for a secret. "
+            "Put it into settings.env."
+        )
     hints.append("Hosts are read from hosts.toml; ssh-mcp doctor tells what is missing.")
     return tuple(hints)
 
 
-def show(client: str, *, uvx: bool, source: str | None = None) -> int:
-    """``ssh-mcp client``: the text on stdout, so that it can be piped, and what to do with it on stderr."""
+def show(client: str, *, uvx: bool, source: str | None = None, http: bool = False, write: bool = False) -> int:
+    """``ssh-mcp client``: the text on stdout, so that it can be piped, and what to do with it on stderr.
+
+    ``write``: into the client's own file instead, keeping what is there. Raises ConfigError as settings do.
+    """
+    errors = console(stderr=True)
+    try:
+        found = _found(client, uvx=uvx, source=source, http=http, write=write)
+    except ValueError as error:
+        say(errors, f"ssh-mcp: {error}")
+        return EXIT_USAGE
+    system: System = {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")  # type: ignore[assignment]
+    if write:
+        from ssh_mcp.cli.client_files import write_entry
+
+        say(console(), write_entry(found, found.paths[system]))
+    else:
+        say(errors, f"{found.title}: {found.paths[system]}")
+        print(found.text, end="", flush=True)
+    for line in (*(found.how if not write else found.how[-1:]), *found.hints):
+        say(errors, f"- {line}", indent=2)
+    return 0
+
+
+def _found(client: str, *, uvx: bool, source: str | None, http: bool, write: bool) -> Snippet:
     executable = shutil.which("uvx") if uvx else shutil.which("ssh-mcp") or _this_script()
     origin = (source or installed_from()) if uvx else SERVER_NAME
-    found = snippet(client, launcher="uvx" if uvx else "script", env=os.environ, executable=executable, source=origin)
-    system: System = {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")  # type: ignore[assignment]
-    print(f"{found.title}: {found.paths[system]}", file=sys.stderr)
-    sys.stderr.flush()
-    print(found.text, end="", flush=True)
-    for line in (*found.how, *found.hints):
-        print(f"- {line}", file=sys.stderr)
-    return 0
+    return snippet(
+        client,
+        launcher="uvx" if uvx else "script",
+        env=os.environ,
+        executable=executable,
+        source=origin,
+        http=_address(real_token=write) if http else None,
+    )
+
+
+def _address(*, real_token: bool) -> Start:
+    """The address of the HTTP server as it is configured. The token itself goes into files only, not on a screen."""
+    from ssh_mcp.settings.model import load_settings
+    from ssh_mcp.settings.trusted import read_trusted
+
+    settings, _ = load_settings()
+    host = settings.mcp_http_host
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    url = f"http://{host}:{settings.mcp_http_port}/mcp"
+    file = settings.mcp_http_token_file
+    if settings.mcp_http_local_open:
+        return Start(url=url)
+    if file is None:
+        raise ValueError(
+            "--http needs MCP_HTTP_TOKEN_FILE, a token that outlives a restart of the server; without it each start "
+            "makes a fresh one."
+        )
+    return Start(
+        url=url,
+        token=read_trusted(Path(file), secret=True).decode().split("\n")[0]
+        if real_token
+        else f"(first line of {file})",
+    )
 
 
 def installed_from() -> str:

@@ -13,6 +13,8 @@ from cyclopts import App, Group, Parameter, validators
 from cyclopts.exceptions import CycloptsError
 from rich.console import Console
 
+from ssh_mcp.cli import EXIT_USAGE
+from ssh_mcp.cli.output import console, say
 from ssh_mcp.errors import ConfigError, Refusal, public_text
 from transports.errors import TransportError
 
@@ -24,14 +26,12 @@ another settings file for any command. Nothing is read from the working director
 """
 EPILOGUE = """New here? `ssh-mcp demo` shows it. Then `ssh-mcp init`, `ssh-mcp doctor`, `ssh-mcp client NAME`.
 
-Exit status: 0 well, 1 something failed or would, 2 a setting or hosts.toml forbids the start, 64 wrong command line,
+Exit status: 0 success, 1 a problem was found, 2 a setting or hosts.toml forbids the start, 64 wrong command line,
 130 interrupted.
 """
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
-EXIT_USAGE = 64
-"""Exit status for a command line that cannot be understood (sysexits.h EX_USAGE)."""
 EXIT_BUG = 70
 """Exit status where something failed that nobody thought of (sysexits.h EX_SOFTWARE)."""
 EXIT_INTERRUPTED = 130
@@ -53,7 +53,7 @@ app = App(
     help_epilogue=EPILOGUE,
     help_format="markdown",
     version=_version,
-    version_flags=["--version"],
+    version_flags=["--version", "-V"],
     usage="Usage: ssh-mcp [COMMAND]",
     group_commands=Group("Options", sort_key=9),
     suppress_keyboard_interrupt=False,
@@ -90,7 +90,6 @@ Json = Annotated[
     bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, for programs to read.")
 ]
 Host = Annotated[str, Parameter(help="An alias of hosts.toml, or a name of SSH_HOSTS_ALLOWLIST.")]
-ClientName = Literal["claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "kilo-code", "continue", "zed"]
 
 
 @app.command(group=FIRST, sort_key=1, help_epilogue="")
@@ -112,7 +111,7 @@ def init(
         bool, Parameter(name="--all", negative="", show_default=False, help="Take every host without asking.")
     ] = False,
 ) -> int:
-    """Write hosts.toml from the hosts of your ~/.ssh/config, asking which ones."""
+    """Write hosts.toml, or add to it: asks which hosts of your ~/.ssh/config, and what to open on them."""
     from ssh_mcp.cli.init import write_inventory
 
     return write_inventory(config, output, take_all=all_hosts)
@@ -120,23 +119,40 @@ def init(
 
 @app.command(group=FIRST, sort_key=3, help_epilogue="")
 def doctor(
-    host: Annotated[str | None, Parameter(help="Look at this host only; else at all of them.")] = None, /
+    host: Annotated[str | None, Parameter(help="Look at this host only; else at all of them.")] = None,
+    /,
+    *,
+    as_json: Json = False,
 ) -> int:
-    """Say what would fail, and how to mend it.
+    """Say what would fail, and how to fix it.
 
     Looks at OpenSSH, the environment, the agent, permissions, sockets, the audit and the allowlists, and at each host:
     its key, login, SFTP, shell, sessions and sudo. It changes nothing. Exit status 1 where something would fail.
     """
     from ssh_mcp.cli.doctor import examine
 
-    return examine(host)
+    return examine(host, as_json=as_json)
 
 
 @app.command(group=FIRST, sort_key=4, help_epilogue="")
 def client(
-    name: ClientName,
+    name: Annotated[
+        str,
+        Parameter(
+            help="claude-desktop, claude-code, cursor, vscode, devin-desktop (windsurf), kilo-code, continue, zed, "
+            "codex, gemini-cli, opencode or copilot-cli."
+        ),
+    ],
     /,
     *,
+    http: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="For a server that runs over HTTP, instead of starting one."),
+    ] = False,
+    write: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="Write it into the client's file, keeping what is there."),
+    ] = False,
     uvx: Annotated[
         bool, Parameter(negative="", show_default=False, help="Launch with uvx instead of the installed script.")
     ] = False,
@@ -155,7 +171,9 @@ def client(
         ),
     ] = False,
 ) -> int:
-    """Print the configuration snippet for an MCP client, and say where it goes."""
+    """Print the configuration snippet for an MCP client, and say where it goes. Settings that are set here are part
+    of it.
+    """
     if permissions:
         from ssh_mcp.cli.clients import SERVER_NAME
         from ssh_mcp.cli.permissions import show as show_permissions
@@ -163,7 +181,14 @@ def client(
         return show_permissions(name, SERVER_NAME)
     from ssh_mcp.cli.clients import show
 
-    return show(name, uvx=uvx or source is not None, source=source)
+    return show(name, uvx=uvx or source is not None, source=source, http=http, write=write)
+
+
+@app.command(group=FIRST, sort_key=5, help_epilogue="")
+def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="The shell that reads it.")], /) -> int:
+    """Print a completion script; for bash: eval "$(ssh-mcp completion bash)"."""
+    sys.stdout.write(app.generate_completion(shell=shell))
+    return 0
 
 
 @app.command(group=SERVER, sort_key=1, help_epilogue="")
@@ -172,6 +197,22 @@ def serve() -> int:
     from ssh_mcp.server.serve import serve as run_server
 
     return run_server()
+
+
+@app.command(group=SERVER, sort_key=2, help_epilogue="")
+def hosts(*, as_json: Json = False) -> int:
+    """List the hosts that the server may reach, with what ssh would use and what is allowed there."""
+    from ssh_mcp.cli.listings import show_hosts
+
+    return show_hosts(as_json=as_json)
+
+
+@app.command(group=SERVER, sort_key=2, help_epilogue="")
+def tools(*, as_json: Json = False) -> int:
+    """List the tools by group and tier; for a closed one, what opens it."""
+    from ssh_mcp.cli.listings import show_tools
+
+    return show_tools(as_json=as_json)
 
 
 @app.command(group=SERVER, sort_key=2, help_epilogue="")
@@ -237,11 +278,11 @@ def disconnect(host: Host, /) -> int:
 
 
 @app.command(group=CONNECTIONS, sort_key=3, help_epilogue="")
-def agent() -> int:
+def agent(*, as_json: Json = False) -> int:
     """List the agents' keys with the fingerprints that `identity_fingerprint` takes."""
     from ssh_mcp.cli.connection import show_agent
 
-    return show_agent()
+    return show_agent(as_json=as_json)
 
 
 JobId = Annotated[str, Parameter(help="The job's id, as `ssh-mcp job list` shows it.")]
@@ -340,43 +381,49 @@ def policy_test(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line. Answers the exit status; errors are one line on stderr, never a traceback."""
-    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    """Run one command line. Returns the exit status; errors are sentences on stderr, never a traceback."""
+    errors = console(stderr=True)
     try:
         return _run(arguments, errors)
     except (KeyboardInterrupt, EOFError):
-        errors.print("interrupted")
+        say(errors, "interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not try to flush to it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except OSError as error:
-        errors.print(f"ssh-mcp: {error.strerror or type(error).__name__}: {error.filename or ''}".rstrip(": "))
+        say(errors, f"ssh-mcp: {error.strerror or type(error).__name__}: {error.filename or ''}".rstrip(": "))
         return EXIT_FAILED
     except Exception as error:  # noqa: BLE001 - no traceback, ever
-        errors.print(f"ssh-mcp: unexpected {type(error).__name__} {_place(error)}. This is a bug: please report it.")
+        say(errors, f"ssh-mcp: unexpected {type(error).__name__} {_place(error)}. This is a bug: please report it.")
         return EXIT_BUG
 
 
 def _run(arguments: Sequence[str], errors: Console) -> int:
     try:
         result = app(
-            [_printable(word) for word in arguments],
+            _with_help([_printable(word) for word in arguments]),
             exit_on_error=False,
-            print_error=True,
-            error_console=errors,
+            print_error=False,
             result_action="return_value",
         )
-    except CycloptsError:
+    except CycloptsError as error:
+        say(errors, f"ssh-mcp: {' '.join(str(error).split())}")
+        say(errors, "See ssh-mcp help, or ssh-mcp COMMAND --help.")
         return EXIT_USAGE
     except ConfigError as error:
-        errors.print(f"ssh-mcp: {error}")
+        say(errors, f"ssh-mcp: {error}")
         return EXIT_CONFIG
     except (Refusal, TransportError) as error:
-        errors.print(f"ssh-mcp: {public_text(error)}")
+        say(errors, f"ssh-mcp: {public_text(error)}")
         return EXIT_FAILED
     return result if isinstance(result, int) else 0
+
+
+def _with_help(words: list[str]) -> list[str]:
+    """``help`` and ``help COMMAND`` as people type them."""
+    return [*words[1:], "--help"] if words[:1] == ["help"] else words
 
 
 def _place(error: Exception) -> str:

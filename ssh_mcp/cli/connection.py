@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
+from ssh_mcp.cli.output import print_json
 from ssh_mcp.errors import ConfigError, InvalidArgument
 from ssh_mcp.inventory.destination import to_destination, transport_config
 from ssh_mcp.inventory.model import HostPolicy
@@ -64,14 +66,23 @@ def disconnect(name: str) -> int:
     return 0
 
 
-def show_agent() -> int:
+def show_agent(*, as_json: bool = False) -> int:
     """A table of the keys of each agent in use; exit status 1 where no agent holds a key."""
-    return anyio.run(_show_agents)
+    return anyio.run(_show_agents, as_json)
 
 
-async def _show_agents() -> int:
+async def _show_agents(as_json: bool) -> int:
     binaries = await probe()
     sockets = _sockets()
+    if as_json:
+        held = {socket: await agent_keys(binaries, socket) for socket in sockets}
+        rows = [
+            {"agent": socket, "identity_fingerprint": key.fingerprint, "type": key.kind, "comment": key.comment}
+            for socket, keys in held.items()
+            for key in keys or ()
+        ]
+        print_json(json.dumps(rows, indent=2))
+        return 0 if rows else 1
     if not sockets:
         _console.print("SSH_AUTH_SOCK is not set and hosts.toml names no agent. Start one: eval $(ssh-agent)")
         return 1

@@ -31,13 +31,13 @@ AT_ONCE = 8
 NO_START = "The server does not start with it."
 
 
-def examine(name: str | None) -> int:
+def examine(name: str | None, *, as_json: bool = False) -> int:
     """Print the report. Exit status 0 where nothing fails, 1 where something does."""
-    return anyio.run(_examine, name)
+    return anyio.run(_examine, name, as_json)
 
 
-async def _examine(name: str | None) -> int:
-    report = Report(Console(highlight=False))
+async def _examine(name: str | None, as_json: bool) -> int:
+    report = Report(Console(highlight=False), as_json=as_json)
     binaries, findings = await local_checks.openssh()
     report.section("OpenSSH", findings)
     settings, inventory, findings = _configuration()
@@ -89,7 +89,7 @@ def _chosen(inventory: Inventory | None, name: str | None) -> list[HostPolicy]:
 
 
 async def _hosts(report: Report, settings: Settings, inventory: Inventory, aliases: list[str]) -> None:
-    fleet = _fleet(settings, inventory)
+    fleet = doctors_fleet(settings, inventory)
     reports: dict[str, list[Finding]] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
     alone: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
@@ -119,7 +119,7 @@ async def _hostname(fleet: Fleet, alias: str) -> str:
         return alias
 
 
-def _fleet(settings: Settings, inventory: Inventory) -> Fleet:
+def doctors_fleet(settings: Settings, inventory: Inventory) -> Fleet:
     """What tools reach hosts through, without a server around it."""
     return Fleet(
         settings=settings,

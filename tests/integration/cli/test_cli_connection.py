@@ -79,6 +79,29 @@ def test_a_person_answers_what_ssh_asks(env: dict[str, str], sshd: Sshd, tmp_pat
     assert ssh_mcp("disconnect", "web", env=env).returncode == 0
 
 
+def test_a_person_has_three_tries(env: dict[str, str], sshd: Sshd, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "locked", passphrase="open sesame")
+    sshd.authorized_keys.write_text(key.with_name("locked.pub").read_text())
+    hosts(tmp_path, sshd, key=key)
+    (tmp_path / "ssh_config").write_text("NumberOfPasswordPrompts 1\n")
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(sys.executable, [sys.executable, "-m", "ssh_mcp", "connect", "web"], env)
+    said, asked, typed = "", 0, ["wrong\n", "wrong too\n", "open sesame\n"]
+    while True:
+        try:
+            said += os.read(terminal, 4096).decode(errors="replace")
+        except OSError:  # the other side is closed
+            break
+        if said.count("passphrase for") > asked and typed:
+            asked += 1
+            os.write(terminal, typed.pop(0).encode())
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, said
+    assert "Connected to web" in said
+    assert ssh_mcp("disconnect", "web", env=env).returncode == 0
+
+
 def test_ctrl_c_at_a_question_is_status_130_and_leaves_nothing(
     env: dict[str, str], sshd: Sshd, tmp_path: Path, control_dir: str
 ) -> None:
@@ -231,13 +254,54 @@ def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
     env = environment(tmp_path)
     (tmp_path / ".ssh").mkdir(mode=0o700)
     (tmp_path / ".ssh" / "config").write_text("Host web\nHost db\nHost nas\n")
-    status, said = at_a_terminal(["init"], env, {"Which hosts?": "1,3\n"})
+    answers = {
+        "Which hosts?": "1,nsa\n",
+        "nsa: neither a number nor a name": "1,3\n",
+        "Directories": "log\n",
+        "log is a relative path": "/var/log, /srv\n",
+        "Programs": "uptime df\n",
+        "Tiers": "low\n",
+        "low: the tiers are": "low-access\n",
+    }
+    status, said = at_a_terminal(["init"], env, answers)
     assert status == 0, said
     text = (tmp_path / ".config" / "ssh-mcp" / "hosts.toml").read_text()
     assert '[hosts."web"]' in text
     assert '[hosts."nas"]' in text
-    assert "db" not in text
+    assert '"db"' not in text
+    assert 'path_allowlist = ["/var/log", "/srv"]\ncommand_allowlist = ["uptime", "df"]\n' in text
+    settings = tmp_path / ".config" / "ssh-mcp" / "settings.env"
+    assert settings.read_text() == "ALLOW_LOW_ACCESS_TOOLS=true\n"
+    assert settings.stat().st_mode & 0o777 == 0o600
     assert "Next: `ssh-mcp doctor`" in said
+
+
+def test_init_shows_where_each_host_leads(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("Host web\n  HostName 10.0.0.7\n  User deploy\n  Port 2222\nHost inner\n  ProxyJump web\n")
+    output = tmp_path / "hosts.toml"
+    words = ["init", "--config", str(config), "--output", str(output)]
+    status, said = at_a_terminal(words, environment(tmp_path), {"Which hosts?": "\n"})
+    assert status == 1, said
+    assert "web  deploy@10.0.0.7:2222" in said
+    assert "@inner:22 via web" in said
+    assert not output.exists()
+
+
+def test_init_works_without_an_ssh_config(tmp_path: Path) -> None:
+    output = tmp_path / "hosts.toml"
+    answers = {
+        "ends the list.": "deploy@10.0.0.7:99999\n",
+        "ports go from": "deploy@10.0.0.7:2222\n",
+        "Host: deploy@10.0.0.7:2222\r\nHost: ": "\n",
+        "Directories": "\n",
+        "Programs": "\n",
+        "Tiers": "\n",
+    }
+    words = ["init", "--config", str(tmp_path / "none"), "--output", str(output)]
+    status, said = at_a_terminal(words, environment(tmp_path), answers)
+    assert status == 0, said
+    assert '[hosts."10.0.0.7"]\nhostname = "10.0.0.7"\nuser = "deploy"\nport = 2222\n' in output.read_text()
 
 
 # -- pipes ------------------------------------------------------------------------------------------------------------

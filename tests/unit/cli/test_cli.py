@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import subprocess
 import sys
@@ -14,12 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssh_mcp.cli import commands
 from ssh_mcp.cli.commands import run
 from ssh_mcp.errors import ConfigError, HostNotAllowed
 from transports.errors import ConnectError
 
-COMMANDS = ["demo", "init", "doctor", "client", "serve", "audit", "policy", "connect", "disconnect", "agent"]
+COMMANDS = [
+    "demo", "init", "doctor", "client", "completion", "serve", "hosts", "tools", "audit",
+    "policy", "connect", "disconnect", "agent",
+]  # fmt: skip
 WORKERS = [
     "ssh_mcp.cli.demo.demo", "ssh_mcp.server.serve.serve", "ssh_mcp.cli.doctor.examine",
     "ssh_mcp.cli.connection.connect",
@@ -53,6 +56,59 @@ def test_the_first_page_names_every_command_and_where_to_begin(capsys: pytest.Ca
         assert re.search(rf"^│ {name} +[A-Z]", page, re.MULTILINE), name
     assert page.index("First steps") < page.index("demo") < page.index("init") < page.index("doctor")
     assert "Exit status: 0" in page
+
+
+@pytest.mark.parametrize("words", [["help"], ["help", "doctor"], ["help", "audit", "verify"]])
+def test_help_is_a_command_too(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == 0
+    asked = capsys.readouterr().out
+    assert run([*words[1:], "--help"]) == 0
+    assert capsys.readouterr().out == asked
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_the_version_has_a_short_flag(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([flag]) == 0
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("columns", [50, 80])
+@pytest.mark.parametrize(
+    "words", [["client", "emacs"], ["nonsense"], ["init", "--no-such-option"], ["connect", "no-such-host"]]
+)
+def test_an_error_wraps_between_words_and_ends_at_no_edge(
+    words: list[str], columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(words)
+    whole = capsys.readouterr().err
+    monkeypatch.setenv("COLUMNS", str(columns))
+    run(words)
+    wrapped = capsys.readouterr().err
+    assert max(map(len, wrapped.splitlines())) <= columns
+    assert not set("│╭╰─…") & set(wrapped)
+    assert wrapped.split() == whole.split()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_knows_the_commands(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert "doctor" in script
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize("words", [["hosts"], ["tools"], ["doctor"], ["agent"]])
+def test_what_is_to_be_read_is_there_as_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    run([*words, "--json"])
+    assert json.loads(capsys.readouterr().out) is not None
+
+
+def test_the_tools_say_what_opens_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tools"]) == 0
+    page = capsys.readouterr().out
+    assert "  ssh_host_ping (read) open" in page
+    assert "  ssh_exec_run (dangerous) closed: the operator sets ALLOW_DANGEROUS_TOOLS=true" in page
 
 
 @pytest.mark.parametrize("words", [[], ["serve"]])
@@ -107,7 +163,7 @@ def test_every_failure_is_one_line_and_a_status(
     raised: BaseException, status: int, said: str | None,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    def fail(*_: Any) -> int:
+    def fail(*_: Any, **_options: Any) -> int:
         raise raised
 
     monkeypatch.setattr("ssh_mcp.cli.doctor.examine", fail)
@@ -144,11 +200,12 @@ def test_no_command_line_ends_in_a_traceback(words: list[str]) -> None:
 
 
 def test_the_clients_of_the_command_line_are_those_that_have_a_snippet() -> None:
-    from typing import get_args
-
     from ssh_mcp.cli.clients import CLIENTS
 
-    assert get_args(commands.ClientName) == tuple(CLIENTS)
+    with redirect_stdout(io.StringIO()) as page:
+        assert run(["client", "--help"]) == 0
+    named = " ".join(page.getvalue().replace("│", " ").split())
+    assert [name for name in CLIENTS if name not in named] == []
 
 
 def test_audit_verify_names_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssh_mcp.cli.commands import run
-from ssh_mcp.cli.init import choose, host_names, render
+from ssh_mcp.cli.init import Candidate, Opened, choose, host_names, render
 from ssh_mcp.inventory.resolve import load_inventory
 from ssh_mcp.settings.model import Settings, load_settings
 
@@ -95,7 +95,7 @@ def test_no_answer_is_an_exception(answer: str) -> None:
 
 def test_the_file_it_writes_loads_and_leaves_everything_to_ssh(tmp_path: Path) -> None:
     file = tmp_path / "hosts.toml"
-    file.write_text(render(["web", "web.example.org", "0", "_x"]))
+    file.write_text(render([Candidate(name) for name in ("web", "web.example.org", "0", "_x")], Opened()))
     inventory, _ = load_inventory(Settings(ssh_hosts_file=str(file)))
     assert [policy.alias for policy in inventory.listed()] == ["web", "web.example.org", "0", "_x"]
     for policy in inventory.listed():
@@ -116,13 +116,27 @@ def test_it_writes_where_the_server_looks_from_any_directory(
     assert [policy.alias for policy in inventory.listed()] == ["web", "db"]
 
 
-def test_a_file_that_exists_is_never_touched(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hosts_are_added_to_a_file_that_exists_and_nothing_in_it_changes(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ssh_config(home, "Host web\nHost db\n")
+    file = tmp_path / "mine.toml"
+    file.write_text('# mine\n[defaults]\npath_allowlist = ["/srv"]\n\n[hosts.web]\nport = 2222')
+    before = file.read_text()
+    assert run(["init", "--all", "--output", str(file)]) == 0
+    assert file.read_text() == before + '\n\n[hosts."db"]\n'
+    assert "1 host added." in capsys.readouterr().out
+    assert run(["init", "--all", "--output", str(file)]) == 1
+    assert "in the file already" in capsys.readouterr().out
+
+
+def test_a_file_with_an_error_is_not_added_to(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ssh_config(home, "Host web\n")
     file = tmp_path / "mine.toml"
-    file.write_text("# mine\n")
-    assert run(["init", "--all", "--output", str(file)]) == 1
-    assert file.read_text() == "# mine\n"
-    assert "left as it is" in capsys.readouterr().out
+    file.write_text("[hosts.web\n")
+    assert run(["init", "--all", "--output", str(file)]) == 2
+    assert file.read_text() == "[hosts.web\n"
+    assert "not valid TOML" in capsys.readouterr().err
 
 
 def test_another_ssh_config_and_another_file_are_said_with_the_settings_they_need(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ssh_mcp.cli.clients import CLIENTS, SERVER_NAME, client_name, installed_from, show, snippet
+from ssh_mcp.cli.client_files import write_entry
+from ssh_mcp.cli.clients import CLIENTS, SERVER_NAME, Start, client_name, installed_from, show, snippet
+from ssh_mcp.errors import FileConflict
 
 SOCKET = "/run/user/1000/keyring/ssh"
 ENV = {
@@ -18,34 +23,43 @@ ENV = {
     "SSH_REDACT_SALT": "s" * 40,
     "HOME": "/",
 }
-STRIPPING = {"claude-desktop", "cursor", "windsurf", "continue"}
+STRIPPING = {"claude-desktop", "cursor", "devin-desktop", "continue", "codex", "gemini-cli"}
 WHERE = {
-    "claude-desktop": ("mcpServers",),
-    "claude-code": ("mcpServers",),
-    "cursor": ("mcpServers",),
-    "vscode": ("servers",),
-    "windsurf": ("mcpServers",),
-    "kilo-code": ("mcp",),
-    "zed": ("context_servers",),
+    "claude-desktop": "mcpServers",
+    "claude-code": "mcpServers",
+    "cursor": "mcpServers",
+    "vscode": "servers",
+    "devin-desktop": "mcpServers",
+    "kilo-code": "mcp",
+    "continue": "mcpServers",
+    "zed": "context_servers",
+    "codex": "mcp_servers",
+    "gemini-cli": "mcpServers",
+    "opencode": "mcp",
+    "copilot-cli": "mcpServers",
 }
+ADDRESS = Start(url="http://127.0.0.1:8000/mcp", token="t0ken-t0ken-t0ken")
+
+
+def parsed(name: str, text: str) -> dict[str, Any]:
+    """The whole file."""
+    kind = CLIENTS[name].format
+    value = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}[kind](text)
+    assert isinstance(value, dict)
+    return value
 
 
 def entry(name: str, text: str) -> dict[str, Any]:
     """The server's entry, from wherever the client looks for it."""
+    servers = parsed(name, text)[WHERE[name]]
     if name == "continue":
-        value = yaml.safe_load(text)
-        assert {"name", "version", "schema"} <= set(value)
-        assert value["schema"] == "v1"
-        (found,) = value["mcpServers"]
-        assert found["name"] == SERVER_NAME
-        return dict(found)
-    value = json.loads(text)
-    assert tuple(value) == WHERE[name]
-    return dict(value[WHERE[name][0]][SERVER_NAME])
+        (servers,) = [each for each in servers if each["name"] == SERVER_NAME]
+        return dict(servers)
+    return dict(servers[SERVER_NAME])
 
 
 def started(name: str, found: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
-    if name == "kilo-code":
+    if name in ("kilo-code", "opencode"):
         assert found["type"] == "local"
         return found["command"], found.get("environment", {})
     if name in ("vscode", "claude-code", "continue"):
@@ -53,8 +67,44 @@ def started(name: str, found: dict[str, Any]) -> tuple[list[str], dict[str, str]
     return [found["command"], *found["args"]], found.get("env", {})
 
 
-def test_all_eight_clients_are_known() -> None:
-    assert set(CLIENTS) == {*WHERE, "continue"}
+def test_all_twelve_clients_are_known() -> None:
+    assert set(CLIENTS) == set(WHERE)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_snippet_carries_the_settings_that_are_set_but_no_secret(name: str) -> None:
+    env = {
+        **ENV,
+        "ALLOW_LOW_ACCESS_TOOLS": "true",
+        "SSH_ENABLED_GROUPS": "host,docker",
+        "SSH_CONFIG_FILE": "mine/config",
+        "MCP_TRANSPORT": "http",
+        "SSH_SUDO_PASSWORD_CMD": "pass show x",
+        "PATH": "/bin",
+    }
+    found = snippet(name, launcher="script", env=env)
+    _, carried = started(name, entry(name, found.text))
+    carried.pop("SSH_AUTH_SOCK", None)
+    assert carried == {
+        "SSH_HOSTS_FILE": ENV["SSH_HOSTS_FILE"],
+        "SSH_CONFIG_FILE": os.path.abspath("mine/config"),
+        "ALLOW_LOW_ACCESS_TOOLS": "true",
+        "SSH_ENABLED_GROUPS": "host,docker",
+    }
+    assert "SSH_REDACT_SALT, SSH_SUDO_PASSWORD_CMD: set here and left out" in " ".join(found.hints)
+
+
+@pytest.mark.parametrize("name", sorted(set(WHERE) - {"claude-desktop"}))
+def test_a_running_server_is_reached_by_its_address_and_token(name: str) -> None:
+    found = entry(name, snippet(name, launcher="script", env=ENV, http=ADDRESS).text)
+    assert ADDRESS.url in found.values()
+    assert f"Bearer {ADDRESS.token}" in json.dumps(found)
+    assert "command" not in found
+
+
+def test_a_client_that_can_only_start_programs_says_so() -> None:
+    with pytest.raises(ValueError, match="leave --http out"):
+        snippet("claude-desktop", launcher="script", env=ENV, http=ADDRESS)
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -76,7 +126,7 @@ def test_a_snippet_starts_the_server_in_the_clients_own_shape(
     assert words == command
     assert env["SSH_HOSTS_FILE"] == ENV["SSH_HOSTS_FILE"]
     assert "SSH_REDACT_SALT" not in env
-    assert found.format == ("yaml" if name == "continue" else "json")
+    assert found.container == WHERE[name]
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -140,7 +190,9 @@ def test_claude_code_gets_a_command_that_a_shell_reads_as_meant() -> None:
     [
         ("Claude Desktop", "claude-desktop"), ("claude", "claude-desktop"), ("claude_code", "claude-code"),
         ("VS Code", "vscode"), ("code", "vscode"), ("Kilo", "kilo-code"), ("kilocode", "kilo-code"),
-        ("CURSOR", "cursor"), ("continue.dev", "continue"), ("zed", "zed"), ("windsurf", "windsurf"),
+        ("CURSOR", "cursor"), ("continue.dev", "continue"), ("zed", "zed"), ("windsurf", "devin-desktop"),
+        ("Devin", "devin-desktop"), ("gemini", "gemini-cli"), ("Codex CLI", "codex"), ("open code", "opencode"),
+        ("GitHub Copilot CLI", "copilot-cli"), ("copilot", "copilot-cli"),
     ],
 )  # fmt: skip
 def test_names_are_found_however_they_are_typed(typed: str, name: str) -> None:
@@ -148,8 +200,10 @@ def test_names_are_found_however_they_are_typed(typed: str, name: str) -> None:
 
 
 def test_an_unknown_client_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"no client called 'emacs'.*claude-desktop.*zed"):
+    with pytest.raises(ValueError, match=r"no client called emacs\. Known are claude-desktop.*zed"):
         snippet("emacs", launcher="uvx", env={})
+    with pytest.raises(ValueError, match=r"Did you mean devin-desktop\?"):
+        snippet("windsrf", launcher="uvx", env={})
 
 
 @pytest.mark.parametrize(
@@ -204,3 +258,87 @@ def test_uvx_is_told_where_this_very_program_came_from(
 
     monkeypatch.setattr("importlib.metadata.distribution", lambda _name: Installed())
     assert installed_from() == source
+
+
+# -- --write -----------------------------------------------------------------------------------------------------------
+
+
+THERE = {
+    "json": '{"theme": "dark", "%s": {"other": {"command": "x"}}}',
+    "toml": 'model = "m"  # mine\n\n[%s.other]\ncommand = "x"\n\n[profiles.a]\nmodel = "n"\n',
+    "yaml": "name: Mine\nversion: 1.0.0\nschema: v1\nmodels: []\n%s:\n  - name: other\n    command: x\n",
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("before", ["", "there", "no container"])
+def test_an_entry_is_written_and_all_else_kept(name: str, before: str, tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "config"
+    found = snippet(name, launcher="script", env=ENV)
+    text = {"": "", "there": THERE[found.format] % found.container, "no container": THERE[found.format] % "others"}[
+        before
+    ]
+    if text:
+        file.parent.mkdir()
+        file.write_text(text)
+        file.chmod(0o640)
+    assert "was written" in write_entry(found, str(file))
+    after = file.read_text()
+    assert entry(name, after) == found.entry
+    assert file.stat().st_mode & 0o777 == (0o640 if text else 0o600)
+    if text:
+        old, new = parsed(name, text), parsed(name, after)
+        kept = new[found.container]
+        if before == "no container":
+            del new[found.container]
+        elif isinstance(kept, list):
+            kept.remove(found.entry)
+        else:
+            del kept[SERVER_NAME]
+        assert new == old
+    assert "already" in write_entry(found, str(file))
+    assert file.read_text() == after
+    assert [each.name for each in file.parent.iterdir()] == ["config"]
+
+
+@pytest.mark.parametrize("name", sorted(set(WHERE) - {"continue"}))
+def test_an_older_entry_of_ours_is_replaced(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    found = snippet(name, launcher="script", env=ENV)
+    file.write_text(THERE[found.format] % found.container)
+    write_entry(snippet(name, launcher="uvx", env={**ENV, "ALLOW_SUDO": "true"}), str(file))
+    write_entry(found, str(file))
+    assert entry(name, file.read_text()) == found.entry
+    assert len(parsed(name, file.read_text())[found.container]) == 2
+
+
+COMMENTED = """// my settings, with "quotes" and {braces}
+{
+  /* theme */ "theme": "dark", // "context_servers": {}
+  "context_servers": {
+    // nothing yet
+  },
+  "list": [{"context_servers": {}},],
+}
+"""
+
+
+def test_comments_and_trailing_commas_are_kept_byte_for_byte(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(COMMENTED)
+    found = snippet("zed", launcher="script", env=ENV)
+    write_entry(found, str(file))
+    after = file.read_text()
+    begin = COMMENTED.index('"context_servers": {\n') + len('"context_servers": {')
+    assert after.startswith(COMMENTED[:begin])
+    assert after.endswith(COMMENTED[begin:])
+    assert json.dumps(SERVER_NAME) in after
+
+
+@pytest.mark.parametrize(("name", "text"), [("cursor", "{ not json"), ("codex", "= nothing"), ("continue", "a: [")])
+def test_a_file_that_is_not_understood_is_left_alone(name: str, text: str, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+    with pytest.raises(FileConflict, match="was left as it is"):
+        write_entry(snippet(name, launcher="script", env=ENV), str(file))
+    assert file.read_text() == text

@@ -239,7 +239,7 @@ def _prompt_lines(login: Login, auth: Auth) -> list[Line]:
     kinds of authentication that the secret is for.
     """
     if login.interactive:
-        return [("BatchMode", "no")]
+        return [("BatchMode", "no"), ("NumberOfPasswordPrompts", "3")]
     if not login.askpass:
         return [("BatchMode", "yes")]
     password = "yes" if auth.password_cmd is not None else "no"
