@@ -6,8 +6,12 @@ import sys
 import time
 from collections.abc import Iterator
 from statistics import median
+from timeit import timeit
 from typing import Any
 
+from ssh_mcp.inventory.model import CommandPolicy
+from ssh_mcp.policy.approval import AskRules
+from ssh_mcp.policy.commands import permit
 from tests.bench.lab import BenchLab
 from tests.bench.measure import Figure
 from tests.bench.rpc import RpcServer
@@ -45,4 +49,22 @@ def guard_and_audit(lab: BenchLab, rounds: int) -> Iterator[Figure]:
         spent = median([float(line) for line in told.read_text().split()][-rounds:])
         share = 100 * spent / median(waited[3:])
         yield Figure(f"guard and audit of {name}", share, "% of the call", 10, f"{spent:.2f} ms")
+        if tool == "ssh_exec_run" and arguments["command"] == "true":
+            asked = _ask_rules()
+            yield Figure(
+                "20 ask rules on exec `true`", 100 * asked / median(waited[3:]), "% of the call", 5, f"{asked:.2f} ms"
+            )
     server.close()
+
+
+def _ask_rules(rounds: int = 500) -> float:
+    """Milliseconds that a command takes to pass twenty ask rules, none of which it matches."""
+    entries = ["sudo", "group:docker", "command:systemctl restart", "write:/etc/**", "ssh_delete_folder"]
+    rules = AskRules.of((e, "SSH_ASK") for e in [*entries, *(f"command:program{n}" for n in range(15))])
+    command = permit("true", CommandPolicy(allow=("*",)))
+
+    def once() -> None:
+        assert not rules.for_tool("ssh_exec_run", "exec", "dangerous")
+        assert not rules.for_command(command)
+
+    return timeit(once, number=rounds) / rounds * 1000
