@@ -14,8 +14,8 @@ from weakref import WeakSet
 from ssh_mcp.errors import FileConflict
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.remote.host import connection_of
-from ssh_mcp.remote.programs import files_program
-from transports.errors import MasterLost, TransportError
+from ssh_mcp.remote.programs import files_text, run_program
+from transports.errors import MasterLost, RemoteError, TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
@@ -52,12 +52,16 @@ class Attributes:
             return False
         return (await self._host.capabilities()).posix
 
-    async def keep(self, old: str, new: str, mode: int) -> Kept | None:
+    async def keep(self, old: str, new: str, mode: int, *, same_mode: bool) -> Kept | None:
         """Give ``new`` the attributes of ``old`` and ``mode``; None where the shell does not see them, or cannot.
 
-        Raises FileConflict where ``old`` has an access list that cannot be kept.
+        ``same_mode``: that is the mode of ``old``, which costs the host a process less.
+
+        Raises FileConflict where ``old`` has an access list that cannot be kept, RemoteError at the time limit.
         """
-        done = await self._run(("attributes", "keep"), old, new, f"{mode:o}")
+        done = await self._run(("attributes", "keep"), old, new, f"{mode:o}", "same" if same_mode else "")
+        if done is not None and done.timed_out:  # an access list that is there must not be lost for that
+            raise RemoteError(f"The attributes of {shown(old)} could not be read.", "Nothing was changed: try again.")
         if done is None or done.exit_code not in (0, _NO_ACL):
             _ELSEWHERE.add(self._files)
             return None
@@ -79,14 +83,13 @@ class Attributes:
         return words[0].endswith("+"), int(words[1])
 
     async def _run(self, names: tuple[str, ...], *values: str, limit: float = _LIMIT) -> Completed | None:
-        line = files_program(names, *values).wire()
+        line = run_program(files_text(*names), *values).wire()
         try:
-            done = await connection_of(self._host).run(line, timeout=limit, idempotent=True)
+            return await connection_of(self._host).run(line, timeout=limit, idempotent=True)
         except MasterLost:
             raise
-        except TransportError:
+        except TransportError:  # no session to be had
             return None
-        return None if done.timed_out else done
 
 
 def parse_kept(stdout: bytes) -> Kept:

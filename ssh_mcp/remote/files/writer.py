@@ -306,8 +306,10 @@ class Writer:
 
     async def _keep(self, filling: _Filling) -> bool:
         assert filling.like is not None
-        kept = await self._attributes.keep(filling.like, filling.temporary, filling.mode)
-        if kept is not None and filling.old is not None and filling.job.like is None:
+        old = filling.old
+        same = filling.job.like is None and old is not None and (old.permissions or 0) & 0o7777 == filling.mode
+        kept = await self._attributes.keep(filling.like, filling.temporary, filling.mode, same_mode=same)
+        if kept is not None and old is not None and filling.job.like is None:
             remark(self._host, filling.job.path, kept)
         return kept is not None
 

@@ -102,7 +102,7 @@ def test_every_shell_keeps_a_list_or_says_that_it_cannot(shell: str, place: Path
     (place / "new").write_text("two = 2\n")
     (place / "new").chmod(0o600)
     argv = [str(program), *words[1:], "-c", files_text("attributes", "keep"), "sh", str(listed), f"{place}/new"]
-    done = subprocess.run([*argv, "660"], check=False, capture_output=True, text=True)
+    done = subprocess.run([*argv, "660", "same"], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "links 1\n"), done.stderr
     if shell != "busybox sh":
         assert "kept" in run("getfattr", "--only-values", "-n", "user.note", f"{place}/new")
@@ -114,12 +114,12 @@ def test_every_shell_keeps_a_list_or_says_that_it_cannot(shell: str, place: Path
         (tools / name).symlink_to(target)
     (place / "new").unlink()
     (place / "new").touch(mode=0o600)
-    done = subprocess.run([*argv, "660"], check=False, capture_output=True, text=True, env={"PATH": str(tools)})
+    done = subprocess.run([*argv, "660", "same"], check=False, capture_output=True, text=True, env={"PATH": str(tools)})
     if shell != "busybox sh":  # runs its own applets first
         assert done.returncode == 65, done.stderr
         assert mode_of(place / "new") == 0o600
     (place / "link").symlink_to(listed)
-    done = subprocess.run([*argv[:-1], f"{place}/link", "660"], check=False, capture_output=True, text=True)
+    done = subprocess.run([*argv[:-1], f"{place}/link", "660", "same"], check=False, capture_output=True, text=True)
     assert done.returncode == 64
 
 

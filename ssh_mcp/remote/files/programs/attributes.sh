@@ -10,23 +10,27 @@ row() {
 }
 
 # keep OLD NEW: access list and extended attributes, with the host's own tools; 1 where an access list cannot be kept.
-# Prints "lost" where extended attributes could not be kept.
+# Sets copied where the mode was copied along. Prints "lost" where extended attributes could not be kept.
 keep() {
+  copied=
   row "$1"
-  if cp --attributes-only --preserve=mode -- "$1" "$2" 2>/dev/null; then
-    said=$(LC_ALL=C cp --attributes-only --preserve=xattr -- "$1" "$2" 2>&1) || case $said in
+  if cp --attributes-only --preserve=mode,xattr -- "$1" "$2" 2>/dev/null; then # GNU cp: one process for all
+    copied=1
+  elif cp --attributes-only --preserve=mode -- "$1" "$2" 2>/dev/null; then
+    copied=1
+    case $(LC_ALL=C cp --attributes-only --preserve=xattr -- "$1" "$2" 2>&1) in
       *without*) ;; # cp was built without them
       *) echo lost ;;
     esac
-    cp --attributes-only --preserve=context -- "$1" "$2" 2>/dev/null
-    return 0
-  fi
-  if list=$(getfacl -- "$1" 2>/dev/null); then
+  elif list=$(getfacl -- "$1" 2>/dev/null); then
     case $list in
       *mask::*) printf '%s\n' "$list" | setfacl --set-file=- -- "$2" 2>/dev/null || return 1 ;;
     esac
-    return 0
+  else
+    case $perms in *+) return 1 ;; esac
   fi
-  case $perms in *+) return 1 ;; esac
+  case $perms in # the mark of an SELinux context
+    *.) [ -z "$copied" ] || cp --attributes-only --preserve=context -- "$1" "$2" 2>/dev/null ;;
+  esac
   return 0
 }
