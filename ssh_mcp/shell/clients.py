@@ -76,6 +76,10 @@ def _socat_address(text: str, arg: Arg) -> None:
 # --- transfers ------------------------------------------------------------------------------------------------------
 
 
+_LFTP_ADDRESS = re.compile(r"(?:(?:ftp|ftps|http|https)://)?[\w.@%+~,=/-]+(?::\d+)?[\w.@%+~,=/-]*\Z")
+"""One word: lftp puts its address into an ``open`` command, and reads further commands behind a line break."""
+
+
 def _lftp(args: list[Arg], inner: Inner) -> None:
     """``-c`` and ``-e`` hold commands, ``-f`` a file of them; an address may start ssh."""
     options, addresses = leading("lftp", args, Options("dv", "ceupQ", "", "norc version help", "user port"))
@@ -87,9 +91,8 @@ def _lftp(args: list[Arg], inner: Inner) -> None:
         elif option == "-Q":
             raise Denied("this option of `lftp` cannot be decided", option)
     for address in addresses:
-        for text in address.texts or (address.head,):
-            if re.match(r"(?!(?:ftps?|https?)://)[a-z]+:", text) or not text:
-                raise Denied("this address makes lftp start a program, or reaches files of the host", address.excerpt)
+        if not address.texts or not all(_LFTP_ADDRESS.match(text) for text in address.texts):
+            raise Denied("this address makes lftp start a program, or reaches files of the host", address.excerpt)
     if not quiet:
         _read("lftp", inner, languages.lftp)
 

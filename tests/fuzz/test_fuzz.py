@@ -11,7 +11,14 @@ from tests.fuzz import text_targets, wire_targets
 from tests.fuzz.engine import Broken, Target, TooSlow, run
 
 TARGETS = [*wire_targets.TARGETS, *text_targets.TARGETS]
-ROUNDS = {"facts": 300, "shell_reader": 500, "compose_file": 250, "redaction": 150, "redaction_stream": 150}
+ROUNDS = {
+    "facts": 300,
+    "shell_reader": 500,
+    "command_table": 500,
+    "compose_file": 250,
+    "redaction": 150,
+    "redaction_stream": 150,
+}
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)

@@ -25,6 +25,7 @@ from ssh_mcp.redaction import engine as redaction
 from ssh_mcp.redaction.model import Format
 from ssh_mcp.remote.patterns import LinePattern
 from ssh_mcp.settings.model import load_settings
+from ssh_mcp.shell.table import ROWS
 from tests.fuzz.engine import Broken, Target
 from tests.unit.facts.cases import FACTS, plain, read, stored
 
@@ -120,6 +121,38 @@ def _permit(text: str, rng: random.Random) -> None:
         said = str(refusal)
         if len(said) > 4000:
             raise Broken(f"a refusal of {len(said)} characters") from None
+
+
+# --- programs whose arguments matter ----------------------------------------------------------------------------------
+
+
+def _siblings() -> list[str]:
+    kinds = tomllib.loads((DATA / "attacks" / "kinds.toml").read_text())
+    siblings = tomllib.loads((DATA / "attacks" / "siblings.toml").read_text())
+    groups = [*siblings["refused"].values(), siblings["allowed"]["commands"]]
+    return [c["command"] for kind in ("refused", "allowed") for c in kinds[kind]] + [c for g in groups for c in g]
+
+
+_TABLE = CommandPolicy(allow=(*ROWS, "echo", "printf", "cat", "touch x"), cheatsheet=False)
+_ASKS = AskRules.of([("command:touch", "a:1"), ("command:sqlite3 x", "a:2"), ("write:/tmp/**", "a:3")])
+_TABLE_TOKENS = [
+    "--", "--plugin_dir=/tmp", "--loose-", "-e", "-c", "'\\! x'", "'.shell x'", "system x", "<<'E'\n", "\nE\n", "<<< ", " | ",
+    "echo ", "printf '%s\n' ", "\\056", "$x", '"$x"', "x='", "@", "gsort ", "sqlite3 ", "psql ", "mysql ", "lftp ", "socat ",
+    "nmap ", "mail ", "touch /tmp/c", "-exec", "!!", ",", "EXEC:", "=", "_", "\\", "'", '"', ";", "\n", "`", "for i in ",
+]  # fmt: skip
+
+
+def _table(text: str, rng: random.Random) -> None:
+    """A decision for every text, and ask rules that never let the start of a program pass that they name."""
+    try:
+        permitted = commands.permit(text, _TABLE if rng.random() < 0.8 else CommandPolicy(allow_any=True))
+    except Refusal as refusal:
+        if len(str(refusal)) > 8000:
+            raise Broken(f"a refusal of {len(str(refusal))} characters") from None
+        return
+    started = permitted.invocations is None or any(i.base == "touch" for i in permitted.invocations)
+    if started and not _ASKS.for_command(permitted):
+        raise Broken("an ask rule missed what it names")
 
 
 # --- compose ------------------------------------------------------------------------------------------------------
@@ -261,6 +294,7 @@ TARGETS: list[Target[Any]] = [
     ),
     Target("hosts_toml", _tomls(), _toml, _TOML_TOKENS),
     Target("facts", _OUTPUTS, _facts, _FACT_TOKENS, 2),
+    Target("command_table", _siblings(), _table, _TABLE_TOKENS, 2),
     Target("shell_reader", _COMMANDS, _permit, _SHELL_TOKENS, 2),
     Target("compose_file", _COMPOSE, _compose, _COMPOSE_TOKENS),
     Target("redaction", _secrets(), _redact, _SECRET_TOKENS, 2),

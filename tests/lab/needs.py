@@ -38,6 +38,8 @@ PACKAGES = (
     "dropbear-bin",
     "tinysshd",
     "ucspi-tcp",
+    "sqlite3",
+    "lftp",
     "shellcheck",
 )
 """Debian packages for the lab and the integration tests: ``apt-get install --no-install-recommends`` them."""
