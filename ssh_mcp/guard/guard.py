@@ -93,12 +93,14 @@ class Guard:
         """A guard that also masks these very values wherever they come up, whether it redacts output or not."""
         return Guard(self._policy, secrets) if secrets else self
 
-    def text(self, data: bytes | str, *, truncated: bool = False) -> GuardedText:
-        """Output of a host, whole. ``truncated``: the cap cut it, perhaps inside a character."""
+    def text(self, data: bytes | str, *, truncated: bool = False, repeats: Repeats | None = None) -> GuardedText:
+        """Output of a host, whole. ``truncated``: the cap cut it, perhaps inside a character. ``repeats``: what other
+        texts of the same result named as secrets, and where this one adds its own.
+        """
         if isinstance(data, str):
-            return GuardedText(*self._shown(data))
+            return GuardedText(*self._shown(data, repeats))
         text, warnings = decode(data, truncated=truncated)
-        shown, more = self._shown(text)
+        shown, more = self._shown(text, repeats)
         return GuardedText(shown, warnings + more)
 
     def _shown(self, text: str, repeats: Repeats | None = None) -> tuple[str, tuple[str, ...]]:
@@ -140,11 +142,9 @@ class Guard:
         shown, named = partial(self._shown, repeats=repeats), partial(self.key_value, repeats=repeats)
         walker = Walker(shown, named, self.raw, self._plain, partial(self._arguments, repeats=repeats))
         guarded = warned(walker.model(model), walker.warnings)
-        if repeats:
-            guarded = self._repeated(guarded, repeats)
         for stream in long_streams(guarded):
-            guarded = warned(guarded, stream.guard(self))
-        return guarded
+            guarded = warned(guarded, stream.guard(self, repeats))
+        return self._repeated(guarded, repeats) if repeats else guarded
 
     def _repeated(self, model: ResultT, repeats: Repeats) -> ResultT:
         """``model`` with the secrets that one of its texts named masked in the others, too."""

@@ -11,6 +11,7 @@ from ssh_mcp.results.exec import ExecResult
 
 if TYPE_CHECKING:
     from ssh_mcp.guard.guard import Guard
+    from ssh_mcp.redaction.repeats import Repeats
     from ssh_mcp.results.base import Result
 
 WHOLE_MAX: Final = 4 << 20
@@ -90,17 +91,20 @@ class LongStream:
         self.text: Text | None = None
         """Guarded; None until ``guard`` was called."""
 
-    def guard(self, guard: Guard) -> tuple[str, ...]:
-        """Guard all of it, again where a second host's rules apply too. Returns remarks."""
+    def guard(self, guard: Guard, repeats: Repeats) -> tuple[str, ...]:
+        """Guard all of it, again where a second host's rules apply too. Returns remarks.
+
+        ``repeats``: the secrets that the result's other texts named; those of this one are added to them.
+        """
         if self.text is not None:
             self._head, self._rest, self._gap, self._tail = self.text.read(0, self.text.size), None, 0, b""
         made: Text = self._new_file() or MemoryText()
         try:
-            warnings = self._write(made, guard)
+            warnings = self._write(made, guard, repeats)
         except OSError:  # the disk is full: the ends are what a result shows
             self._drop_rest()
             made = MemoryText()
-            warnings = self._write(made, guard)
+            warnings = self._write(made, guard, repeats)
         self.text = made
         self._head, self._rest, self._tail = b"", None, b""
         return warnings
@@ -115,11 +119,11 @@ class LongStream:
             self._gap += self._rest.size
         self._rest = None
 
-    def _write(self, made: Text, guard: Guard) -> tuple[str, ...]:
+    def _write(self, made: Text, guard: Guard, repeats: Repeats) -> tuple[str, ...]:
         pieces = self._pieces()
         size = len(self._head) + (self._rest.size if self._rest else 0) + (0 if self._gap else len(self._tail))
         if size <= WHOLE_MAX:
-            whole = guard.text(b"".join(pieces), truncated=self._gap > 0)
+            whole = guard.text(b"".join(pieces), truncated=self._gap > 0, repeats=repeats)
             made.write(whole.text.encode("utf-8", "replace"))
             warnings = whole.warnings
         else:
@@ -130,7 +134,7 @@ class LongStream:
             warnings = stream.warnings
         if not self._gap:
             return warnings
-        tail = guard.text(self._tail)
+        tail = guard.text(self._tail, repeats=repeats)
         shown = _from_a_line(tail.text[CONTEXT:])
         made.write(f"\n[... {self._gap} bytes of the output were not kept ...]\n{shown}".encode("utf-8", "replace"))
         return tuple(dict.fromkeys((*warnings, *tail.warnings)))

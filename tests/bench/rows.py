@@ -70,7 +70,7 @@ def long_output(lab: BenchLab, rounds: int) -> Iterator[Row]:
             rounds=rounds,
             warm_up=3,
         )
-    yield Row("exec of 2 MB, cut and kept", ours, "ssh -S … seq 1 300000", bare, 2.0)
+    yield Row("exec of 2 MB, cut and kept", ours, "ssh -S … seq 1 300000", bare)
     yield Row("output_read, one line of 300,000 by pattern", found, "empty MCP call", floor)
     empty.close()
     server.close()

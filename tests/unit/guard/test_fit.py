@@ -19,6 +19,7 @@ from ssh_mcp.guard.guard import Guard
 from ssh_mcp.guard.long_stream import CONTEXT, LongStream
 from ssh_mcp.guard.spool import Owner, Spool, remove_dead
 from ssh_mcp.inventory.model import RedactionPolicy
+from ssh_mcp.redaction.repeats import Repeats
 from ssh_mcp.remote.exec.kept_output import TAIL, KeptOutput
 from ssh_mcp.remote.output import Found, parse_part, select
 from ssh_mcp.results.docker import Event, EventList
@@ -173,7 +174,7 @@ def long_stream(spool: Spool, data: bytes, cap: int, piece: int) -> LongStream:
 def test_a_stream_beyond_its_cap_is_kept_whole_wherever_it_is_cut(spool: Spool, cap: int, piece: int) -> None:
     text = "".join(f"{i} äöü token={SECRET}\n" for i in range(400))
     stream = long_stream(spool, text.encode(), cap, piece)
-    stream.guard(Guard(RedactionPolicy()))
+    stream.guard(Guard(RedactionPolicy()), Repeats())
     assert stream.text is not None
     shown = stream.text.read(0, stream.text.size).decode()
     assert SECRET not in shown
@@ -185,7 +186,7 @@ def test_without_room_the_end_of_a_stream_is_kept_and_what_is_lost_is_said(tmp_p
     data = b"".join(b"%d\n" % i for i in range(200_000))
     spool = Spool(lambda: tmp_path, 0, 1800)
     stream = long_stream(spool, data, 1000, 4096)
-    stream.guard(Guard(RedactionPolicy()))
+    stream.guard(Guard(RedactionPolicy()), Repeats())
     assert stream.text is not None
     shown = stream.text.read(0, stream.text.size)
     assert shown.startswith(b"0\n1\n")
@@ -205,10 +206,22 @@ def test_a_private_key_that_begins_in_the_gap_is_not_shown(tmp_path: Path) -> No
         data = b"x\n" * 600 + b"y\n" * 300_000
         data = data[: len(data) - TAIL - inside] + key + b"z\n" * ((TAIL - len(key)) // 2)
         stream = long_stream(Spool(lambda: tmp_path, 0, 1800), data, 1000, rest)
-        stream.guard(Guard(RedactionPolicy()))
+        stream.guard(Guard(RedactionPolicy()), Repeats())
         assert stream.text is not None
         assert b"b3BlbnNzaC1rZXktdjEAAAAA" not in stream.text.read(0, stream.text.size)
     assert len(key) < CONTEXT
+
+
+def test_a_secret_that_one_text_names_is_masked_in_the_long_one_and_the_other_way_round(spool: Spool) -> None:
+    for named, bare in (("stdout", "stderr"), ("stderr", "stdout")):
+        long = "".join(f"{i} Tr0ub4dor-x9Q2 used\n" for i in range(200))
+        texts = {named: "password=Tr0ub4dor-x9Q2\n", bare: long}
+        result = ExecResult(host="web", exit_code=0, **texts)
+        result.long_texts["stdout"] = long_stream(spool, (texts["stdout"] * 50).encode(), 20, 1000)
+        made = cut(Guard(RedactionPolicy()).result(result), 2000, spool)
+        assert "Tr0ub4dor" not in made.model_dump_json()
+        assert made.output_id is not None
+        assert "Tr0ub4dor" not in read_all(spool, made.output_id)
 
 
 def test_another_client_does_not_see_it_and_what_is_gone_is_expired(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ def test_every_guarding_of_a_whole_result_and_every_redacting_reader_goes_aside(
     for name in (
         "tools/runner.py",
         "remote/exec/broadcast.py",
-        "remote/files/reading.py",
-        "remote/files/sudo_files.py",
+        "remote/files/service.py",
+        "remote/files/sources.py",
     ):
         source = (root / name).read_text(encoding="utf-8")
         assert "await aside(" in source, name
