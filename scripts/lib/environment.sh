@@ -14,7 +14,7 @@ find_python() {
   return 1
 }
 
-make_environment() { # make_environment EXTRAS [DIRECTORY]
+make_environment() { # make_environment EXTRAS [DIRECTORY]; without extras: what the server itself needs
   extras=$1
   venv=${2:-.venv}
   base=$(find_python) || return 1
@@ -28,13 +28,13 @@ make_environment() { # make_environment EXTRAS [DIRECTORY]
   PY=$PWD/$venv/bin/python
   stamp=$venv/.ssh-mcp-$(echo "$extras" | tr ',' '-')
   if [ ! -f "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || ! "$PY" -c 'import ssh_mcp, fastmcp' 2>/dev/null; then
-    echo "-- installing ssh-mcp[$extras] into $venv" >&2
+    echo "-- installing ssh-mcp${extras:+[$extras]} into $venv" >&2
     install_project "$extras" || return 1
     touch "$stamp"
   fi
 }
 
-install_project() { # install_project EXTRAS: with uv from PATH or PyPI; with pip where uv cannot be had
+install_project() { # install_project EXTRAS: says what it does where VERBOSE is set; with uv from PATH or PyPI; with pip where uv cannot be had
   if command -v uv >/dev/null 2>&1; then
     uv=uv
   else
@@ -42,8 +42,10 @@ install_project() { # install_project EXTRAS: with uv from PATH or PyPI; with pi
     "$PY" -m uv --version >/dev/null 2>&1 || "$PY" -m pip install --quiet --disable-pip-version-check uv
     uv="$PY -m uv"
   fi
-  $uv pip install --quiet --compile-bytecode --python "$PY" -e ".[$1]" ||
-    "$PY" -m pip install --quiet --disable-pip-version-check -e ".[$1]"
+  quiet=--quiet
+  [ -z "${VERBOSE:-}" ] || quiet=
+  $uv pip install $quiet --compile-bytecode --python "$PY" -e ".${1:+[$1]}" ||
+    "$PY" -m pip install $quiet --disable-pip-version-check -e ".${1:+[$1]}"
 }
 
 install_packages() { # install_packages NAME...: Debian packages, where we are root on Debian; says so where not

@@ -37,11 +37,12 @@ identities_only = true
 
 
 def demo() -> int:
-    """Run it. Answers the exit status; nothing is left behind, also after Ctrl-C."""
+    """Run it. Returns the exit status; nothing is left behind, also after Ctrl-C."""
     console = Console(highlight=False, width=min(Console().width, 120))
     for name in {"SIGTERM", "SIGHUP"} & {known.name for known in signal.Signals}:
         # As Ctrl-C: the event loop cancels what runs, and all blocks are left in order.
         signal.signal(signal.Signals[name], lambda *_: signal.raise_signal(signal.SIGINT))
+    console.print("Making keys and starting a throwaway sshd on loopback ...")
     try:
         with throwaway_sshd() as host:
             surprises = anyio.run(_show, console, host)
@@ -58,7 +59,7 @@ def demo() -> int:
 
 
 async def _show(console: Console, host: ThrowawayHost) -> int:
-    """Answers how many steps did not end as they should."""
+    """Returns how many steps did not end as they should."""
     files = host.root / "files"
     files.mkdir()
     (files / "motd.txt").write_text("Welcome to the demo host.\nThe disk is fine.\n")

@@ -43,7 +43,7 @@ async def _examine(name: str | None, as_json: bool) -> int:
     settings, inventory, findings = _configuration()
     report.section("Configuration", findings)
     policies = _chosen(inventory, name)
-    report.section("Environment", local_checks.environment(binaries, policies))
+    report.section("Environment", local_checks.environment(binaries, policies, settings))
     report.section("Agent", await local_checks.agent(binaries, policies))
     if settings is not None:
         report.section("Permissions", local_checks.permissions(settings, policies))

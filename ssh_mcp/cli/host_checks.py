@@ -10,7 +10,7 @@ import anyio
 from ssh_mcp.cli.findings import Finding, fail, info, ok, warn
 from ssh_mcp.errors import Refusal, SudoFailed
 from ssh_mcp.remote.host import RemoteHost, connection_of
-from ssh_mcp.tokens import command
+from ssh_mcp.tokens import arg, command
 from transports.errors import (
     AuthenticationFailed,
     RemoteError,
@@ -21,6 +21,9 @@ from transports.errors import (
 
 LIMIT = 20.0
 """Seconds for each question to a host."""
+
+ENTRIES = 50
+"""Entries of an allowlist that are looked up on a host."""
 
 
 async def host_findings(host: RemoteHost) -> list[Finding]:
@@ -40,6 +43,7 @@ async def host_findings(host: RemoteHost) -> list[Finding]:
         found.append(finding)
         runs = runs or works
     found += await _sftp(host, runs)
+    found += await _allowed_but_missing(host, runs)
     if runs and not host.policy.windows:
         found += await _noise(host)
         found += await _sessions(host)
@@ -98,6 +102,35 @@ async def _sftp(host: RemoteHost, runs: bool) -> list[Finding]:
             )
         )
     return found
+
+
+async def _allowed_but_missing(host: RemoteHost, runs: bool) -> list[Finding]:
+    """Entries of the allowlists that permit nothing, since the host has no such directory or program."""
+    paths = [path for path in host.policy.paths.allow if path not in ("*", "/")][:ENTRIES]
+    programs = [entry.split()[0] for entry in host.policy.commands.allow if entry.strip() and entry != "*"][:ENTRIES]
+    found = []
+    try:
+        absent = [path for path in paths if not await _exists(host, path)]
+        if absent:
+            what = f"path_allowlist permits what is not there: {', '.join(absent)}"
+            found.append(warn(what, "Correct the entry, or ignore this where the directory is still to come."))
+        if runs and programs and not host.policy.windows and host.settings.allow_dangerous_tools:
+            look = 'for p; do command -v "$p" >/dev/null 2>&1 || printf "%s\\n" "$p"; done'
+            line = command("sh -c", arg(look), "sh", *(arg(each) for each in dict.fromkeys(programs)))
+            done = await connection_of(host).run(line.wire(), timeout=LIMIT, idempotent=True)
+            if lacking := done.stdout.decode("utf-8", "replace").split():
+                what = f"command_allowlist permits programs that are not there: {', '.join(lacking)}"
+                found.append(warn(what, "Correct the entry, or install the program."))
+    except TransportError:
+        return found  # what is wrong with the connection is said by the checks above
+    return found
+
+
+async def _exists(host: RemoteHost, path: str) -> bool:
+    try:
+        return await (await connection_of(host).files()).standing(path) is not None
+    except SFTPSubsystemUnavailable:
+        return True  # nobody can say
 
 
 async def _noise(host: RemoteHost) -> list[Finding]:

@@ -72,7 +72,7 @@ async def openssh() -> tuple[Binaries | None, list[Finding]]:
     return binaries, findings
 
 
-def environment(binaries: Binaries | None, policies: list[HostPolicy]) -> list[Finding]:
+def environment(binaries: Binaries | None, policies: list[HostPolicy], settings: Settings | None) -> list[Finding]:
     """What a desktop launcher leaves out: found missing here, or here but not there."""
     findings = []
     directories = [d for d in os.environ.get("PATH", "").split(os.pathsep) if d]
@@ -94,11 +94,34 @@ def environment(binaries: Binaries | None, policies: list[HostPolicy]) -> list[F
         findings.append(ok(f"PATH has {len(directories)} directories"))
     if not os.environ.get("HOME"):
         findings.append(warn("HOME is not set", "ssh falls back to the password database; set HOME in the env block."))
+    if settings is None or settings.ssh_config_file is None:
+        findings += _other_home()
     if _using_environment(policies) and os.environ.get("SSH_AUTH_SOCK"):
         findings.append(
             info("SSH_AUTH_SOCK is set in this terminal; a client started from the desktop may lack it", _ENV)
         )
     return findings
+
+
+def _other_home() -> list[Finding]:
+    """The home directory of ssh is the password database's, whatever HOME says (ssh(1), FILES)."""
+    home = os.environ.get("HOME")
+    if os.name != "posix" or not home:
+        return []
+    import pwd
+
+    try:
+        real = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return [warn(f"uid {os.getuid()} is not in the password database", "ssh refuses to run; add the account.")]
+    if os.path.realpath(home) == os.path.realpath(real):
+        return []
+    return [
+        warn(
+            f"HOME is {home}, but ssh reads {real}/.ssh: names and keys of {home}/.ssh/config are not found",
+            f"Set SSH_CONFIG_FILE={home}/.ssh/config and SSH_KNOWN_HOSTS={home}/.ssh/known_hosts, or correct HOME.",
+        )
+    ]
 
 
 def _using_environment(policies: list[HostPolicy]) -> bool:
@@ -216,21 +239,27 @@ def catalogue(settings: Settings) -> Finding:
 
 
 def allowances(settings: Settings, policies: list[HostPolicy]) -> list[Finding]:
-    """Lists that permit nothing."""
+    """Lists that are empty: one finding for all hosts that share it."""
+    no_paths = [p.alias for p in policies if not p.paths.allow]
+    no_programs = [p.alias for p in policies if not p.commands.allow and not p.commands.allow_any]
     findings: list[Finding] = []
-    for policy in policies:
-        if not policy.paths.allow:
-            findings.append(
-                warn(f"{policy.alias}: path_allowlist is empty, so every file tool refuses", "Set path_allowlist.")
+    if no_paths:
+        findings.append(
+            warn(f"{_some(no_paths)}: path_allowlist is empty, so every file tool refuses", "Set path_allowlist.")
+        )
+    if settings.allow_dangerous_tools and no_programs:
+        findings.append(
+            warn(
+                f"{_some(no_programs)}: no command is allowed, so the exec tools refuse everything",
+                "Set command_allowlist, or ALLOW_ANY_COMMAND=true for all.",
             )
-        if settings.allow_dangerous_tools and not policy.commands.allow and not policy.commands.allow_any:
-            findings.append(
-                warn(
-                    f"{policy.alias}: no command is allowed, so the exec tools refuse everything",
-                    "Set command_allowlist, or ALLOW_ANY_COMMAND=true for all.",
-                )
-            )
-    return findings or ([ok("every host's allowlists permit something")] if policies else [])
+        )
+    return findings or ([ok("no allowlist is empty")] if policies else [])
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return f"{', '.join(names[:8])}{more}"
 
 
 async def password_command(settings: Settings) -> list[Finding]:

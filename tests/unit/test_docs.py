@@ -20,7 +20,8 @@ from ssh_mcp.errors import Refusal
 from ssh_mcp.inventory.fields import AlertsLayer, AuthLayer, HostLayer, checks
 from ssh_mcp.inventory.resolve import load_inventory
 from ssh_mcp.policy.tiers import GROUPS
-from ssh_mcp.settings.model import NAMES, Settings
+from ssh_mcp.settings.model import NAMES, Settings, load_settings
+from ssh_mcp.tools.catalogue import exists, read
 from transports.errors import TransportError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -229,6 +230,15 @@ def test_a_newcomer_reaches_a_first_ping_in_five_steps() -> None:
     ):
         assert f"`{command}`" in text
     assert "ping" in steps[4][1]
+
+
+def test_a_recipe_that_counts_tools_counts_right() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    found = re.findall(r"in (\d+) tools[^\n]*:\n\n```sh\n(.*?)```", page, re.DOTALL)
+    assert found
+    for count, text in found:
+        settings, _ = load_settings(dict(line.split("=", 1) for line in text.splitlines()), Path("/nonexistent"))
+        assert sum(exists(entry, settings) for entry in read()) == int(count), text
 
 
 def test_the_clients_that_the_first_page_names_are_those_that_are_known() -> None:

@@ -407,6 +407,45 @@ def test_aliases_of_one_hostname_do_not_count_as_a_lack_of_sessions(doctor: Doct
     assert "MaxSessions" not in doctor.said
 
 
+def test_what_is_allowed_but_not_on_the_host_is_said(doctor: Doctor, sshd: Sshd) -> None:
+    doctor.host(sshd)
+    text = (doctor.directory / "hosts.toml").read_text()
+    doctor.hosts(
+        text.replace('["/srv"]', '["/tmp", "/srv/no-such"]').replace('["uptime"]', '["ls", "no-such-program"]')
+    )
+    doctor.setting(allow_dangerous_tools="true")
+    assert doctor() == 0, doctor.said
+    assert "Correct the entry" in doctor.line("path_allowlist permits what is not there: /srv/no-such")
+    assert "Correct the entry" in doctor.line("permits programs that are not there: no-such-program")
+
+
+def test_one_finding_that_many_hosts_share_is_said_once(doctor: Doctor) -> None:
+    doctor.hosts("".join(f'[hosts.web{n}]\nhostname = "192.0.2.{n}"\n' for n in range(14)))
+    doctor.setting(ssh_connect_timeout="1")
+    doctor("web0")
+    doctor()
+    assert doctor.line("path_allowlist is empty").startswith("warn web0, web1, web2,")
+    assert "and 6 more: path_allowlist" in doctor.said
+
+
+def test_a_home_that_ssh_does_not_use_is_said(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_CONFIG_FILE")
+    doctor.hosts("")
+    doctor()
+    assert "Set SSH_CONFIG_FILE=" in doctor.line("but ssh reads")
+
+
+@pytest.mark.parametrize("columns", [50, 80])
+def test_the_report_wraps_between_words(doctor: Doctor, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    doctor.hosts("[hosts.web]\nhostnam = 'x'\n")
+    doctor()
+    whole = doctor.said.split()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    doctor()
+    assert doctor.said.split() == whole
+    assert all(len(line) <= columns or " " not in line.strip() or "/" in line for line in doctor.said.splitlines())
+
+
 def test_an_account_without_sudo_rights_is_said(doctor: Doctor, sshd: Sshd, lab_users: UserFactory) -> None:
     account = lab_users("nosudo", "/bin/sh")
     doctor.hosts(doctor.entry(sshd, user=account.name))
