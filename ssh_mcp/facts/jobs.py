@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -10,6 +11,11 @@ from urllib.parse import unquote
 JobState = Literal["running", "exited", "killed", "timed_out", "cancelled", "lost", "host_rebooted"]
 
 _FIELDS = 15
+_DIGITS = 15
+_LATEST = 1e11
+"""Seconds since the epoch: the year 5138."""
+_CLOCK = re.compile(r"(e?)(\d{1,15}(?:\.\d{1,9})?)", re.ASCII)
+"""``1234.56`` since the boot, or ``e1700000000`` since the epoch."""
 _CONTROL = {i: f"%{i:02X}" for i in (*range(32), 127, ord("%"))}
 
 
@@ -76,8 +82,10 @@ def parse_reply(data: bytes) -> Reply:
             command, data = _line(data)
             jobs.append(_job(line.split(" "), unquote(name), unquote(command)))
         elif line.startswith("at "):
-            _, first, second = line.split(" ")
-            return Reply(words, tuple(jobs), (_number(first), _number(second)), data)
+            offsets = [_number(word) for word in line.split(" ")[1:]]
+            if len(offsets) != 2:
+                raise Unreadable(f"{len(offsets)} offsets")
+            return Reply(words, tuple(jobs), (offsets[0], offsets[1]), data)
         else:
             words = (*words, *line.split(" "))
     return Reply(words, tuple(jobs), (0, 0), b"")
@@ -118,7 +126,7 @@ def _job(words: list[str], name: str, command: str) -> Job:
 
 
 def _number(word: str) -> int:
-    if not (word.isascii() and word.isdigit()):
+    if not (word.isascii() and word.isdigit() and len(word) <= _DIGITS):
         raise Unreadable(f"{word[:20]!r} for a number")
     return int(word)
 
@@ -126,17 +134,18 @@ def _number(word: str) -> int:
 def _seconds(word: str) -> float:
     """Seconds with thousandths, or without."""
     whole, _, thousandths = word.partition(".")
-    return _number(whole) + _number(thousandths or "0") / 1000
+    seconds = _number(whole) + _number(thousandths or "0") % 1000 / 1000
+    if seconds > _LATEST:
+        raise Unreadable("a time that no clock shows")
+    return seconds
 
 
 def _between(start: str, end: str) -> float | None:
     """Seconds between two clock readings of one kind: since the boot, or ``e`` and the epoch."""
-    if start[:1] != end[:1] and "e" in (start[:1], end[:1]):
+    first, second = _CLOCK.fullmatch(start), _CLOCK.fullmatch(end)
+    if first is None or second is None or first[1] != second[1]:
         return None
-    try:
-        return max(0.0, float(end.lstrip("e")) - float(start.lstrip("e")))
-    except ValueError:
-        return None
+    return max(0.0, float(second[2]) - float(first[2]))
 
 
 def _signal(code: int | None) -> str | None:

@@ -50,6 +50,8 @@ def measured(lab: BenchLab, part: str, quick: bool) -> Iterator[Row | Figure]:
         yield from rows.start_up(lab, 3 if quick else 8)
     elif part == "long_output":
         yield from rows.long_output(lab, rounds // 3)
+    elif part == "jobs":
+        yield from rows.jobs(lab, rounds)
     elif part == "catalogue":
         yield from catalogue.sizes(lab)
     elif part == "shares":
@@ -66,6 +68,7 @@ PARTS = (
     "fan_out",
     "start_up",
     "long_output",
+    "jobs",
     "catalogue",
     "shares",
 )

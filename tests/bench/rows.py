@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ssh_mcp.remote.exec.jobs.program import request
 from tests.bench.lab import BenchLab
 from tests.bench.measure import Figure, Row, interleaved, sample
 from tests.bench.rpc import RpcServer, empty_server
@@ -74,6 +75,39 @@ def long_output(lab: BenchLab, rounds: int) -> Iterator[Row]:
     yield Row("output_read, one line of 300,000 by pattern", found, "empty MCP call", floor)
     empty.close()
     server.close()
+
+
+def jobs(lab: BenchLab, rounds: int) -> Iterator[Row]:
+    """Jobs against a command that is waited for, and what a host with a thousand of them takes to tell."""
+    server = lab.server()
+    job = server.call("ssh_job_start", host="h0", command="true")["job_id"]
+    run, start, status = interleaved(
+        lambda: server.call("ssh_exec_run", host="h0", command="true"),
+        lambda: server.call("ssh_job_start", host="h0", command="true", wait=0),
+        lambda: server.call("ssh_job_status", host="h0", job_id=job),
+        rounds=rounds,
+        warm_up=3,
+        pause=0.05,
+    )
+    yield Row("job start", start, "exec `true`", run)
+    yield Row("job status", status, "exec `true`", run)
+    server.close()
+    owner, state = "0123456789abcdef", lab.files / "state"
+    for number in range(1000):
+        kept = state / f"ssh-mcp/jobs/{number:012x}"
+        kept.mkdir(parents=True, mode=0o700)
+        (kept / "about").write_text(f"{kept.name}\n{owner}\n-\nname\ncommand\n{1.7e9 + number} user boot\n")
+        (kept / "pid").write_text("4711 100 1.00\n")
+        (kept / "status").write_text("0 1700000000 2.00 10 0\n")
+        (kept / "seen").touch()
+    text = f"export XDG_STATE_HOME={state}; {request('list', owner).wire()}"
+    with lab.bare_master() as mux:
+        listed, bare = interleaved(
+            lambda: quiet(lab.ssh(text, extra=mux)),
+            lambda: quiet(lab.ssh("true", extra=mux)),
+            rounds=max(rounds // 3, 3),
+        )
+    yield Row("1,000 kept jobs in one session", listed, "ssh -S … true", bare)
 
 
 def sessions(lab: BenchLab, rounds: int) -> Iterator[Row]:

@@ -36,7 +36,7 @@ CALLS_A_FAULT = 25
 MIX = {
     "exec": 24, "script": 6, "streaming": 6, "shell": 3, "stat": 24, "list": 10, "download": 6, "download to a file": 2,
     "upload": 6, "upload of a file": 2, "edit": 6, "deploy": 3, "transfer to": 1, "transfer from": 1, "host_info": 3,
-    "broadcast": 2, "sudo": 2, "sudo write": 1,
+    "broadcast": 2, "sudo": 2, "sudo write": 1, "job": 8, "job cancelled": 4,
 }  # fmt: skip
 STRIKES = ("cut", "closed", "stall", "master killed", "login killed", "sftp killed", "host gone")
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(max(300, CALLS))]

@@ -14,6 +14,7 @@ from typing import Any
 
 from ssh_mcp.approval.question import Login, Question, Subject
 from ssh_mcp.errors import ConfigError, InvalidArgument, Refusal
+from ssh_mcp.facts.jobs import Unreadable, parse_reply
 from ssh_mcp.inventory import toml
 from ssh_mcp.inventory.merge import merge
 from ssh_mcp.inventory.model import CommandPolicy, RedactionPolicy
@@ -23,6 +24,7 @@ from ssh_mcp.policy.approval import AskMatch, AskRules, check_ask_entry
 from ssh_mcp.policy.compose_file import decide_compose
 from ssh_mcp.redaction import engine as redaction
 from ssh_mcp.redaction.model import Format
+from ssh_mcp.remote.exec.jobs.text import Window, piece
 from ssh_mcp.remote.patterns import LinePattern
 from ssh_mcp.settings.model import load_settings
 from ssh_mcp.shell.table import ROWS
@@ -267,6 +269,43 @@ def _pattern(text: str, rng: random.Random) -> None:
         raise Broken(f"{text!r} found {found}, and line by line {wanted}")
 
 
+_JOB = (
+    "started - 3\njob 0123456789ab exited 0 1700000000.123 1700000009 10.50 12.75 20.25 user 5 6 first "
+    ",stdout.cap 4711\nname\ncom%0Amand\nat 4096 0\nline one\npassword=hunter2222\nthe end"
+)
+_JOB_TOKENS = [
+    "job ", "running", "lost", "at 0 0\n", "at -1 0\n", "e1700000000", "1e309", "nan", " - ", "9" * 40, "%", "%zz", "\n", "\x00",
+    "already - 1\n", "ghp_" + "a1B2c3D4e5" * 4, "-----BEGIN PRIVATE KEY-----\n", "\x1b[2J", "ä", "\r", "now 1\n",
+]  # fmt: skip
+
+
+def _job_reply(text: str, rng: random.Random) -> None:
+    """A host may say anything about its jobs; what it says of output is shown whole and once, however it is cut."""
+    try:
+        reply = parse_reply(text.encode("utf-8", "replace"))
+    except Unreadable:
+        return
+    for job in reply.jobs:
+        if job.duration is not None:
+            round(job.duration * 1000)
+    data, at, limit = reply.data, 0, rng.randint(4, 64)
+    policy = RedactionPolicy(output=False)
+    texts = []
+    while at < len(data):
+        shown = piece(Window(data, 0, len(data), growing=False), at, limit, policy)
+        if not at < shown.end <= at + limit + 3:
+            raise Broken(f"from {at} to {shown.end} of {len(data)}")
+        texts.append(shown.text)
+        at = shown.end
+    if (
+        b"\x1b" not in data
+        and b"\0" not in data
+        and b"\b" not in data
+        and "".join(texts) != data.decode("utf-8", "replace")
+    ):
+        raise Broken(f"{''.join(texts)!r} of {data!r}")
+
+
 def _ask(text: str, _rng: random.Random) -> None:
     """An ask entry is refused with one clause or becomes a rule; a question is our own lines and barred ones."""
     if (problem := check_ask_entry(text)) is None:
@@ -285,6 +324,7 @@ def _ask(text: str, _rng: random.Random) -> None:
 
 
 TARGETS: list[Target[Any]] = [
+    Target("job_reply", [_JOB], _job_reply, _JOB_TOKENS),
     Target("patterns", _PATTERNS, _pattern, _PATTERN_TOKENS),
     Target(
         "ask",

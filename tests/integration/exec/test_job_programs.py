@@ -16,6 +16,7 @@ import pytest
 
 from ssh_mcp.facts.jobs import Job, Reply, parse_reply
 from ssh_mcp.remote.exec.jobs.program import BOOT_ID, program, start_parameters
+from ssh_mcp.remote.exec.jobs.starting import job_input
 from tests.peers import need
 
 SHELLS = ["dash", "bash", "busybox", "ksh", "mksh", "zsh"]
@@ -46,7 +47,7 @@ class HostShell:
         """The job, the whole reply, and the job's stderr."""
         job_id, mark = secrets.token_hex(6), "mark-" + secrets.token_hex(8)
         parameters = (job_id, claim, "", "", int(time.time()), cap, timeout, mark, "", round(wait * 1000), 8192)
-        body = f"{mark}\n{command}\n{mark}".encode()
+        body = mark.encode() + b"\n" + job_input(command.encode(), mark)
         reply, stderr = self.ask("start", *parameters, *start_parameters(), stdin=body)
         assert reply.words[0] in ("started", "already"), (reply, stderr)
         self.started.append(reply.jobs[0].id)
@@ -95,6 +96,14 @@ def _alive(text: str) -> list[int]:
     ]
 
 
+def _running(text: str) -> list[int]:
+    """The same, once there is one: a start returns before the job's first program runs."""
+    deadline = time.monotonic() + 10
+    while not (found := _alive(text)):
+        assert time.monotonic() < deadline, f"{text} never ran"
+    return found
+
+
 def _number() -> str:
     """An argument for sleep(1) that no other process has: a day and some digits."""
     return f"86400.{secrets.randbelow(10**9):09d}"
@@ -103,6 +112,8 @@ def _number() -> str:
 def test_a_short_job_ends_with_its_status_and_both_streams(host: HostShell) -> None:
     job, reply, stderr = host.start("echo out; echo err >&2; umask; cat; exit 3", wait=10)
     assert (job.state, job.exit_code, stderr) == ("exited", 3, b"err\n")
+    job, lines, _ = host.start("cat <<'E'\nä\\n\n\nE\nfalse\n", wait=10)
+    assert (job.exit_code, lines.data) == (1, "ä\\n\n\n".encode())
     assert reply.data in (b"out\n0022\n", b"out\n022\n")  # stdin is empty: cat ended
 
 
@@ -138,10 +149,13 @@ def test_output_beyond_the_limit_is_dropped_and_the_job_goes_on(host: HostShell)
     assert (job.stdout_bytes, job.stderr_bytes, job.cut) == (437_500, 62_500, ("stdout.cap", "stderr.cap"))
 
 
-def test_half_a_command_never_runs(plain: HostShell) -> None:
+@pytest.mark.parametrize(
+    "cut", [b"mark-1\n1\ntouch ran\n", b"mark-1\n1\ntouch ran", b"mark-1\n-\ntouch ran\n", b"mark-1\n"]
+)
+def test_half_a_command_never_runs(plain: HostShell, cut: bytes) -> None:
     job_id, mark = secrets.token_hex(6), "mark-1"
     parameters = (job_id, "-", "", "", 1, 1 << 20, 0, mark, "", 0, 8192)
-    reply, _ = plain.ask("start", *parameters, *start_parameters(), stdin=b"mark-1\ntouch ran\n")
+    reply, _ = plain.ask("start", *parameters, *start_parameters(), stdin=cut)
     assert reply.words == ("failed",)
     assert not (plain.home / "ran").exists()
     assert list((plain.home / ".ssh-mcp/jobs").iterdir()) == []
@@ -152,7 +166,7 @@ def test_a_killed_keeper_leaves_a_running_job_and_then_a_lost_one(host: HostShel
     job, *_ = host.start(f"/bin/sleep {number}; true")
     os.kill(host.keeper(job), signal.SIGKILL)
     assert host.status(job).state == "running"
-    for pid in _alive(number):
+    for pid in _running(number):
         os.kill(pid, signal.SIGKILL)
     assert job.group is not None
     subprocess.run(["tail", "-s0.05", f"--pid={job.group}", "-f", "/dev/null"], check=True, timeout=10)

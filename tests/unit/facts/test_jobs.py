@@ -60,9 +60,8 @@ def test_words_before_a_job_and_a_list_without_bytes() -> None:
     [b"job 1 2\na\nb\n", reply()[:20], reply("asleep"), reply(code="x"), b"at 1\n", reply().replace(b"4711", b"-1")],
 )
 def test_what_is_no_reply_is_unreadable(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r".") as failed:
+    with pytest.raises(Unreadable):
         parse_reply(data)
-    assert isinstance(failed.value, Unreadable) or data == b"at 1\n"
 
 
 def test_encoded_text_is_one_line_that_reads_back() -> None:

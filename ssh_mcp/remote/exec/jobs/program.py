@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
+from ssh_mcp.remote.programs import program_text
 from ssh_mcp.tokens import Command, arg, command, lit
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -14,9 +14,8 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 @cache
 def program(name: str) -> str:
     """``name``.sh without comments and indentation: the shell on the host reads it byte by byte (frame.py)."""
-    text = files(__package__).joinpath(f"{name}.sh").read_text(encoding="utf-8")
-    lines = (line.strip(" ") for line in text.splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
+    lines = (line.lstrip(" ") for line in program_text(__package__, f"{name}.sh").splitlines())
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 def request(verb: str, owner: str, *parameters: str | int) -> Command:

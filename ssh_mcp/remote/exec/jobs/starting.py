@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
 
 
+_LINE_MAX = 16_384
+"""Bytes of a command that is read byte by byte."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """What a job is to be. ``claim`` is the hash of its name, ``-`` for none; ``name`` and ``command`` are encoded for
@@ -34,6 +38,12 @@ class Beginning:
     body: bytes
 
 
+def job_input(command: bytes, mark: str) -> bytes:
+    """What run.sh reads behind the first line with the mark. bash may misread a line of broken UTF-8, hence ASCII."""
+    plain = command.isascii() and b"\n" not in command and len(command) < _LINE_MAX
+    return b"%b\n%b\n%b\n" % (b"1" if plain else b"-", command, mark.encode())
+
+
 async def launch(host: RemoteHost, asking: Asking, job: Beginning, wait: float, *, sudo: bool) -> Looked:
     """Start it, as root where ``sudo``; the job after ``wait`` seconds, or the running one of that name.
 
@@ -43,7 +53,7 @@ async def launch(host: RemoteHost, asking: Asking, job: Beginning, wait: float, 
     mark = seen.mark.decode()
     password = await host.sudo.password() if sudo else None
     words = sudo_words(seen, has_password=password is not None) if sudo else ""
-    body = b"%b\n%b" % (job.body, mark.encode())
+    body = job_input(job.body, mark)
     stdin: bytes | AsyncIterator[bytes] = feed(seen, password, body) if sudo else b"%b\n%b" % (mark.encode(), body)
     reply, done = await asking.run(
         "start",
