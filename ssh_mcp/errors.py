@@ -8,7 +8,7 @@ sentences and a ``public_name``; ``public_text`` renders both kinds, so that no 
     Refusal                     the program says no, or the input is wrong; nothing was done
     ├── HostNotAllowed  HostBlocked
     ├── PathNotAllowed  PathRestricted  PathChanged  RedactBypassBlocked  LocalPathPolicyError
-    ├── CommandNotAllowed  CommandIsCheatsheetMatch
+    ├── CommandNotAllowed  CommandIsCheatsheetMatch  ForwardNotAllowed
     ├── PlatformNotSupported  InvalidArgument  TooLarge  FileConflict  AuditUnavailable
     ├── UnknownTool  TierClosed  OutputExpired
     ├── ApprovalRequired  ApprovalPending  ApprovalDenied
@@ -67,6 +67,10 @@ class RedactBypassBlocked(Refusal):
 
 class LocalPathPolicyError(Refusal):
     """A local_path outside SSH_LOCAL_TRANSFER_ROOTS, or one that must not be touched."""
+
+
+class ForwardNotAllowed(Refusal):
+    """The operator's lists do not permit a forward to that target."""
 
 
 class CommandNotAllowed(Refusal):

@@ -347,6 +347,29 @@ class HostKeyCheck:
     error: str | None = None
 
 
+class ForwardedStream(Protocol):
+    """One byte stream carried to a target beyond the host."""
+
+    async def wait(self) -> None:
+        """Until both directions have ended, or the master is gone."""
+
+    def close(self) -> None:
+        """Forget it. The descriptors' other ends decide when it ends. Idempotent."""
+
+
+class RemoteListener(Protocol):
+    """A port of the host's loopback whose connections arrive at a target that this machine reaches."""
+
+    @property
+    def port(self) -> int: ...
+
+    async def listening(self) -> bool:
+        """Whether the host's port still accepts connections, tried through the host itself."""
+
+    async def close(self) -> bool:
+        """Stop listening; True once a connection to the port was refused, which proves it. Idempotent."""
+
+
 class Connection(Protocol):
     """One host through the transport. Cheap to obtain; brings up masters on first use and again after a loss."""
 
@@ -379,6 +402,19 @@ class Connection(Protocol):
 
     async def start(self, command: CommandLine) -> RemoteProcess:
         """Start shell text under our command frame and hand out its streams."""
+
+    async def connect_through(self, host: str, port: int, fds: tuple[int, int]) -> ForwardedStream:
+        """Carry what is read from ``fds[0]`` to ``host``:``port``, as the host reaches it, and back to ``fds[1]``.
+
+        The descriptors stay the caller's, who closes its copies. Raises SessionRefused with ssh's reason where the far
+        end does not connect, MasterLost, and ConnectError and its kin.
+        """
+
+    async def listen_on_host(self, port: int, target_host: str, target_port: int) -> RemoteListener:
+        """Listen on 127.0.0.1:``port`` of the host (0: it chooses) for a target that this machine reaches.
+
+        Raises SessionRefused with ssh's reason, MasterLost, and ConnectError and its kin.
+        """
 
     async def files(self) -> Files:
         """The host's SFTP service over one kept channel, opened at need. Raises SFTPSubsystemUnavailable."""

@@ -199,6 +199,14 @@ def _ask(value: object, env: Env) -> tuple[str, ...]:
     return entries
 
 
+def _forward(text: str) -> str:
+    from ssh_mcp.policy.forwards import check_entry  # late: few files forward
+
+    if (problem := check_entry(text)) is not None:
+        raise BadValue(problem, 'Write targets such as "db.internal:5432" or "10.0.0.0/8:443".')
+    return text
+
+
 def _f(check: Check[T]) -> T | None:
     return dataclasses.field(default=None, metadata={"check": check})
 
@@ -253,6 +261,9 @@ class HostLayer:
     docker_cmd: tuple[str, ...] | None = _f(_command)
     notes: str | None = _f(_text)
     tags: tuple[str, ...] | None = _f(_each(values.tag))
+    forward_local: tuple[str, ...] | None = _f(_each(_forward))
+    forward_remote: tuple[str, ...] | None = _f(_each(_forward))
+    forward_dynamic: bool | None = _f(_boolean)
     ssh_options: tuple[tuple[str, str], ...] | None = _f(_options)
     auth: AuthLayer = AuthLayer()
     alerts: AlertsLayer = AlertsLayer()

@@ -14,6 +14,7 @@ from ssh_mcp.inventory.model import (
     AlertLimits,
     AskEntry,
     CommandPolicy,
+    ForwardPolicy,
     HostPolicy,
     PathPolicy,
     Platform,
@@ -102,6 +103,11 @@ class _Merge:
             compose_cmd=self.settings.ssh_docker_compose_cmd,
             notes=self.host.notes,
             tags=_union(self.host.tags, self.document.defaults.tags or ()),
+            forwards=ForwardPolicy(
+                local=_union(self.host.forward_local, self.document.defaults.forward_local or ()),
+                remote=_union(self.host.forward_remote, self.document.defaults.forward_remote or ()),
+                dynamic=_first(self.of("forward_dynamic"), False),
+            ),
         )
 
     def auth(self) -> Auth:

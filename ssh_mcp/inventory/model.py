@@ -74,6 +74,15 @@ class AlertLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardPolicy:
+    """Which targets forwards may lead to: ``host:port`` entries per kind, see ``policy.forwards``."""
+
+    local: tuple[str, ...] = ()
+    remote: tuple[str, ...] = ()
+    dynamic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AskEntry:
     """One ask rule as written, and where (file and line, or the environment's name)."""
 
@@ -108,6 +117,7 @@ class HostPolicy:
     compose_cmd: tuple[str, ...] | None = None
     notes: str | None = None
     tags: tuple[str, ...] = ()
+    forwards: ForwardPolicy = field(default_factory=ForwardPolicy)
     sudo_mode: Literal["per-call"] = "per-call"
     in_inventory: bool = True
     hostname_given: bool = True

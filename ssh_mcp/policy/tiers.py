@@ -20,7 +20,7 @@ class Tier(StrEnum):
 
 
 Group = Literal[
-    "host", "session", "sftp-read", "file-ops", "exec", "job", "shell", "sudo", "docker", "systemctl", "pkg"
+    "host", "session", "sftp-read", "file-ops", "exec", "job", "shell", "sudo", "docker", "systemctl", "pkg", "forward"
 ]  # fmt: skip
 
 GROUPS: tuple[Group, ...] = get_args(Group)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ssh_mcp.inventory.resolve import Inventory
     from ssh_mcp.remote.call import Call
     from ssh_mcp.remote.exec.shells import Shells
+    from ssh_mcp.remote.forwards.forwards import Forwards
     from ssh_mcp.settings.model import Settings
     from transports.api import Destination, SessionStatus, Transport
 
@@ -79,11 +80,21 @@ class Fleet:
     jobs: JobLedger = field(default_factory=JobLedger)
     inventory_problem: str | None = None
     """Why the last change of hosts.toml was not taken; None while the file and ``inventory`` agree."""
+    _forwards: Forwards | None = None
     _destinations: dict[HostPolicy, Destination] = field(default_factory=dict)
     _stamp: Stamp | None = None
 
     def __post_init__(self) -> None:
         self._stamp = stamp(self.settings)
+
+    @property
+    def forwards(self) -> Forwards:
+        """Open forwards; made at the first use, for few servers forward."""
+        if self._forwards is None:
+            from ssh_mcp.remote.forwards.forwards import Forwards
+
+            self._forwards = Forwards()
+        return self._forwards
 
     def destination(self, policy: HostPolicy) -> Destination:
         """The transport's view of a host; the same policy gives the same object."""
@@ -173,5 +184,8 @@ class Fleet:
         """End what is ours: shell sessions first, then channels and masters that nobody else uses."""
         with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
             await self.shells.aclose()
+        if self._forwards is not None:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
+                await self._forwards.aclose()
         with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
             await self.transport.aclose()

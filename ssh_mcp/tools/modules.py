@@ -22,6 +22,7 @@ FAMILIES: tuple[str, ...] = (
     "compose",
     "systemd",
     "packages",
+    "forward",
     "output",
 )
 

@@ -105,9 +105,9 @@ def test_result_fields_are_the_contracts(tool: dict[str, Any]) -> None:
 
 
 def test_the_catalogue_fits_the_context_it_costs() -> None:
-    """At most 110,000 bytes of compact JSON, and 60,000 without output schemas."""
+    """At most 150,000 bytes of compact JSON, and 60,000 without output schemas."""
     rows = [listed(entry) for entry in LISTED.values()]
-    assert len(json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()) <= 110_000
+    assert len(json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()) <= 150_000
     for row in rows:
         del row["outputSchema"]
     assert len(json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()) <= 60_000

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio
@@ -17,13 +17,18 @@ from transports.mux.codec import CLOSED, MuxClientCodec
 from transports.mux.messages import (
     Alive,
     AliveCheck,
+    CloseForward,
     Exit,
     Failure,
+    Forwarding,
     FromMaster,
     Hello,
     NewSession,
+    NewStdioForward,
     Ok,
+    OpenForward,
     PermissionDenied,
+    RemotePort,
     Request,
     SessionOpened,
     StopListening,
@@ -32,6 +37,8 @@ from transports.mux.messages import (
 
 _RECV_BYTES: Final = 4096
 _REQUEST_SECONDS: Final = 5.0
+_FORWARD_SECONDS: Final = 15.0
+"""The server is asked too: a round trip over the network, or a slow sshd."""
 _CONNECT_PAUSE_SECONDS: Final = 0.01
 _CONNECT_TRIES: Final = 500
 _SEND_BUFFER_BYTES: Final = 512 * 1024
@@ -128,6 +135,24 @@ async def stop_listening(path: str) -> bool:
     return isinstance(await _ask(path, StopListening, _REQUEST_SECONDS), Ok)
 
 
+async def open_forward(path: str, forwarding: Forwarding) -> int:
+    """Make the master listen and forward (section 6); the port that the host chose, or 0 where it was given.
+
+    Raises SessionRefused with ssh's reason, MasterLost where no master takes the request.
+    """
+    reply = await _ask(path, lambda number: OpenForward(number, forwarding), _FORWARD_SECONDS)
+    if isinstance(reply, Failure | PermissionDenied):
+        raise SessionRefused(f"ssh refused to forward: {reply.reason}.", sent=False)
+    if not isinstance(reply, Ok | RemotePort):
+        raise _lost("it did not answer")
+    return reply.port if isinstance(reply, RemotePort) else 0
+
+
+async def close_forward(path: str, forwarding: Forwarding) -> bool:
+    """Make the master stop listening (section 7). Before OpenSSH 10.1 True proves nothing: look whether it listens."""
+    return isinstance(await _ask(path, lambda number: CloseForward(number, forwarding), _FORWARD_SECONDS), Ok)
+
+
 # --- sessions -------------------------------------------------------------------------------------------------------
 
 
@@ -197,16 +222,15 @@ class MuxSession:
             self.ended.set_result(self.exit_value)
 
 
-def _send_session(
-    sock: socket.socket, codec: MuxClientCodec, command: bytes, fds: tuple[int, int, int], *, subsystem: bool
+def _send_with_descriptors(
+    sock: socket.socket, codec: MuxClientCodec, request: NewSession | NewStdioForward, fds: Sequence[int]
 ) -> None:
-    """HELLO, NEW_SESSION and the descriptors in one go.
+    """HELLO, the request and its descriptors in one go.
 
-    A master that got NEW_SESSION blocks until it has all three descriptors, and with it every session it carries: so
+    A master that got the request blocks until it has all descriptors, and with it every session it carries: so
     nothing here waits. What does not fit into the socket at once is an error, and the caller closes the socket. HELLO
     and the request go out together because each saved wake-up of the master is a tenth of a millisecond.
     """
-    request = NewSession(codec.next_request_id(), command, subsystem=subsystem)
     packet = codec.send(Hello()) + codec.send(request)
     if len(packet) > _SEND_BUFFER_BYTES // 8:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
@@ -225,13 +249,26 @@ async def open_session(path: str, command: bytes, fds: tuple[int, int, int], *, 
     caller's, who closes them as soon as this returns or raises. Returns when everything is sent; await
     ``opened`` then. Raises MasterLost where no master takes the request, ValueError on a NUL or an overlong command.
     """
+    return await _open(path, lambda number: NewSession(number, command, subsystem=subsystem), fds)
+
+
+async def open_stdio_forward(path: str, host: bytes, port: int, fds: tuple[int, int]) -> MuxSession:
+    """Carry the first descriptor's bytes to ``host``:``port``, as the server reaches it, and the replies to the second.
+
+    PROTOCOL.mux section 8. As ``open_session``: ``opened`` is done once the far end is connected, or fails with
+    SessionRefused and ssh's reason; ``ended`` once both directions are.
+    """
+    return await _open(path, lambda number: NewStdioForward(number, host, port), fds)
+
+
+async def _open(path: str, request: Callable[[int], NewSession | NewStdioForward], fds: Sequence[int]) -> MuxSession:
     try:
         sock = await _connect(path)
     except OSError as error:
         raise _lost(error.strerror or "no answer") from error
     try:
         codec = MuxClientCodec()
-        _send_session(sock, codec, command, fds, subsystem=subsystem)
+        _send_with_descriptors(sock, codec, request(codec.next_request_id()), fds)
         return MuxSession(sock, codec)
     except OSError as error:
         sock.close()

@@ -11,6 +11,9 @@ NEW_SESSION           SESSION_OPENED with a session id; later TTY_ALLOC_FAIL (pe
 ALIVE_CHECK           ALIVE
 TERMINATE             OK, or the connection just ends
 STOP_LISTENING        OK
+OPEN_FWD              OK, or REMOTE_PORT for a remote forwarding of port 0
+CLOSE_FWD             OK
+NEW_STDIO_FWD         SESSION_OPENED once the far end is connected
 ====================  =====================================================
 
 A connection carries at most one session. ``receive_data`` only stores; ``next_event`` decides: a message, ``None``
@@ -30,14 +33,18 @@ from transports.mux.messages import (
     PACKET_MAX,
     Alive,
     AliveCheck,
+    CloseForward,
     Exit,
     Failure,
     FromClient,
     FromMaster,
     Hello,
     NewSession,
+    NewStdioForward,
     Ok,
+    OpenForward,
     PermissionDenied,
+    RemotePort,
     Reply,
     Request,
     SessionOpened,
@@ -59,11 +66,14 @@ class Closed(Enum):
 
 
 CLOSED: Final = Closed.CLOSED
-_ANSWER_OF: Final[dict[type[Request], type[Reply]]] = {
-    NewSession: SessionOpened,
-    AliveCheck: Alive,
-    Terminate: Ok,
-    StopListening: Ok,
+_REPLIES: Final[dict[type[Request], tuple[type[Reply], ...]]] = {
+    NewSession: (SessionOpened,),
+    NewStdioForward: (SessionOpened,),
+    AliveCheck: (Alive,),
+    Terminate: (Ok,),
+    StopListening: (Ok,),
+    OpenForward: (Ok, RemotePort),
+    CloseForward: (Ok,),
 }
 
 
@@ -152,7 +162,7 @@ class MuxClientCodec(_Packets):
             raise ValueError("HELLO comes first")
         if message.request_id in self._outstanding:
             raise ValueError(f"request id {message.request_id} is still unanswered")
-        if isinstance(message, NewSession):
+        if isinstance(message, NewSession | NewStdioForward):
             if self._session_asked:
                 raise ValueError("one session a connection")
             self._session_asked = True
@@ -181,7 +191,7 @@ class MuxClientCodec(_Packets):
         asked = self._outstanding.pop(reply.request_id, None)
         if asked is None:
             raise ProtocolError(f"The mux master answered request {reply.request_id}, which is not open.")
-        if not isinstance(reply, PermissionDenied | Failure) and type(reply) is not _ANSWER_OF[asked]:
+        if not isinstance(reply, PermissionDenied | Failure) and type(reply) not in _REPLIES[asked]:
             raise ProtocolError(f"The mux master answered {asked.__name__} with {type(reply).__name__}.")
         if isinstance(reply, SessionOpened):
             self._session_id = reply.session_id
@@ -222,7 +232,7 @@ class MuxServerCodec(_Packets):
         asked = self._outstanding.pop(message.request_id, None)
         if asked is None:
             raise ValueError(f"request {message.request_id} is not open")
-        if not isinstance(message, PermissionDenied | Failure) and type(message) is not _ANSWER_OF[asked]:
+        if not isinstance(message, PermissionDenied | Failure) and type(message) not in _REPLIES[asked]:
             raise ValueError(f"{asked.__name__} is not answered with {type(message).__name__}")
         if isinstance(message, SessionOpened):
             self._sessions.add(message.session_id)

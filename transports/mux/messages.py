@@ -1,7 +1,7 @@
 """Messages of OpenSSH's multiplexing protocol, version 4: values, and their bytes in both directions.
 
 Source: ``PROTOCOL.mux`` and ``mux.c`` of openssh-portable; constants keep its names. Booleans are u32. Only what a
-session needs is here: no forwardings, no proxy mode. Bytes fields (command, environment) go over the wire as they are.
+session and a forwarding need is here: no proxy mode. Bytes fields (command, environment) go over the wire as they are.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ MUX_MSG_HELLO: Final = 0x00000001
 MUX_C_NEW_SESSION: Final = 0x10000002
 MUX_C_ALIVE_CHECK: Final = 0x10000004
 MUX_C_TERMINATE: Final = 0x10000005
+MUX_C_OPEN_FWD: Final = 0x10000006
+MUX_C_CLOSE_FWD: Final = 0x10000007
+MUX_C_NEW_STDIO_FWD: Final = 0x10000008
 MUX_C_STOP_LISTENING: Final = 0x10000009
 MUX_S_OK: Final = 0x80000001
 MUX_S_PERMISSION_DENIED: Final = 0x80000002
@@ -28,7 +31,12 @@ MUX_S_FAILURE: Final = 0x80000003
 MUX_S_EXIT_MESSAGE: Final = 0x80000004
 MUX_S_ALIVE: Final = 0x80000005
 MUX_S_SESSION_OPENED: Final = 0x80000006
+MUX_S_REMOTE_PORT: Final = 0x80000007
 MUX_S_TTY_ALLOC_FAIL: Final = 0x80000008
+
+MUX_FWD_LOCAL: Final = 1
+MUX_FWD_REMOTE: Final = 2
+MUX_FWD_DYNAMIC: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,53 @@ class StopListening:
     """Make the master unlink its socket and end with its last channel (section 8)."""
 
     request_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """What OPEN_FWD and CLOSE_FWD are about (section 6): ``kind`` is MUX_FWD_LOCAL, _REMOTE or _DYNAMIC."""
+
+    kind: int
+    listen_host: bytes
+    listen_port: int
+    connect_host: bytes
+    connect_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenForward:
+    """Listen and forward (section 6). A remote forwarding of port 0 is answered with the port that the host chose."""
+
+    request_id: int
+    forwarding: Forwarding
+
+
+@dataclass(frozen=True, slots=True)
+class CloseForward:
+    """Stop listening (section 7). Before OpenSSH 10.1 the master answers OK even where it closed nothing."""
+
+    request_id: int
+    forwarding: Forwarding
+
+
+@dataclass(frozen=True, slots=True)
+class NewStdioForward:
+    """Carry two descriptors to ``host``:``port`` as the server reaches it (section 8 of PROTOCOL.mux, "stdio forward").
+
+    The descriptors follow outside the packet stream. The document says that the port is a string; mux.c reads a u32.
+    """
+
+    request_id: int
+    host: bytes
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePort:
+    """The port that a remote forwarding of port 0 listens on (section 6)."""
+
+    request_id: int
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,41 +184,29 @@ class Alive:
     pid: int
 
 
-Request = NewSession | AliveCheck | Terminate | StopListening
+Request = NewSession | AliveCheck | Terminate | StopListening | OpenForward | CloseForward | NewStdioForward
 FromClient = Hello | Request
-Reply = Ok | PermissionDenied | Failure | SessionOpened | Alive
+Reply = Ok | PermissionDenied | Failure | SessionOpened | Alive | RemotePort
 FromMaster = Hello | Reply | Exit | TtyAllocFail
 
 
 def encode(message: FromClient | FromMaster) -> bytes:
     """One whole packet with its length. Raises ValueError on a NUL in a command and on a packet over PACKET_MAX."""
     writer = Writer()
-    match message:
-        case Hello(version, extensions):
-            writer.u32(MUX_MSG_HELLO).u32(version)
-            for name, value in extensions:
-                writer.string(name).string(value)
-        case NewSession():
-            _write_new_session(writer, message)
-        case PermissionDenied(request_id, reason):
-            writer.u32(MUX_S_PERMISSION_DENIED).u32(request_id).string(reason.encode())
-        case Failure(request_id, reason):
-            writer.u32(MUX_S_FAILURE).u32(request_id).string(reason.encode())
-        case SessionOpened(request_id, session_id):
-            writer.u32(MUX_S_SESSION_OPENED).u32(request_id).u32(session_id)
-        case Exit(session_id, value):
-            writer.u32(MUX_S_EXIT_MESSAGE).u32(session_id).u32(value)
-        case TtyAllocFail(session_id):
-            writer.u32(MUX_S_TTY_ALLOC_FAIL).u32(session_id)
-        case Alive(request_id, pid):
-            writer.u32(MUX_S_ALIVE).u32(request_id).u32(pid)
-        case AliveCheck(request_id) | Terminate(request_id) | StopListening(request_id) | Ok(request_id):
-            writer.u32(_BARE_TYPES[type(message)]).u32(request_id)
+    if isinstance(message, OpenForward | CloseForward | NewStdioForward):
+        _write_forward_request(writer, message)
+    else:
+        _write(writer, message)
     if len(writer) > PACKET_MAX:
         raise ValueError(f"a mux packet of {len(writer)} bytes; {PACKET_MAX} is the most")
     return writer.framed()
 
 
+_NUMBER_TYPES: Final[dict[type, int]] = {
+    SessionOpened: MUX_S_SESSION_OPENED,
+    Alive: MUX_S_ALIVE,
+    RemotePort: MUX_S_REMOTE_PORT,
+}
 _BARE_TYPES: Final[dict[type, int]] = {
     AliveCheck: MUX_C_ALIVE_CHECK,
     Terminate: MUX_C_TERMINATE,
@@ -181,6 +224,55 @@ def _write_new_session(writer: Writer, message: NewSession) -> None:
     writer.u32(message.escape_char).string(message.terminal).string(message.command)
     for entry in message.environment:
         writer.string(entry)
+
+
+def _write(writer: Writer, message: FromClient | FromMaster) -> None:
+    match message:
+        case Hello(version, extensions):
+            writer.u32(MUX_MSG_HELLO).u32(version)
+            for name, value in extensions:
+                writer.string(name).string(value)
+        case NewSession():
+            _write_new_session(writer, message)
+        case PermissionDenied(request_id, reason):
+            writer.u32(MUX_S_PERMISSION_DENIED).u32(request_id).string(reason.encode())
+        case Failure(request_id, reason):
+            writer.u32(MUX_S_FAILURE).u32(request_id).string(reason.encode())
+        case Exit(session_id, value):
+            writer.u32(MUX_S_EXIT_MESSAGE).u32(session_id).u32(value)
+        case TtyAllocFail(session_id):
+            writer.u32(MUX_S_TTY_ALLOC_FAIL).u32(session_id)
+        case SessionOpened(request_id, value) | Alive(request_id, value) | RemotePort(request_id, value):
+            writer.u32(_NUMBER_TYPES[type(message)]).u32(request_id).u32(value)
+        case AliveCheck(request_id) | Terminate(request_id) | StopListening(request_id) | Ok(request_id):
+            writer.u32(_BARE_TYPES[type(message)]).u32(request_id)
+
+
+def _write_forward_request(writer: Writer, message: OpenForward | CloseForward | NewStdioForward) -> None:
+    if isinstance(message, NewStdioForward):
+        if b"\0" in message.host:
+            raise ValueError("a NUL in a host name: the master would close the socket")
+        writer.u32(MUX_C_NEW_STDIO_FWD).u32(message.request_id).string(b"").string(message.host).u32(message.port)
+        return
+    kind = MUX_C_OPEN_FWD if isinstance(message, OpenForward) else MUX_C_CLOSE_FWD
+    _write_forwarding(writer.u32(kind).u32(message.request_id), message.forwarding)
+
+
+def _write_forwarding(writer: Writer, forwarding: Forwarding) -> None:
+    if b"\0" in forwarding.listen_host + forwarding.connect_host:
+        raise ValueError("a NUL in a host name: the master would close the socket")
+    writer.u32(forwarding.kind).string(forwarding.listen_host).u32(forwarding.listen_port)
+    writer.string(forwarding.connect_host).u32(forwarding.connect_port)
+
+
+def _read_forwarding(cursor: Cursor) -> Forwarding:
+    return Forwarding(cursor.u32(), cursor.string(), cursor.u32(), cursor.string(), cursor.u32())
+
+
+def _read_stdio_forward(cursor: Cursor) -> NewStdioForward:
+    request_id = cursor.u32()
+    cursor.string()  # reserved
+    return NewStdioForward(request_id, cursor.string(), cursor.u32())
 
 
 def decode_from_master(packet: bytes) -> FromMaster:
@@ -239,6 +331,7 @@ _FROM_MASTER: Final[dict[int, Callable[[Cursor], FromMaster]]] = {
     MUX_S_FAILURE: lambda c: Failure(c.u32(), _reason(c)),
     MUX_S_EXIT_MESSAGE: lambda c: Exit(c.u32(), c.u32()),
     MUX_S_ALIVE: lambda c: Alive(c.u32(), c.u32()),
+    MUX_S_REMOTE_PORT: lambda c: RemotePort(c.u32(), c.u32()),
     MUX_S_SESSION_OPENED: lambda c: SessionOpened(c.u32(), c.u32()),
     MUX_S_TTY_ALLOC_FAIL: lambda c: TtyAllocFail(c.u32()),
 }
@@ -247,5 +340,8 @@ _FROM_CLIENT: Final[dict[int, Callable[[Cursor], FromClient]]] = {
     MUX_C_NEW_SESSION: _read_new_session,
     MUX_C_ALIVE_CHECK: lambda c: AliveCheck(c.u32()),
     MUX_C_TERMINATE: lambda c: Terminate(c.u32()),
+    MUX_C_OPEN_FWD: lambda c: OpenForward(c.u32(), _read_forwarding(c)),
+    MUX_C_CLOSE_FWD: lambda c: CloseForward(c.u32(), _read_forwarding(c)),
+    MUX_C_NEW_STDIO_FWD: _read_stdio_forward,
     MUX_C_STOP_LISTENING: lambda c: StopListening(c.u32()),
 }

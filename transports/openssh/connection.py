@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Final, cast
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, TypeVar, cast
 
 import anyio
 
@@ -13,17 +13,20 @@ from transports.api import (
     Destination,
     Effective,
     Files,
+    ForwardedStream,
     LoginInfo,
     OutputSink,
+    RemoteListener,
     RemoteProcess,
     SessionStatus,
     TransportConfig,
 )
-from transports.errors import MasterLost, SFTPSubsystemUnavailable, TransportError
+from transports.errors import MasterLost, SessionRefused, SFTPSubsystemUnavailable, TransportError
 from transports.mux.client import NoSlot, alive_check
 from transports.openssh.masters.master import MasterHandle, MasterLauncher
 from transports.openssh.masters.pool import Pool
 from transports.openssh.masters.slots import Slots
+from transports.openssh.sessions import forwards
 from transports.openssh.sessions.direct import DirectCarrier, NoMaster
 from transports.openssh.sessions.execution import Collector
 from transports.openssh.sessions.native import NativeCarrier
@@ -35,6 +38,8 @@ from transports.openssh.sessions.session import Backend, Carrier, Controlled
 from transports.openssh.sessions.subsystem import open_channel
 from transports.openssh.sessions.warm import ReadySession
 from transports.sftp.client import SftpClient
+
+T = TypeVar("T")
 
 FILES_QUIET_SECONDS: Final = 60.0
 """How long an unused SFTP channel is kept; then the master can idle out."""
@@ -90,6 +95,7 @@ class OpenSSHConnection:
         if self._backend == "direct":
             return NoMaster()
         handle = await self._launcher.ensure(self._destination, index)
+        await forwards.sweep(handle.control_path)
         if self._effective is None:
             self._effective = await self._launcher.effective(self._destination)
         return handle
@@ -165,6 +171,39 @@ class OpenSSHConnection:
             if error.sent:
                 raise
             return await start_process(self.runner, command)
+
+    async def connect_through(self, host: str, port: int, fds: tuple[int, int]) -> ForwardedStream:
+        return await self._over_master(lambda path: forwards.connect(path, host, port, fds))
+
+    async def listen_on_host(self, port: int, target_host: str, target_port: int) -> RemoteListener:
+        return await self._over_master(lambda path: forwards.listen(path, port, target_host, target_port))
+
+    async def _over_master(self, open_one: Callable[[str], Awaitable[T]]) -> T:
+        """What a master does beside its sessions; once more where it turns out to be gone."""
+        self._touch()
+        if self._backend == "direct":
+            raise SessionRefused(
+                "This machine's ssh cannot share a connection, and forwarding needs that.",
+                "Use OpenSSH on Linux, macOS or a BSD.",
+                sent=False,
+            )
+        for last in (False, True):
+            lease = await self.pool.acquire(ending=True)
+            path = lease.handle.control_path
+            try:
+                done = await open_one(path)
+            except MasterLost:
+                if last or await alive_check(path) is not None:
+                    lease.release()
+                    raise
+                lease.lost()
+            except BaseException:
+                lease.release()
+                raise
+            else:
+                lease.release()  # a stream counts against no MaxSessions
+                return done
+        raise AssertionError("the loop returns or raises")
 
     async def files(self) -> Files:
         self._touch()

@@ -16,6 +16,7 @@ from ssh_mcp.errors import ConfigError
 from ssh_mcp.inventory.defaults import REDACT_PATHS_GLOBS
 from ssh_mcp.inventory.destination import transport_config
 from ssh_mcp.inventory.model import BypassPolicy
+from ssh_mcp.policy.tiers import GROUPS
 from ssh_mcp.settings import model as module
 from ssh_mcp.settings.file import unused_in_working_directory
 from ssh_mcp.settings.model import NAMES, Settings, is_loopback, load_settings
@@ -344,10 +345,7 @@ def test_things_that_start_but_not_as_meant_are_warned_of(tmp_path: Path) -> Non
         "SSH_CONFIG_FILE /no/config does not exist and is not used.",
         "SSH_KNOWN_HOSTS /no/known does not exist: every host is unknown.",
         "SSH_ENABLED_GROUPS names dockr, which is no group. Did you mean docker?",
-        (
-            "SSH_ENABLED_GROUPS names zzz, which is no group. "
-            "Groups are host, session, sftp-read, file-ops, exec, job, shell, sudo, docker, systemctl, pkg."
-        ),
+        f"SSH_ENABLED_GROUPS names zzz, which is no group. Groups are {', '.join(GROUPS)}.",
         "SSH_LOCAL_TRANSFER_ROOTS names /no/root, which is no directory.",
     ]
 

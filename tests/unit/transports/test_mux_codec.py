@@ -12,17 +12,24 @@ from transports.errors import ProtocolError
 from transports.mux.codec import CLOSED, MuxClientCodec, MuxServerCodec
 from transports.mux.messages import (
     MUX_C_NEW_SESSION,
+    MUX_FWD_LOCAL,
+    MUX_FWD_REMOTE,
     PACKET_MAX,
     Alive,
     AliveCheck,
+    CloseForward,
     Exit,
     Failure,
+    Forwarding,
     FromClient,
     FromMaster,
     Hello,
     NewSession,
+    NewStdioForward,
     Ok,
+    OpenForward,
     PermissionDenied,
+    RemotePort,
     Request,
     SessionOpened,
     StopListening,
@@ -44,6 +51,9 @@ FROM_CLIENT: list[FromClient] = [
     AliveCheck(1),
     Terminate(2),
     StopListening(0xFFFFFFFF),
+    OpenForward(3, Forwarding(MUX_FWD_REMOTE, b"127.0.0.1", 0, b"localhost", 5432)),
+    CloseForward(4, Forwarding(MUX_FWD_LOCAL, b"", 8080, b"db.internal", 0xFFFFFFFE)),
+    NewStdioForward(5, b"2001:db8::1", 443),
 ]
 FROM_MASTER: list[FromMaster] = [
     Hello(),
@@ -55,6 +65,7 @@ FROM_MASTER: list[FromMaster] = [
     Exit(2, 255),
     TtyAllocFail(2),
     Alive(5, 4242),
+    RemotePort(6, 40001),
 ]
 
 

@@ -5,7 +5,7 @@ put there. A wrong mode is refused and not mended: it may have been wrong for a 
 
 Beside a socket ``<id>`` (16 hex digits): ``.log`` ssh's log, ``.login`` what the login told, ``.lock`` held while
 somebody starts or ends the master, ``.use`` held shared by each process that uses it, ``.keep`` marks one that a person
-opened. ``.pub`` files are pinned public keys.
+opened, ``.fwd`` names the ports that the host listens on for us. ``.pub`` files are pinned public keys.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Final
 from transports.errors import LocalError
 
 ID_LENGTH: Final = 16
-SUFFIXES: Final = (".log", ".login", ".lock", ".use", ".keep")
+SUFFIXES: Final = (".log", ".login", ".lock", ".use", ".keep", ".fwd")
 SOCKET_MAX: Final = 86 if sys.platform == "darwin" else 90
 """Bytes of a control path. ssh binds ``path.`` plus 16 random characters and links it into place, and a Unix socket's
 address holds 104 (macOS) or 108 bytes with the final NUL."""
