@@ -120,6 +120,7 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     decorate(server, runner, {entry.name: entry for entry in entries})
     tiers = {entry.name: entry.tier.value for entry in catalogue}
     server.refuse_absent = lambda name, given: runner.refuse_absent(name, given, tiers.get(name, "?"))
+    server.on_bad_state(lambda name, given: runner.note_bad_state(name, given, tiers.get(name, "?")))
     for line in remarks:
         logger.warning("%s", line)
     facts = fleet.facts

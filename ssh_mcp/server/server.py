@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastmcp import FastMCP
 from fastmcp.exceptions import NotFoundError, ToolError
+from mcp.shared.exceptions import MCPError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fastmcp.tools.base import ToolResult
+    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
 
 class Server(FastMCP[None]):
@@ -42,6 +44,24 @@ class Server(FastMCP[None]):
                 if sentence is not None:
                     raise ToolError(sentence, log_level=logging.DEBUG) from None
             raise
+
+    def on_bad_state(self, note: Callable[[str, Mapping[str, Any]], None]) -> None:
+        """Have ``note`` get name and arguments of each call whose request state FastMCP's seal rejects.
+
+        The seal is checked before anything else sees the call, and the client gets a protocol error for it.
+        """
+
+        async def watch(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+            try:
+                return await call_next(ctx)
+            except MCPError as error:
+                if error.data == {"reason": "invalid_request_state"} and ctx.method == "tools/call":
+                    given = dict(ctx.params or {})
+                    arguments = given.get("arguments")
+                    note(str(given.get("name")), arguments if isinstance(arguments, dict) else {})
+                raise
+
+        self._mcp_server.middleware.insert(0, watch)
 
     @property
     def _state_store(self) -> Any:  # the real one's type would import what this class spares

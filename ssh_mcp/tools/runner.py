@@ -15,7 +15,7 @@ from ssh_mcp.approval.channels import ClientChannel, NoClient, QuestionForClient
 from ssh_mcp.approval.desk import CallApproval
 from ssh_mcp.audit.hooks import HookContext, Hooks
 from ssh_mcp.audit.sinks import Audit, AuditCall
-from ssh_mcp.errors import InvalidArgument, PlatformNotSupported, Refusal, UnknownTool, public_text
+from ssh_mcp.errors import ApprovalRequired, InvalidArgument, PlatformNotSupported, Refusal, UnknownTool, public_text
 from ssh_mcp.guard.aside import aside, weight, whole_weight
 from ssh_mcp.guard.spool import Owner
 from ssh_mcp.inventory.values import shown
@@ -134,6 +134,14 @@ class Runner:
         refusal = closed.refusal(name) if name in closed else None
         record.finish(refusal or UnknownTool("There is no such tool here."))
         return public_text(refusal) if refusal else None
+
+    def note_bad_state(self, name: str, arguments: Mapping[str, Any], tier: str) -> None:
+        """Write the audit line of a call whose state (an approval's) is forged, altered, expired or another call's."""
+        record = self.audit.begin(name if _NAME.fullmatch(name) else "?", tier)
+        claimed = _claimed_host(arguments)
+        if claimed is not None:
+            record.host(claimed)
+        record.finish(ApprovalRequired("The approval that came with this call is not one for it."))
 
     async def _run(self, entry: Entry, arguments: Mapping[str, Any], call: Call) -> Result:
         spec = self.load_spec(entry.family, entry.name)

@@ -243,6 +243,7 @@ async def test_a_state_is_good_once_unaltered_and_for_its_own_arguments(
             for given, sent, tool in wrong:
                 with pytest.raises(MCPError):
                     await leg(given, sent, tool)
+                assert [server.audit()[-1][k] for k in ("tool", "error")] == [tool, "ApprovalRequired"]
             assert list(tmp_path.glob("log.*")) == []
             done = await leg(arguments, state)
             assert isinstance(done, mcp_types.CallToolResult)
