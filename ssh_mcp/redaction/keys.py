@@ -109,7 +109,7 @@ _TAIL_STRONG = re.compile(
 _HEAD_STRONG = re.compile(r"^(?:secret(?:key|access|token|value|string|data)|passwordhash|passwd|password)")
 _HEAD_PASSWORD = re.compile(r"(?:password|passwd|passphrase)(\w*)$")
 _TAIL_WEAK = re.compile(
-    r"(?:ssh|client|server|service|data|aws|gcp|azure|tls|ssl)key$|sess(?:ion)?id$|^(?:setcookie|connsid)$"
+    r"(?:ssh|client|server|service|data|user|aws|gcp|azure|tls|ssl)key$|sess(?:ion)?id$|^(?:setcookie|connsid)$"
 )
 _NOT_COMPOUND = frozenset({"accesskey", "passwordless", "pwdx", "cwd", "nopasswd", "nopassword"})
 

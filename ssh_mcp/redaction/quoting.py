@@ -19,7 +19,7 @@ _LAST = re.compile(r"[ \t]*[;,)}\]]{0,4}[ \t]*(?:#[^\n]*|//[^\n]*)?(?:\r?\n|\Z)"
 """What may follow the closing quote of a string of several lines."""
 _ENCODED_QUOTES = ("&quot;", "\\u0022", "&#34;")
 _QUOTE = re.compile(r"(?:[bBrRuUfFLN@$]{0,2}|[\w:.!/\-]{1,60}[({ ][({]?)(\"\"\"|'''|[\"'`])")
-_LONE_USER = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://([^\s@/:?#]{3,256})@[\w.\-\[]")
+_LONE_USER = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://([^\s@/:?#]{3,256}):?@[\w.\-\[]")
 _DEFAULT = re.compile(r"\$\{[\w.]+(?::?[-=]|:(?![?+]))([^{}]*)\}")
 
 

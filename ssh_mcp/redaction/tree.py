@@ -53,11 +53,14 @@ NOTHING = Scalar(0, 0, "")
 
 @dataclass(slots=True)
 class _Frame:
-    """One open mapping or list. ``under``: the strength of the name it stands under; ``above``: of the names above."""
+    """One open mapping or list. ``under``: the strength of the name it stands under; ``above``: of the names above,
+    ``plural``: of those that name several.
+    """
 
     mapping: bool
     under: Strength = Strength.NONE
     above: Strength = Strength.NONE
+    plural: Strength = Strength.NONE
     name: str = ""
     key: str | None = None
     index: int = -1
@@ -101,7 +104,8 @@ class Tree:
             if frame.name and not mapping:  # api_keys: [a, b]
                 frame.under = max(frame.under, self._keys.plural(frame.name))
             if not self._keys.speaks_about(frame.name):
-                frame.above = max(top.under, top.above, self._keys.plural(top.name) if top.name else Strength.NONE)
+                frame.plural = max(top.plural, self._keys.plural(top.name) if top.name else Strength.NONE)
+                frame.above = max(top.under, top.above, frame.plural)
             if frame.name in {"data", "stringData"}:
                 frame.secret_data = True
         else:
@@ -178,7 +182,9 @@ class Tree:
 
     def _of_plural(self, top: _Frame, scalar: Scalar, name: str) -> bool:
         """``passwords: {root: x}``: named after whose it is."""
-        strength = self._keys.plural(top.name) if top.name else Strength.NONE
+        strength = (self._keys.plural(top.name) if top.name else Strength.NONE) or top.plural
+        if top.plural and values.is_plain(scalar.value):
+            return False
         if not strength or self._keys.speaks_about(name) or values.is_status(scalar.value):
             return False
         if strength is not Strength.STRONG and values.is_harmless(scalar.value):

@@ -49,13 +49,14 @@ from ssh_mcp.redaction.values import is_secret
 KEY_VALUE = re.compile(
     r"""(?x)
     (?<![\w.\-]) (-{0,2}(?:802-11-)?[A-Za-z_][\w.\-]{0,99}+) (?![\w.\-])      # 1 name
-    (\\{0,3}["'`]|\\u0022|&quot;)? [\]}]{0,2}                            # 2 closing quote
-    ((?:\[[^\[\]\n]{0,60}+\]){1,3}+)?                                   # 3 the size of an array, an index
+    %?(\\{0,3}["'`]|\\u0022|&quot;)? [\]}]{0,2}                            # 2 closing quote
+    ((?:\[[^\[\]\n]{0,60}+\]){1,3}+            # 3 the size of an array, an index, C#'s accessors, TypeScript's "!"
+        |[ ]?\{[ ]?get;[^{}\n]{0,30}\}|[!?](?=[ \t]{0,4}:))?
     ( [ \t]{0,8}:(?:[ \t]{1,8}(?:&(?:'static[ ])?)?[A-Za-z_][\w\[\]|.?<>]{0,40}[ \t]{1,8}   # 4 its type
         |(?:str|string|String|any)[ \t]{0,8})(?==[^=~>])
     | [ \t]{1,4}(?:string|String|\[\]byte|char|[Aa]s[ \t]{1,4}[\w.]{1,40})[ \t]{1,4}(?==[^=~>]))?
     [ \t]{0,40}+                                                       # 5 separator
-    (=>|<{1,2}-|:{1,3}=|(?:\?\?|\|\||&&|//|[?+.~|&^])=(?![=~>])|[=!]==?(?![=~>])|:{1,2}(?![:=])|=(?![=~>]))
+    (=>|<{1,2}-|<>|:{1,3}=|(?:\?\?|\|\||&&|//|[?+.~|&^])=(?![=~>])|[=!]==?(?![=~>])|:{1,2}(?![:=])|=(?![=~>]))
     [ \t]{0,40}+
     (?!["'`]?<sha:[0-9a-f])
     """
@@ -80,7 +81,7 @@ _LITERAL_PREFIX = re.compile(
 """What wraps a literal: ``b"x"``, ``new String("x")``, ``QStringLiteral("x")``, ``ConvertTo-SecureString "x"``."""
 _ASSIGNS = re.compile(r"^[ \t]*[\w.\-]{1,60}[ \t]*[=:]", re.MULTILINE)
 _TEST = re.compile(r"(?:\[\[?|\btest)[ \t][^\n\]]*\Z")
-_COMPARISONS = frozenset({"==", "===", "!=", "!=="})
+_COMPARISONS = frozenset({"==", "===", "!=", "!==", "<>"})
 _APPENDING = frozenset({"+=", ".=", "||=", "&&=", "??=", "//=", "~=", "|=", "&=", "^="})
 _SPACED_NAME = re.compile(r"(?<![\w])([A-Za-z]{2,14}) \Z")
 _WORKING_DIRECTORY = frozenset({"PWD", "OLDPWD"})
@@ -407,7 +408,7 @@ DETECTOR = LineDetector(
     line=(
         # A hard word and any value; a soft one, and a value with a digit or a sign in it, or a URL with a user.
         insensitive(rf"{HARD}{EQUALS}{HARD_VALUE}"),
-        insensitive(rf"{SOFT}{EQUALS}(?:{MIXED}|{LISTED}|[a-z][a-z0-9+.\-]*://[^\s/:@]+@)"),
+        insensitive(rf"{SOFT}{EQUALS}(?:{MIXED}|{LISTED}|[a-z][a-z0-9+.\-]*://[^\s/:@]+:?@)"),
     ),
     hit="DB_PASSWORD=«hunter2x9»",
     miss="password_file=/run/secrets/db",

@@ -47,6 +47,7 @@ _RULES: tuple[tuple[str, str], ...] = (
         ),
     ),
     (r"openssl", rf"{_GAP}(?:-pass(?:in|out)?[ \t]+)?[\"']?pass:([^\s\"']{{1,512}})"),
+    (r"read", rf"[^\n<]{{0,60}}?(?i:pass|secret|token|pwd)\w{{0,20}}[ \t]*<<<[ \t]*{_W}"),
     (r"openssl[ \t]+enc", rf"{_GAP}-(?:k|K|iv)[ \t]+{_W}"),
     (
         r"sqlcmd|bcp|osql|isql|ipmitool|mosquitto_pub|mosquitto_sub|unzip|zip|zipcloak|snmpwalk|snmpget|isqlw",
@@ -91,7 +92,8 @@ _CHPASSWD = re.compile(
     r"(?:\\n)?[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?(?:/usr/sbin/)?chpasswd"
 )
 _PIPED = re.compile(
-    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?(?:'([^'\n]{1,256})'|\"([^\"\n]{1,256})\"|([^\s\"'|]{1,256}))[ \t]*\|[ \t]*"
+    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+|[\"']%s(?:\\n)?[\"'][ \t]+)?"
+    r"(?:'([^'\n]{1,256})'|\"([^\"\n]{1,256})\"|([^\s\"'|]{1,256}))[ \t]*\|[ \t]*"
     r"(?=(?:sudo[ \t]+-S|(?:\S+[ \t]+){0,6}?--(?:password-stdin|stdin|with-token|passphrase-fd|batch))|su\b"
     r"|passwd\b|cryptsetup\b|gpg\b)"
 )

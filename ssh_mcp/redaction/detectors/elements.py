@@ -124,7 +124,7 @@ DETECTOR = LineDetector(
     find=elements,
     reach=_reach,
     wide=(
-        Wide("names", rf"{NAMES}{ATTRIBUTE}"),
+        Wide("names", rf"{NAMES}(?:{ATTRIBUTE}|[ \t][a-z:.\-]+=[\"'][^<>\n]*>[ \t]*\r?(?:\n|$))"),
         Wide("soft names", rf"{SOFT_NAMES}{ATTRIBUTE}"),
     ),
     line=(

@@ -97,8 +97,8 @@ def _bracketed(given: Listed) -> list[Span]:
     found = []
     for m in _ITEM.finditer(text, at, stop):
         group = m.lastindex or 1
-        plain = strength is not Strength.STRONG and values.is_harmless(m[group])
-        if is_secret(strength, m[group]) and not plain:
+        plain = strength is not Strength.STRONG and (values.is_harmless(m[group]) or "\\" in m[group])
+        if is_secret(strength, m[group]) and not plain and text[m.end() : m.end() + 1] != ")":
             found.append(Span(*m.span(group), "key", name))
     if not found and given.keys.plural(name) and (m := _BARE_ITEMS.match(text, at, given.stop)):
         found = [

@@ -108,7 +108,7 @@ def _judged(s: Stretch, name: str, entry: re.Match[str], *, deeper: bool = False
     """The value of an entry; one that stands ``deeper`` than the heading's own counts if it is called a value."""
     if entry[4] is not None and s.has("{") and entry[4][0].isupper() and speaks_of_secrets(entry[4].rstrip()):
         return None  # a name of the program's: {"x25519": X25519PrivateKey}
-    if deeper and entry[1].lower() not in _VALUE_NAMES:
+    if deeper and entry[1].lower() not in _VALUE_NAMES and not s.keys.plural(name):
         return None
     group = next(g for g in (2, 3, 4) if entry[g] is not None)
     value = entry[group].rstrip()

@@ -22,10 +22,11 @@ _STRING = r"(?:[bruL@$]{1,2}(?=[\"']))?(?:\"((?:[^\"\\\n]|\\.){1,512}+)\"|'((?:[
 _WRAPPED = rf"(?:(?:\[\]byte|b|String|str|String::from|&)?\(?[ ]?){_STRING}"
 _CHAIN = r"[$@%&*]?\\?(?:\w{1,40}(?:\.|->|::|\?\.))*"
 """What stands before a name: ``self.``, ``$this->``, ``user?.``, ``$_POST['`` needs the index below."""
-_NAME = rf"[\"']?{_CHAIN}(?:\w{{1,40}}\[[\"'])?\$?\{{?([A-Za-z_][\w\-]{{0,60}})"
+_NAME = rf"[\"']?{_CHAIN}(?:\w{{1,40}}[\[(][\"'])?\$?\{{?([A-Za-z_][\w\-]{{0,60}})"
 
 _INIT = re.compile(
-    rf"(?<![\w$\-])([A-Za-z_]\w{{0,60}})(?:\[\w{{0,20}}\])?[ \t]?([({{])[ \t]{{0,4}}{_STRING}[ \t]{{0,4}}[)}}]"
+    rf"(?<![\w$\-])([A-Za-z_]\w{{0,60}})(?:\[\w{{0,20}}\])?[ \t]?([({{])[ \t]{{0,4}}(?:(?:_T|TEXT)\()?"
+    rf"{_STRING}[ \t]{{0,4}}[)}}]"
 )
 _DECLARED = re.compile(
     r"(?<![\w.])(?:[\w:]{2,40}(?:<[\w:, *&]{1,60}>)?|\[\]\w{1,20})(?:[ \t]{1,4}[*&]?|[*&][ \t]{0,4})\Z"
@@ -43,9 +44,9 @@ _ASKS = words("get read ask prompt check validate verify has is find require loa
 
 _DEFINE = re.compile(rf"#[ \t]{{0,8}}define[ \t]{{1,8}}(\w{{1,60}})[ \t]{{1,40}}{_STRING}")
 _OPERATOR = r"(?:===?|!==?|=~?|eq|ne|-c?i?eq|-c?i?ne|<=>)"
-_METHOD = r"(?:equals\w{0,20}|eql\?|isEqual\w{0,20}|contentEquals|compare\w{0,20}|match(?:es)?)"
+_METHOD = r"(?:[eE]quals\w{0,20}|eql\?|isEqual\w{0,20}|contentEquals|compare\w{0,20}|match(?:es)?)"
 _FUNCTION = (
-    r"\b(?:str\w{0,4}cmp|strcoll|memcmp|hash_equals|\w{0,20}compare\w{0,20}|\w{0,20}[eE]quals?\w{0,20}"
+    r"\b(?:str\w{0,4}c(?:mp|py)|memcpy|snprintf|strcoll|memcmp|hash_equals|\w{0,20}compare\w{0,20}|\w{0,20}[eE]quals?\w{0,20}"
     r"|ConstantTimeCompare|assert\w{0,20}!?)\([ \t]{0,4}"
 )
 _BYTES = r"(?:\[\]byte\()?"
@@ -61,7 +62,15 @@ _NAME_FIRST = tuple(
             rf"(?<![\w\-]){_NAME}[ \t]{{1,4}}(?:eq|ne|-c?i?eq|-c?i?ne|-c?i?like|(?i:like|ilike|is|in))"
             rf"[ \t]{{1,4}}\(?{_STRING}"
         ),
-        rf"{_FUNCTION}{_BYTES}{_NAME}[\"'\])]{{0,3}},[ \t]{{0,4}}{_WRAPPED}",  # strcmp(password, "x")
+        (
+            rf"{_FUNCTION}{_BYTES}{_NAME}[\"'\])]{{0,3}},[ \t]{{0,4}}(?:sizeof[^,\n]{{0,40}},[ \t]{{0,4}})?"
+            rf"{_WRAPPED}"
+        ),  # strcmp(password, "x")
+        rf"[{{(][ \t]{{0,2}}[:'\"]?([A-Za-z_]\w{{0,60}})['\"]?,[ \t]{{0,4}}{_STRING}[ \t]{{0,4}}[}})]",  # a pair
+        (
+            rf"\((?:defvar|defconst|defparameter|defcustom|setq|setf|def|define)[ \t]{{1,4}}([\w\-*]{{1,60}})"
+            rf"[ \t]{{1,4}}{_STRING}"
+        ),
     )
 )
 """Group 1 is the name, 2 or 3 the literal."""
@@ -71,15 +80,25 @@ _LITERAL_FIRST = tuple(
         rf"{_STRING}[ \t]{{0,4}}{_OPERATOR}[ \t]{{0,4}}{_NAME}",  # "x" == password, [ "x" = "$PASSWORD" ]
         rf"{_STRING}\.{_METHOD}\({_NAME}",  # "x".equals(password)
         rf"{_FUNCTION}{_WRAPPED}\)?,[ \t]{{0,4}}{_BYTES}{_NAME}",  # strcmp("x", password)
+        # In a shell's brackets, without quotes.
+        r"\[\[?[ \t]{1,4}([^\s\"'$\[\]]{4,256})()[ \t]{1,4}(?:==?|!=)[ \t]{1,4}[\"']?\$\{?([A-Za-z_]\w{0,60})",
     )
 )
 """Groups 1 or 2 are the literal, 3 is the name."""
-_DEFAULT = re.compile(r"\$\{([A-Za-z_]\w{0,60}):?[-=]((?:[^{}\s\"'$`\\]|\\.){3,512}+)\}")
+_DEFAULT = re.compile(
+    r"\$\{([A-Za-z_][\w.\-]{0,60}?)(?::[-=]?|[-=])(?![?+=\-]|\d{1,6}[:}])((?:[^{}\s\"'$`\\]|\\.){3,512}+)\}"
+)
+"""A shell's ``${PASSWORD:-x}`` and Spring's ``${db.password:x}``."""
+_SECURE = re.compile(rf"(?i)ConvertTo-SecureString[ \t]{{1,4}}(?:-String[ \t]{{1,4}})?{_STRING}")
+_ECHOED = re.compile(
+    r"(?<![\w.\-])([A-Za-z_]\w{0,60})=[\"']?\$\((?:echo|printf)[ \t]{1,4}(?:-\w[ \t]{1,4}|[\"']%s[\"'][ \t]{1,4})?"
+    r"[\"']?([^\s\"'$()|]{3,256})[\"']?\)"
+)
 
 
 def scan(s: Stretch) -> list[Span]:
     """All of this module's kinds in the stretch."""
-    out = _initialised(s) if s.has('("') or s.has("('") or s.has('{"') else []
+    out = _initialised(s) if s.has("(") or s.has("{") else []
     for pattern in _NAME_FIRST:
         for m in pattern.finditer(s.text, s.start, s.end):
             out += _compared(s, m[1], m, 2 if m[2] is not None else 3)
@@ -88,6 +107,12 @@ def scan(s: Stretch) -> list[Span]:
             out += _compared(s, m[3], m, 1 if m[1] is not None else 2)
     if s.has("${"):
         out += _defaults(s)
+    for m in _SECURE.finditer(s.text, s.start, s.end):
+        out += (
+            [s.span(m.span(m.lastindex or 1), "SecureString")] if not values.is_reference(m[m.lastindex or 1]) else []
+        )
+    for m in _ECHOED.finditer(s.text, s.start, s.end):
+        out += [s.span(m.span(2), m[1])] if s.is_secret(m[1], m[2]) else []
     if s.has("#"):
         for m in _DEFINE.finditer(s.text, s.start, s.end):
             group = 2 if m[2] is not None else 3
@@ -142,7 +167,9 @@ DETECTOR = LineDetector(
     find=scan,
     wide=(
         Wide("names", rf"{NAMES}(?:{INIT}|:?-[!-|]|[ \t]+-?[a-z]{{2,5}}[ \t]+\(?[\"']|[ \t]+[\"'])"),
-        Wide("keys", rf"(?:{KEY_KINDS})[_\-]key{NAME}{INIT}"),
+        Wide("keys", rf"(?:{KEY_KINDS})[_\-]key{NAME}(?:{INIT}|[ \t]+-?[a-z]{{2,5}}[ \t]+\(?[\"'])"),
+        Wide("keys", r"convertto-securestring"),
+        Wide("names", rf"{NAMES}=[\"']?\$\((?:echo|printf)"),
         Wide("run-together keys", rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key{NAME}{INIT}"),
         Wide(
             "comparisons",
@@ -151,17 +178,21 @@ DETECTOR = LineDetector(
         ),
         Wide(
             "comparisons",
-            rf"(?:cmp|equal|compare|_digest|ignorecase|coll|expect)[a-z_]*[!?]?\([^\n]{{0,200}}(?:{STEMS})",
+            rf"(?:cmp|cpy|snprintf|equal|compare|_digest|ignorecase|coll|expect)[a-z_]*[!?]?\([^\n]{{0,200}}(?:{STEMS})",
         ),
         Wide("values", rf"(?:define |define\t)[ \t]*{NAME}(?:{STEMS})"),
     ),
     line=(
-        insensitive(rf"{STEM}{INDEX}[)\]]?[ \t]*[({{][ \t]*[brul@$]*[\"']"),
+        insensitive(rf"{STEM}{INDEX}[)\]]?[ \t]*[({{][ \t]*(?:_t\(|text\()?[brul@$]*[\"']"),
         insensitive(rf"(?:[=!]=|[\"'][ \t]*=~?|[ \t]-?(?:c?i?eq|c?i?ne|like|ilike|is|in)|<=>)[ \t]+[^\n]*{STEM}"),
         insensitive(rf"{STEM}[^\n]{{0,40}}[ \t]-?(?:c?i?eq|c?i?ne|c?i?like|ilike|is|in)[ \t]+\(?[bru]*[\"']"),
-        insensitive(rf"(?:cmp|coll|equals?|compare|digest|assert|ignorecase|expect)[\w!?]*\([^\n]*{STEM}"),
+        insensitive(rf"(?:cmp|cpy|snprintf|coll|equals?|compare|digest|assert|ignorecase|expect)[\w!?]*\([^\n]*{STEM}"),
         insensitive(rf"{STEM}[\"'\])]*\.\w+\(:?[ \t]*[\"']"),
-        insensitive(rf"\$\{{\w*{STEM}:?[-=]"),
+        insensitive(rf"\$\{{[\w.\-]*{STEM}[:=-]"),
+        insensitive(rf"{STEM}[\"']?,[ \t]*[bru]*[\"']"),
+        insensitive(rf"\((?:def|set)\w*[ \t]+[\w\-*]*{STEM}[\w\-*]*[ \t]+\""),
+        insensitive(rf"{STEM}=[\"']?\$\((?:echo|printf)"),
+        insensitive(r"convertto-securestring"),
         insensitive(rf"define[ \t]+\w*{STEM}\w*[ \t]+[bru@]*[\"']"),
     ),
     hit='std::string secret("«hunter2x9»");',

@@ -52,7 +52,7 @@ _THIRD = re.compile(
 """The password of PHP's database calls."""
 _ACL_USER = re.compile(r"(?im)^[ \t>]*(?:ACL[ \t]+SETUSER|user)[ \t]+\S{1,128}[ \t][^\n>]{0,200}>(\S{3,256})")
 _LOGIN_CALL = re.compile(
-    r"(?:\.(?:auth|login|authenticate)|\bauth=|BasicAuth)\(\s{0,5}[\"'][^\"'\n]{1,128}[\"'],\s{0,5}[\"']([^\"'\n]{1,256})[\"']"
+    r"(?:\.(?:auth|login|authenticate)|\bauth=|BasicAuth|PasswordAuthentication|Credentials?)\(\s{0,5}[\"'][^\"'\n]{1,128}[\"'],\s{0,5}[\"']([^\"'\n]{1,256})[\"']"
 )
 _LOGIN = re.compile(
     r"\b(?:login|user|account|username)[ \t]+\S{1,128}\s{1,40}(?:password|passwd|account|pass|secret)[ \t]+"
@@ -159,7 +159,7 @@ def _is_call(value: str) -> bool:
 _TELLS = r"[ \t]+(?:(?:is|was|set to|changed to|generated)[ \t:=]|for [a-hj-z'\"]|-?[a-z]{2,5}[ \t]+\(?[\"'])"
 _CALLS = (
     r"(?:pdo|mysqli)->|auth=\(|basicauth\(|mysqli?_(?:p|real_)?connect\(|new (?:\\?pdo|mysqli)\("
-    r"|\.(?:auth|login|authenticate)\("
+    r"|\.(?:auth|login|authenticate)\(|passwordauthentication\(|credentials?\("
 )
 DETECTOR = LineDetector(
     name="sentences",
