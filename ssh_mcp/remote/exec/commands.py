@@ -193,9 +193,10 @@ class Commands:
         if done.lingering:
             warnings.append("A background process still holds the command's output; what it writes later is not shown.")
         if hint is None and not done.timed_out:
+            end = kept.tail("stderr").decode("utf-8", "replace") if kept is not None and stderr_cut else ""
             hint = hint_for(
                 done.exit_code,
-                stderr,
+                stderr + end,
                 allowed=self._host.policy.commands.allow,
                 sudo_open=visible(Tier.SUDO, "sudo", self._host.settings),
                 as_root=as_root,

@@ -94,6 +94,23 @@ async def test_shells_scripts_and_broadcasts_are_cut_and_kept_alike(mcp_server: 
             assert await everything(server, each["output_id"]) == NUMBERS
 
 
+async def test_a_hint_is_made_from_the_end_of_a_long_stderr(mcp_server: McpServerFactory, sshd: Sshd) -> None:
+    async with mcp_server({"web": sshd}, ssh_stderr_cap_bytes=10_000) as server:
+        done = await server.call("ssh_exec_run", host="web", command="seq 1 30000 >&2; nosuchprogram", timeout=None)
+        assert done["exit_code"] == 127
+        assert "nosuchprogram" in done["hint"]
+
+
+async def test_a_long_list_is_cut_counted_and_can_be_had(mcp_server: McpServerFactory, sshd: Sshd) -> None:
+    async with mcp_server({"web": sshd}, ssh_result_max_bytes=300) as server:
+        listed = await server.call("ssh_host_processes", host="web", top=50)
+        left = listed["left_out"]["entries"]
+        assert left > 0
+        rows = await everything(server, listed["output_id"], "entries")
+        assert len(rows.splitlines()) == len(listed["entries"]) + left
+        assert listed["output_id"] in listed["output_warnings"][-1]
+
+
 async def test_another_identity_and_another_client_do_not_see_it(mcp_server: McpServerFactory, sshd: Sshd) -> None:
     entries = {entry.name: entry for entry in read()}
     async with mcp_server({"web": sshd}) as server:
