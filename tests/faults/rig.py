@@ -46,6 +46,7 @@ SETTINGS: dict[str, Any] = {
     "ssh_keepalive_interval": 1,
     "ssh_command_timeout": 20,
     "ssh_max_connections_per_host": 1,
+    "ssh_read_max_bytes": 1 << 20,
 }
 
 
