@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -199,6 +200,39 @@ async def test_killing_the_server_while_it_asks_runs_nothing_and_leaves_no_quest
     assert not mark.exists()
     assert (await ssh_mcp("approve", question_id))[0] == 1
     assert (await ssh_mcp("status"))[0] == 1
+
+
+@pytest.mark.parametrize("ending", ["leaves", "TERM"])
+async def test_a_server_that_stops_while_it_asks_runs_nothing_and_leaves_no_socket(
+    ending: str,
+    sshd: Sshd,
+    mcp_server: McpServerFactory,
+    tmp_path: Path,
+    control_dir: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mark = tmp_path / "mark"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", control_dir)
+    async with mcp_server({"web": sshd}, stdio=True, ssh_ask=ASK) as server, anyio.create_task_group() as tasks:
+
+        async def call() -> None:
+            with contextlib.suppress(Exception):  # however the library says that its server is gone
+                await server.client.call_tool("ssh_exec_run", {"host": "web", "command": f"touch {mark}"})
+
+        tasks.start_soon(call)
+        await question()
+        (path, reply) = next(iter(client.ask_all(messages.StatusRequest())))
+        assert isinstance(reply, messages.StatusReply)
+        if ending == "TERM":
+            os.kill(reply.pid, signal.SIGTERM)
+        else:
+            tasks.cancel_scope.cancel()
+    with anyio.fail_after(20):
+        while path.exists():
+            await anyio.sleep(0.05)
+    assert not mark.exists()
+    (line,) = server.audit()
+    assert line["approval"]["outcome"] == "pending"
 
 
 PEER = """
