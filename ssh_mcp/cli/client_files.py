@@ -29,7 +29,7 @@ def write_entry(found: Snippet, path: str) -> str:
     """
     file = Path(os.path.realpath(os.path.expandvars(os.path.expanduser(_posix(path)))))  # noqa: PTH111
     before = file.read_text(encoding="utf-8") if file.exists() else ""
-    after = found.text if not before.strip() else _merged(found, before, file)
+    after = found.text if not before.strip() else merged(found, before, file)
     if after == before:
         return f"{file} has this entry already."
     _replace(file, after)
@@ -40,27 +40,28 @@ def _posix(path: str) -> str:
     return re.sub(r"%(\w+)%", r"${\1}", path).replace("\\", "/") if "%" in path else path
 
 
-def _merged(found: Snippet, text: str, file: Path) -> str:
+def merged(found: Snippet, text: str, file: Path) -> str:
+    """``text`` with our entry in it. Raises FileConflict where its shape is not understood."""
     try:
-        merged = {"json": _into_json, "toml": _into_toml, "yaml": _into_yaml}[found.format](found, text)
-        _check(found, merged)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        new = {"json": _into_json, "toml": _into_toml, "yaml": _into_yaml}[found.format](found, text)
+        _check(found, new)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise FileConflict(
             f"{file} has a shape that is not understood ({type(error).__name__}), and was left as it is.",
             f"Add the entry by hand: ssh-mcp client {found.client} prints it.",
         ) from None
-    return merged
+    return new
 
 
-def _check(found: Snippet, merged: str) -> None:
+def _check(found: Snippet, text: str) -> None:
     """Raise ValueError where the entry is not to be found in the new text."""
     if found.format == "toml":
-        entry = tomllib.loads(merged)[found.container][SERVER_NAME]
+        entry = tomllib.loads(text)[found.container][SERVER_NAME]
     elif found.format == "yaml":
-        named = [each for each in _yaml(merged)[found.container] if each["name"] == SERVER_NAME]
+        named = [each for each in _yaml(text)[found.container] if each["name"] == SERVER_NAME]
         entry = named[0] if len(named) == 1 else None
     else:
-        entry = json.loads(_without_comments(merged))[found.container][SERVER_NAME]
+        entry = json.loads(_without_comments(text))[found.container][SERVER_NAME]
     if entry != found.entry:
         raise ValueError("the entry is not there")
 

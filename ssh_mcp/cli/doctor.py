@@ -1,4 +1,4 @@
-"""``ssh-mcp doctor [HOST]``: what would fail, and how to mend it. Changes nothing, and closes what it opened."""
+"""``ssh-mcp doctor [HOST]``: what would fail, and how to fix it. Changes nothing, and closes what it opened."""
 
 from __future__ import annotations
 

@@ -42,12 +42,19 @@ async def listed_hosts(fleet: Fleet) -> list[HostListEntry]:
     with anyio.move_on_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             for policy in policies:
-                tasks.start_soon(ask, policy)
+                if _needs_ssh(fleet, policy):
+                    tasks.start_soon(ask, policy)
     return [_entry(fleet, each, known.get(each.alias)) for each in policies if each.alias not in blocked]
+
+
+def _needs_ssh(fleet: Fleet, policy: HostPolicy) -> bool:
+    """Whether ssh has anything to say that matters: a host that hosts.toml describes fully costs no process."""
+    return fleet.inventory.needs_effective(policy) or policy.user is None or policy.port is None
 
 
 def _entry(fleet: Fleet, policy: HostPolicy, effective: Effective | None) -> HostListEntry:
     commands = policy.commands
+    # Without an answer of ssh's, a ProxyJump of the operator's ssh_config may or may not be there: null, not "none".
     jumps = [hop.alias for hop in policy.jump] or (list(effective.jump) if effective else None)
     return HostListEntry(
         alias=policy.alias,

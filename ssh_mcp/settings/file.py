@@ -52,12 +52,17 @@ def read_settings_file(file: Path) -> dict[str, str]:
     Raises ConfigError for a file that others can change, and for a line that is no assignment: a typing error must not
     leave a blocklist out of force.
     """
-    from dotenv.parser import parse_stream
-
     try:
         text = read_trusted(file).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: is not UTF-8 text. Save it as UTF-8.") from None
+    return parse_settings(file, text)
+
+
+def parse_settings(file: Path, text: str) -> dict[str, str]:
+    """The assignments of ``text``; ``file`` is for messages. Raises ConfigError with one line."""
+    from dotenv.parser import parse_stream
+
     found: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.key is None and not binding.error:

@@ -93,7 +93,7 @@ async def ssh_docker_compose_up(
     timeout: LongTimeout = None,
     compose_v1: Legacy = False,
 ) -> ExecResult:
-    """Create and start a compose project's services, making anew what changed. Unchanged and only stopped:
+    """Create and start a compose project's services, recreating what changed. Unchanged and only stopped:
     ssh_docker_compose_start.
     """
     words = ("up", *(("--detach",) if detached else ()), *(("--build",) if build else ()))

@@ -63,7 +63,7 @@ async def ssh_edit(
     occurrence: Literal["single", "all"] = "single",
     dry_run: DryRun = False,
 ) -> ContentResult:
-    """Replace an exact piece of text, which must stand there once (or occurrence all); owner and mode stay."""
+    """Replace an exact piece of text, which must occur exactly once (or occurrence all); owner and mode stay."""
     return await host.files.edit(path, old_string, new_string, occurrence, dry_run=dry_run)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import re
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ssh_mcp.approval.question import Login, Question, Subject
-from ssh_mcp.errors import ConfigError, InvalidArgument, Refusal
+from ssh_mcp.cli.client_files import merged
+from ssh_mcp.cli.clients import snippet
+from ssh_mcp.errors import ConfigError, FileConflict, InvalidArgument, Refusal
 from ssh_mcp.facts.jobs import Unreadable, parse_reply
 from ssh_mcp.inventory import toml
 from ssh_mcp.inventory.merge import merge
@@ -26,6 +29,7 @@ from ssh_mcp.redaction import engine as redaction
 from ssh_mcp.redaction.model import Format
 from ssh_mcp.remote.exec.jobs.text import Window, piece
 from ssh_mcp.remote.patterns import LinePattern
+from ssh_mcp.settings.file import parse_settings
 from ssh_mcp.settings.model import load_settings
 from ssh_mcp.shell.table import ROWS
 from tests.fuzz.engine import Broken, Target
@@ -323,8 +327,57 @@ def _ask(text: str, _rng: random.Random) -> None:
             raise Broken(f"{line!r} moves the terminal")
 
 
+# --- files that an operator or another program writes ---------------------------------------------------------------
+
+
+def _settings_file(text: str, _rng: random.Random) -> None:
+    """Each line is an assignment, a remark or one printable refusal."""
+    try:
+        load_settings({"HOME": "/home/op", **parse_settings(Path("settings.env"), text)}, Path("/nonexistent"))
+    except ConfigError as error:
+        if "\n" in str(error) or any(not c.isprintable() for c in str(error)):
+            raise Broken(f"not one printable line: {error!s:.300}") from error
+
+
+_SETTINGS_TOKENS = [
+    "=", ":", " ", "\n", "\r", "'", '"', "#", "export ", "\\", "\t", "${HOME}", "$(id)", "ALLOW_SUDO", "=true", "=\n",
+    "SSH_HOSTS_BLOCKLIST", "MCP_HTTP_PORT=99999\n", "\x00", "\ufeff", "\u2028", "[section]\n", "=[1]\n", "\x0b",
+]  # fmt: skip
+
+
+def _client_file(text: str, _rng: random.Random) -> None:
+    """An editor's settings: either our entry is in the new text, or it is left alone."""
+    with contextlib.suppress(FileConflict):
+        merged(_ZED, text, Path("settings.json"))
+
+
+_ZED = snippet("zed", launcher="script", env={})
+_CLIENT_FILES = [
+    '{"theme": "dark", "context_servers": {"other": {"command": "x"}}}',
+    '// mine\n{\n  "a": [1, {"context_servers": {}},], /* c */\n  "context_servers": {\n  },\n}\n',
+]
+_CLIENT_TOKENS = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"',
+    "//",
+    "/*",
+    "*/",
+    "\n",
+    '"context_servers"',
+    '"ssh-mcp"',
+    "null",
+    "\\",
+]
+
 TARGETS: list[Target[Any]] = [
     Target("job_reply", [_JOB], _job_reply, _JOB_TOKENS),
+    Target("settings_file", [(ROOT / ".env.example").read_text()], _settings_file, _SETTINGS_TOKENS),
+    Target("client_file", _CLIENT_FILES, _client_file, _CLIENT_TOKENS),
     Target("patterns", _PATTERNS, _pattern, _PATTERN_TOKENS),
     Target(
         "ask",
