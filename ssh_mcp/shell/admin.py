@@ -245,7 +245,7 @@ ROWS: Final = {
             ("rclone", Forbidden("", "password-command sftp-ssh rc config-dir metadata-mapper", "")),
             ("restic", Forbidden("o", "password-command option", "rp")),
             ("openvpn", Forbidden("", _OPENVPN, "", style=Style.ONE_DASH)),
-            ("openconnect vpnc", Forbidden("s", "script csd-wrapper external-browser", "", style=Style.ONE_DASH)),
+            ("openconnect vpnc", Forbidden("s", "script csd-wrapper external-browser", "cuUgpQ")),
             ("dnsmasq", Forbidden("6C", "dhcp-script conf-file conf-dir dhcp-luascript", "")),
             ("wpa_cli hostapd_cli", Forbidden("aB", "", "ipgGhP")),
             ("swaks", Forbidden("", "pipe", "", style=Style.ONE_DASH)),

@@ -27,14 +27,14 @@ def _busctl(args: list[Arg], _inner: Inner) -> None:
 
 # --- scanners and relays --------------------------------------------------------------------------------------------
 
-_NMAP = Forbidden("", "script datadir interactive resume stylesheet servicedb versiondb", "", style=Style.ONE_DASH)
+_NMAP = Forbidden("", "script* datadir interactive resume stylesheet servicedb versiondb", "", style=Style.ONE_DASH)
 
 
 def _nmap(args: list[Arg], _inner: Inner) -> None:
     """Its scripts are programs; long options begin with one dash or two."""
     scan("nmap", args, _NMAP)
     for arg in args:
-        if re.match(r"--?(?:sC|o[NXSGAM])", arg.value or arg.head):
+        if re.match(r"--?(?:s[A-Za-z]*C|o[NXSGAM])", arg.value or arg.head):
             raise Denied("this option makes nmap run scripts or write a file", arg.excerpt)
 
 
@@ -163,13 +163,13 @@ _MAIL_READS = re.compile(r"-[A-Za-z]*[fuHLepi]\Z|--(?:file|headers|user)")
 
 def _mail(args: list[Arg], inner: Inner) -> None:
     """Sending only: a mailbox is read by commands, options set hooks, and a body may hold ``~!command``."""
-    for arg in args:
-        if re.match(r"-[:~#]|-:/", arg.value or arg.head):
+    for before, arg in zip(["", *(a.value for a in args)], args, strict=False):
+        if re.match(r"-[:~#]|-r.*-[A-Za-z]", arg.value or arg.head) or (before == "-r" and not arg.anchored):
             raise Denied("this option makes mail read commands", arg.excerpt)
     operands = scan("mail", args, _MAIL)
     for operand in operands:
-        if re.match(r"[|/]", operand.value or operand.head):
-            raise Denied("mail to a program or a file", operand.excerpt)
+        if re.match(r"[|/-]", operand.value or operand.head):  # bsd-mailx hands what follows -- to sendmail
+            raise Denied("mail to a program or a file, or with an option for sendmail", operand.excerpt)
     _read("mail", inner, languages.letter)
 
 

@@ -175,8 +175,9 @@ _PG_FILES = Forbidden("f", "file", "jhpUdtnNTFESZ", "host port username dbname")
 # --- mysql ----------------------------------------------------------------------------------------------------------
 
 _MYSQL_LONG = (
-    "pager tee init-command init-command-add plugin-dir default-auth tab result-file log-error dir csv pre-system"
-    " post-system create-schema-file local-load raw debug load-data-local-dir history-file log-slow-file dump-slave-to"
+    "pager tee delimiter init-command init-command-add plugin-dir default-auth tab result-file log-error dir csv"
+    " pre-system post-system create-schema-file local-load raw debug load-data-local-dir history-file"
+    " log-slow-file dump-slave-to"
 )
 _MYSQL_OPTIONS = Forbidden(
     "#", _MYSQL_LONG, "ehuPSDj", "execute user host port socket database", Style.MYSQL, attached="p"

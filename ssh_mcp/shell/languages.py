@@ -111,7 +111,7 @@ def psql_sql(text: str) -> None:
 # --- mysql ----------------------------------------------------------------------------------------------------------
 
 _MYSQL_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_MYSQL_KNOWN: Final = frozenset("GgsqcwWpnthur0bZ%_'\"\\N$/-+*?()[]{}|^dSD")
+_MYSQL_KNOWN: Final = frozenset("GgsqcwWpnthur0bZ%_'\"\\N$/-+*?()[]{}|^")
 """What may follow a backslash: commands that show something, and escapes inside of strings."""
 _MYSQL_WORDS = re.compile(r"(?im)(?:^|;|\\g|\$\$|//)[ \t\r\n]*(?:system|source|pager|tee|edit|delimiter)\b")
 _MYSQL_SHOWN = re.compile(r"(?im)^[ \t]*delimiter ?(?:;;?|\$\$|//)[ \t]*$")
@@ -148,7 +148,7 @@ _LFTP: Final = names(
 _LFTP_KEY = re.compile(r"(?:net|ftp|ssl|http|mirror|dns|hftp|bmk|color|file):[a-z0-9-]+\Z")
 _LFTP_NOT = re.compile(r"program|command|shell|log|file\Z|path|script|on-change|charset-run")
 _LFTP_VALUED: Final = frozenset({"-u", "--user", "--password", "-p", "--port"})
-_SAFE_URL = re.compile(r"(?:(?:ftp|ftps|http|https)://[^\s|!]*|[\w.@-]+(?:/[^\s|!:]*)?)\Z")
+_SAFE_URL = re.compile(r"(?:(?:ftp|ftps|http|https)://[^\s|!]*|(?!-)[\w.@-]+(?:/[^\s|!:]*)?)\Z")
 
 
 def lftp(text: str) -> None:
@@ -171,11 +171,11 @@ def _lftp_command(words: list[str], part: str) -> None:
     if name == "set" and rest and (not _LFTP_KEY.match(rest[0].split("/")[0]) or _LFTP_NOT.search(rest[0])):
         raise _deny(part, "this setting can make lftp start a program or write a file")
     places = [w for before, w in zip(["", *rest], rest, strict=False) if before not in _LFTP_VALUED]
-    if name == "open" and not all(w.startswith("-") or _SAFE_URL.match(w) for w in places):
+    if name == "open" and not all(w in _LFTP_VALUED or _SAFE_URL.match(w) for w in places):
         raise _deny(part, "this address makes lftp start a program, or reaches files of the host")
     if any(re.match(r"--?(?:on-change|script|log|use-cache-file|exe|o\Z)", w) for w in rest if name == "mirror"):
         raise _deny(part, "this option makes lftp start a program or write a file")
-    if any(re.match(r"(?!ftp|http)[a-z]+://", w) for w in rest):
+    if any(re.match(r"(?i)(?!(?:ftps?|https?):)[a-z]+:/", w) for w in rest):
         raise _deny(part, "this address makes lftp start a program, or reaches files of the host")
 
 

@@ -193,8 +193,8 @@ def forbids(spec: Forbidden, text: str) -> bool:
     name = body.partition("=")[0].replace("_", "-")
     if text.startswith("--"):
         return bool(name) and _is_long(name, spec)
-    if spec.style is Style.ONE_DASH and len(name) > 1 and _is_long(name, spec):
-        return True
+    if spec.style is Style.ONE_DASH:  # -noout is a name; -o and gcc's -B/tmp are letters
+        return body[:1] in tuple(spec.short) or (len(name) > 1 and _is_long(name, spec))
     for letter in body:
         if letter in spec.short:
             return True
