@@ -195,21 +195,35 @@ def test_without_room_the_end_of_a_stream_is_kept_and_what_is_lost_is_said(tmp_p
     assert len(shown) < 1000 + 2 * TAIL
 
 
-def test_a_private_key_that_begins_in_the_gap_is_not_shown(tmp_path: Path) -> None:
-    key = (
+@pytest.mark.parametrize(
+    "secret",
+    [
         b"-----BEGIN OPENSSH PRIVATE KEY-----\n"
         + b"b3BlbnNzaC1rZXktdjEAAAAA\n" * 300
-        + b"-----END OPENSSH PRIVATE KEY-----\n"
-    )
-    for inside in range(0, len(key), 997):
-        rest = 2 * TAIL  # the ring is trimmed when it has twice its size
-        data = b"x\n" * 600 + b"y\n" * 300_000
-        data = data[: len(data) - TAIL - inside] + key + b"z\n" * ((TAIL - len(key)) // 2)
-        stream = long_stream(Spool(lambda: tmp_path, 0, 1800), data, 1000, rest)
+        + b"-----END OPENSSH PRIVATE KEY-----\n",
+        b"password=" + b"correcthorse" * 600 + b"\n",
+    ],
+    ids=["key", "password"],
+)
+def test_a_secret_that_begins_in_the_gap_is_not_shown(tmp_path: Path, secret: bytes) -> None:
+    assert len(secret) < CONTEXT
+    for inside in range(40, len(secret) - 40, 997):
+        end = secret[inside:] + b"z\n" * TAIL
+        data = b"y\n" * 300_000 + secret[:inside] + end[:TAIL]  # of one piece exactly the last TAIL bytes are kept
+        stream = long_stream(Spool(lambda: tmp_path, 0, 1800), data, 1000, len(data))
         stream.guard(Guard(RedactionPolicy()), Repeats())
         assert stream.text is not None
-        assert b"b3BlbnNzaC1rZXktdjEAAAAA" not in stream.text.read(0, stream.text.size)
-    assert len(key) < CONTEXT
+        shown = stream.text.read(0, stream.text.size)
+        assert b"b3BlbnNzaC1rZXktdjEAAAAA" not in shown
+        assert b"correcthorse" not in shown
+        assert b"z\nz\n" in shown
+
+
+def test_a_stream_that_came_twice_is_not_taken_for_one(spool: Spool) -> None:
+    kept = KeptOutput(spool, {"stdout": 10, "stderr": 0})
+    for _attempt in range(2):
+        kept("stdout", b"x" * 100)
+    assert kept.long_streams({"stdout": (b"x" * 10, 100)}) == {}
 
 
 def test_a_secret_that_one_text_names_is_masked_in_the_long_one_and_the_other_way_round(spool: Spool) -> None:
