@@ -178,8 +178,9 @@ class Journal:
     def command(self) -> Command:
         options = (("--since", self.since), ("--until", self.until), ("--grep", self.grep))
         return command(
-            # not --quiet: it also hides that the login may not read the system's journal
-            f"journalctl --no-pager --output=short-iso --lines={self.lines}", arg(f"--unit={self.unit}"),
+            # not --quiet: it also hides that the login may not read the system's journal; --all: messages that are not
+            # UTF-8 or hold "\\r" would come as "[39B blob data]"
+            f"journalctl --no-pager --all --output=short-iso --lines={self.lines}", arg(f"--unit={self.unit}"),
             *(arg(f"{name}={value}") for name, value in options if value is not None),
         )  # fmt: skip
 

@@ -129,7 +129,8 @@ class Commands:
         program, stdin = script_parts(body)
         permitted = await self.permit_script(body)
         await self._host.call.confirm_command((self._host, permitted))
-        return await self._run_permitted(permitted, self.in_default_dir(program), stdin, timeout, None)
+        done = await self._run_permitted(permitted, self.in_default_dir(program), stdin, timeout, None)
+        return with_line_end_hint(done, body)
 
     async def _run_permitted(
         self,
@@ -239,6 +240,14 @@ def seconds_for(asked: float | None, settings: Settings) -> float:
     return asked
 
 
+def with_line_end_hint(result: ExecResult, body: str) -> ExecResult:
+    """The result of a script, with the hint that its line ends may be why it failed."""
+    if "\r\n" not in body or (result.exit_code == 0 and not result.stderr):
+        return result
+    hint = "The script has Windows line ends (CRLF), which shells take for a part of words. Send it with plain LF."
+    return result.model_copy(update={"hint": hint})
+
+
 def script_parts(body: str) -> tuple[Command, bytes]:
     """What to run, and what to give it on stdin, for a script's text. Raises InvalidArgument.
 
@@ -257,5 +266,7 @@ def script_parts(body: str) -> tuple[Command, bytes]:
     words = interpreter(body)
     name = words[0].rsplit("/", 1)[-1]
     if name in _SHELLS:
-        return command(map(arg, words), "-c 'eval \"$(cat)\n\"'"), data
+        # Where bash finds SSH_CLIENT or a socket on stdin it reads ~/.bashrc for "bash -c" too (its run_startup_files).
+        quiet = "--norc" if name == "bash" else ""
+        return command(arg(words[0]), quiet, map(arg, words[1:]), "-c 'eval \"$(cat)\n\"'"), data
     return command(map(arg, words), *(() if name in _READS_STDIN else ("-",))), data

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ssh_mcp.remote.exec.commands import script_parts
+from ssh_mcp.remote.exec.commands import script_parts, with_line_end_hint
 from ssh_mcp.remote.exec.partial_output import output_told
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.sudo.password import sudo_password
@@ -83,9 +83,10 @@ class Sudo:
         program, stdin = script_parts(body)
         permitted = await self._host.commands.permit_script(body, sudo=True)
         await self._host.call.confirm_command((self._host, permitted))
-        return await self._shell(
+        done = await self._shell(
             permitted, self._host.commands.in_default_dir(command("exec", program.tokens)), stdin, timeout
         )
+        return with_line_end_hint(done, body)
 
     async def _shell(
         self, permitted: PermittedCommand, line: Runnable, stdin: bytes | None, timeout: float | None

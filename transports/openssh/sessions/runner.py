@@ -32,7 +32,7 @@ from transports.openssh.shell.frame import (
     signal_script,
 )
 
-BEGIN_SECONDS: Final = 5.0
+BEGIN_SECONDS: Final = 2.0
 """How long an ending waits to be told the process group of what it is to end."""
 SETTLE_SECONDS: Final = 1.0
 """How long an ended command's pipes may take to close."""
