@@ -78,8 +78,8 @@ class AgentFingerprintNotFound(ConnectError):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What a command had said when its link was lost: the first bytes of both streams, and how many there were."""
+class PartialOutput:
+    """What a command had printed when its connection was lost: the first bytes of both streams, and their lengths."""
 
     stdout: bytes
     stderr: bytes
@@ -90,11 +90,11 @@ class Heard:
 class MasterLost(TransportError):
     """The master or its TCP connection ended while a session was using it.
 
-    ``heard`` is what the command had said until then, where a command was running: nothing of it is in ``str()``.
+    ``partial`` is what the command had printed until then, where a command was running: nothing of it is in ``str()``.
     """
 
     public_name = "MasterLost"
-    heard: Heard | None = None
+    partial: PartialOutput | None = None
 
 
 class SessionRefused(TransportError):

@@ -147,8 +147,8 @@ class Rig:
         transport = self.server.app.fleet.transport
         assert isinstance(transport, OpenSSHTransport)
         for connection in transport._connections.values():
-            if connection._ready is not None:
-                connection._ready.drop()
+            if connection._warm is not None:
+                connection._warm.drop()
 
     def _open(self) -> int:
         self._drop_ready()

@@ -43,7 +43,7 @@ async def _warm(host: OpenSSHConnection, *, ahead: bool) -> None:
             await anyio.sleep(0.05)
             continue
         break
-    ready = host._ready
+    ready = host._warm
     if ready is None:
         return
     with anyio.move_on_after(5):

@@ -233,9 +233,9 @@ async def test_a_server_killed_with_9_leaves_no_command_behind(
 
 async def test_a_session_that_is_only_opened_ahead_does_not_log_in_again(link: Link) -> None:
     async with link.connected("native") as host:
-        ready = host._ready
+        ready = host._warm
         assert ready is not None
-        with host._launcher.rush.login():  # sessions are opened ahead when no login is under way
+        with host._launcher.urgent.login():  # sessions are opened ahead when no login is under way
             await host.run("true")
             opening = ready._opening
             assert opening is not None

@@ -16,7 +16,7 @@ from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.integration.session_lab import connected
 from tests.peers.sshd import Sshd
-from transports.errors import Heard, MasterLost
+from transports.errors import MasterLost, PartialOutput
 
 pytestmark = pytest.mark.anyio
 SAYS = "echo line one; echo DB_PASSWORD=hunter2hunter2; echo careful >&2; printf half"
@@ -46,21 +46,21 @@ def link(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
 async def test_a_lost_command_brings_what_it_had_said(link: Link, trace: Trace, control_dir: str, backend: str) -> None:
     to = {"port": link.port.number}
     async with connected(link.sshd, control_dir, backend, destination=to, max_connections_per_host=1) as host:
-        heard = {"stdout": 0, "stderr": 0}
+        seen = {"stdout": 0, "stderr": 0}
 
         def sink(stream: str, data: bytes) -> None:
-            heard[stream] += len(data)
-            if heard == {"stdout": 100_000, "stderr": 4}:
+            seen[stream] += len(data)
+            if seen == {"stdout": 100_000, "stderr": 4}:
                 link.port.cut()
 
         with anyio.fail_after(30), pytest.raises(MasterLost) as lost:
             await host.run(f"yes | head -c 100000; echo err >&2; {trace.sleep}", stdout_cap=10, on_output=sink)
-        said = lost.value.heard
+        said = lost.value.partial
         assert said is not None
         if backend == "direct":  # there ssh itself says on stderr that the connection broke
             assert said.stderr.startswith(b"err\n")
             said = replace(said, stderr=b"err\n", stderr_total=4)
-        assert said == Heard(b"y\n" * 5, b"err\n", 100_000, 4)
+        assert said == PartialOutput(b"y\n" * 5, b"err\n", 100_000, 4)
 
 
 async def _lost(server: McpServer, link: Link, trace: Trace, tool: str, **arguments: Any) -> str:

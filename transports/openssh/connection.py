@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, TypeVar, cast
+from functools import partial
+from typing import Final, TypeVar
 
 import anyio
 
@@ -23,20 +24,19 @@ from transports.api import (
 )
 from transports.errors import MasterLost, SessionRefused, SFTPSubsystemUnavailable, TransportError
 from transports.mux.client import NoSlot, alive_check
-from transports.openssh.masters.master import MasterHandle, MasterLauncher
+from transports.openssh.masters.master import MasterLauncher
 from transports.openssh.masters.pool import Pool
-from transports.openssh.masters.slots import Slots
 from transports.openssh.sessions import forwards
-from transports.openssh.sessions.direct import DirectCarrier, NoMaster
+from transports.openssh.sessions.direct import DirectBackend
 from transports.openssh.sessions.execution import Collector
-from transports.openssh.sessions.native import NativeCarrier
-from transports.openssh.sessions.process import MuxArgv, ProcessCarrier
+from transports.openssh.sessions.native import NativeBackend
+from transports.openssh.sessions.process import ProcessBackend
 from transports.openssh.sessions.remote_process import start_process
 from transports.openssh.sessions.runner import REFUSAL_SECONDS, Runner
 from transports.openssh.sessions.running import Running
-from transports.openssh.sessions.session import Backend, Carrier, Controlled
+from transports.openssh.sessions.session import Backend, BackendName, Handle
 from transports.openssh.sessions.subsystem import open_channel
-from transports.openssh.sessions.warm import ReadySession
+from transports.openssh.sessions.warm import WarmSession
 from transports.sftp.client import SftpClient
 
 T = TypeVar("T")
@@ -52,56 +52,58 @@ class OpenSSHConnection:
     """Made by ``OpenSSHTransport.connection``."""
 
     def __init__(
-        self, destination: Destination, config: TransportConfig, launcher: MasterLauncher, backend: Backend
+        self, destination: Destination, config: TransportConfig, launcher: MasterLauncher, backend: BackendName
     ) -> None:
         self._destination = destination
         self._config = config
         self._launcher = launcher
-        self._backend = backend
         self._effective: Effective | None = None
         self._used_at = 0.0
         self._closed = False
-        self.pool: Pool[Controlled] = self._make_pool()
-        self.runner = Runner(self.pool, self._make_carrier(), config.connect_timeout, self._take_ready)
-        self._ready = ReadySession(self.runner, launcher.rush.until_over) if backend == "native" else None
+        self._retired: list[Runner] = []
         self._files: SftpClient | None = None
         self._files_lock = anyio.Lock()
         self._files_timer: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._use(self._make_backend(backend))
 
     def __repr__(self) -> str:
-        return f"<OpenSSHConnection {self._destination.name} {self._backend} {self.pool!r}>"
+        return f"<OpenSSHConnection {self._destination.name} {self._backend.name} {self.pool!r}>"
 
-    def _make_pool(self) -> Pool[Controlled]:
-        most = self._config.max_connections_per_host
-        if self._backend == "direct":
-            # Each session is a login of its own: the bound is on logins, with one more for ending things.
-            slots = Slots(max_masters=1, limit=most + 1, highest=most + 1, spare=False)
-            return Pool(self._launch, slots, self._on_scarce, masterless=True)
-        return Pool(self._launch, Slots(max_masters=most), self._on_scarce, on_lost=self._forget)
+    def _make_backend(self, name: BackendName) -> Backend:
+        if name == "native":
+            return NativeBackend(self._launcher, self._destination, self._config.connect_timeout)
+        return (ProcessBackend if name == "process" else DirectBackend)(self._launcher, self._destination)
 
-    def _make_carrier(self) -> Carrier:
-        if self._backend == "direct":
-            return DirectCarrier(self._launcher, self._destination)
-        if self._backend == "process":
-            return ProcessCarrier(self._mux_argv)
-        return NativeCarrier(self._config.connect_timeout)
+    def _use(self, backend: Backend) -> None:
+        """Make sessions by that backend from now on."""
+        self._backend = backend
+        self.pool: Pool[Handle] = Pool(
+            partial(self._launch, backend),
+            backend.slots(self._config.max_connections_per_host),
+            self._on_scarce,
+            masterless=backend.masterless,
+            on_lost=backend.forget,
+            on_single=self._log_in_for_each,
+        )
+        self.runner = Runner(self.pool, backend, self._config.connect_timeout, self._take_warm)
+        self._warm = WarmSession(self.runner, self._launcher.urgent.until_over) if backend.opens_ahead else None
 
-    def _mux_argv(self, master: Controlled) -> MuxArgv:
-        handle = cast("MasterHandle", master)
-        return lambda subsystem, command: self._launcher.mux_argv(handle, subsystem=subsystem, command=command)
-
-    async def _launch(self, index: int) -> Controlled:
-        if self._backend == "direct":
-            return NoMaster()
-        handle = await self._launcher.ensure(self._destination, index)
+    async def _launch(self, backend: Backend, index: int) -> Handle:
+        handle = await backend.launch(index)
+        if backend.masterless:
+            return handle
         await forwards.sweep(handle.control_path)
         if self._effective is None:
             self._effective = await self._launcher.effective(self._destination)
         return handle
 
-    def _forget(self, handle: Controlled) -> None:
-        self._launcher.forget(cast("MasterHandle", handle))
+    def _log_in_for_each(self) -> None:
+        """The host ends each connection with its first session (tinysshd): one login per session from now on."""
+        if self._warm is not None:
+            self._warm.close()
+        self._retired.append(self.runner)
+        self._use(DirectBackend(self._launcher, self._destination))
 
     # --- api.Connection -----------------------------------------------------------------------------------------------
 
@@ -111,7 +113,7 @@ class OpenSSHConnection:
 
     async def login(self) -> LoginInfo:
         self._touch()
-        if self._backend == "direct":
+        if self._backend.masterless:
             await self.runner.run(
                 "exit 0", stdin=None, timeout=None, collector=Collector(0, 0), framed=not self._destination.windows
             )
@@ -120,7 +122,7 @@ class OpenSSHConnection:
             lease = await self.pool.acquire(ending=True)
             if await alive_check(lease.handle.control_path) is not None:
                 lease.release()
-                return cast("MasterHandle", lease.handle).login
+                return lease.handle.login
             lease.lost()
         raise MasterLost("The ssh master ends as soon as it is started.", "Run `ssh-mcp doctor`.", sent=False)
 
@@ -143,7 +145,7 @@ class OpenSSHConnection:
         while True:
             collector = Collector(stdout_cap, stderr_cap, on_output)
             try:
-                with self._launcher.rush.command():
+                with self._launcher.urgent.command():
                     done = await self.runner.run(
                         command, stdin=stdin, timeout=timeout, collector=collector, framed=framed
                     )
@@ -159,8 +161,8 @@ class OpenSSHConnection:
                 again = False
             else:
                 self._touch()
-                if framed and self._ready is not None and not self._closed:
-                    self._ready.replenish()
+                if framed and self._warm is not None and not self._closed:
+                    self._warm.replenish()
                 return done
 
     async def start(self, command: str) -> RemoteProcess:
@@ -181,10 +183,10 @@ class OpenSSHConnection:
     async def _over_master(self, open_one: Callable[[str], Awaitable[T]]) -> T:
         """What a master does beside its sessions; once more where it turns out to be gone."""
         self._touch()
-        if self._backend == "direct":
+        if self._backend.masterless:
             raise SessionRefused(
-                "This machine's ssh cannot share a connection, and forwarding needs that.",
-                "Use OpenSSH on Linux, macOS or a BSD.",
+                "Sessions on this host share no connection, and forwarding needs that.",
+                "It takes OpenSSH on Linux, macOS or a BSD here, and a server that allows several sessions there.",
                 sent=False,
             )
         for last in (False, True):
@@ -253,13 +255,13 @@ class OpenSSHConnection:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    async def _take_ready(self, sink: OutputSink) -> Running | None:
-        return await self._ready.take(sink) if self._ready is not None else None
+    async def _take_warm(self, sink: OutputSink) -> Running | None:
+        return await self._warm.take(sink) if self._warm is not None else None
 
     def _on_scarce(self) -> None:
         """Somebody waits for a slot: give up what only sits there."""
-        if self._ready is not None:
-            self._ready.drop()
+        if self._warm is not None:
+            self._warm.drop()
         self.runner.watch.drop()
         files = self._files
         now = asyncio.get_running_loop().time()
@@ -276,7 +278,7 @@ class OpenSSHConnection:
     def _idle_seconds(self) -> float:
         """Since the last call, or since the last SFTP request; 0 while a command runs."""
         files = self._files if self._files is not None and not self._files.closed else None
-        kept = int(files is not None) + int(self._ready is not None and self._ready.waiting)
+        kept = int(files is not None) + int(self._warm is not None and self._warm.waiting)
         if sum(used for _, used in self.pool.handles()) > kept or (files is not None and files.busy):
             return 0.0
         last = max(self._used_at, files.idle_since if files is not None else 0.0)
@@ -288,7 +290,7 @@ class OpenSSHConnection:
         to, real = self._destination, self._effective
         statuses = []
         for handle, used in self.pool.handles():
-            if self._backend == "direct" and not used:
+            if self._backend.masterless and not used:
                 continue
             statuses.append(
                 SessionStatus(
@@ -296,10 +298,10 @@ class OpenSSHConnection:
                     host=(real.hostname if real else to.hostname) or to.name,
                     port=(real.port if real else to.port) or 22,
                     idle_seconds=idle,
-                    pid=getattr(handle, "pid", None),
-                    transport=self._backend,
+                    pid=handle.pid,
+                    transport=self._backend.name,
                     active_channels=used,
-                    via=getattr(handle, "via", ()),
+                    via=handle.via,
                 )
             )
         return statuses
@@ -307,10 +309,13 @@ class OpenSSHConnection:
     async def aclose(self) -> None:
         """Close the kept channels. Masters are the launcher's to release. Bounded."""
         self._closed = True
-        if self._ready is not None:
-            self._ready.close()
+        if self._warm is not None:
+            self._warm.close()
         self._drop_files()
-        await self.runner.aclose()
-        await self.pool.aclose()
+        runners = [*self._retired, self.runner]
+        for runner in runners:
+            await runner.aclose()
+            await runner.pool.aclose()
         await asyncio.gather(*self._closing, return_exceptions=True)
-        await self.runner.carrier.aclose()
+        for runner in runners:
+            await runner.backend.aclose()

@@ -12,10 +12,10 @@ import anyio
 from transports.api import Destination, Effective, HostKeyCheck, SessionStatus, TransportConfig
 from transports.openssh.connection import OpenSSHConnection
 from transports.openssh.masters.master import MasterLauncher
-from transports.openssh.sessions.session import Backend
+from transports.openssh.sessions.session import BackendName
 
 
-def choose_backend(config: TransportConfig) -> Backend:
+def choose_backend(config: TransportConfig) -> BackendName:
     """What ``auto`` means here: native where descriptors can be passed, else process; direct on Windows.
 
     Windows' OpenSSH has no masters at all; Cygwin's Python has Unix sockets that carry no descriptors.
@@ -37,7 +37,7 @@ class OpenSSHTransport:
         self._connections: dict[Destination, OpenSSHConnection] = {}
 
     @property
-    def backend(self) -> Backend:
+    def backend(self) -> BackendName:
         """How sessions are made."""
         return self._backend
 

@@ -1,4 +1,4 @@
-"""What a command had said when its link was lost: what has arrived reaches the caller, guarded like any output."""
+"""What a command had printed when its connection was lost: it reaches the caller, guarded like any output."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ SHOWN_CHARS = 16_000
 
 @contextmanager
 def output_told(host: RemoteHost, kept: KeptOutput | None = None) -> Iterator[None]:
-    """A MasterLost that comes out of the block and has heard its command becomes CutShort.
+    """A MasterLost that comes out of the block with partial output becomes CutShort.
 
     ``kept`` has the end of what was longer than the caps.
     """
     try:
         yield
     except MasterLost as lost:
-        heard = lost.heard
-        if heard is None:
+        partial = lost.partial
+        if partial is None:
             raise
         from ssh_mcp.guard.shared import guard_for  # late: its patterns are a tenth of the start
 
         guard = guard_for(host.policy.redaction).knowing(host.call.known_secrets)
         parts = [
-            _shown(guard, "stdout", heard.stdout, heard.stdout_total, kept.tail("stdout") if kept else b""),
-            _shown(guard, "stderr", heard.stderr, heard.stderr_total, kept.tail("stderr") if kept else b""),
+            _shown(guard, "stdout", partial.stdout, partial.stdout_total, kept.tail("stdout") if kept else b""),
+            _shown(guard, "stderr", partial.stderr, partial.stderr_total, kept.tail("stderr") if kept else b""),
         ]
         told = "\n".join(part for part in parts if part)
         raise CutShort(lost, told or "Nothing of its output had arrived.") from None

@@ -27,7 +27,7 @@ from ssh_mcp.remote.host import connection_of
 from ssh_mcp.results.exec import ExecResult, ShellClosed, ShellExecResult, ShellList, ShellListEntry, ShellOpened
 from ssh_mcp.tokens import command as own_command
 from transports.api import Completed, OutputSink, RemoteProcess, StreamName
-from transports.errors import Heard, MasterLost, TransportError
+from transports.errors import MasterLost, PartialOutput, TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.policy.permitted import Runnable
@@ -180,7 +180,7 @@ class Shells:
             if session.ended is None:
                 await self._lost(session, error)
                 if isinstance(error, MasterLost):
-                    error.heard = Heard(out.kept, err.kept, out.total, err.total)
+                    error.partial = PartialOutput(out.kept, err.kept, out.total, err.total)
                 raise
             status = -1
         _end_both(out, err)

@@ -24,7 +24,7 @@ from ssh_mcp.errors import SudoFailed
 from ssh_mcp.remote.programs import program_text
 from ssh_mcp.tokens import Command, Token, arg, command, lit
 from transports.api import Completed, Connection, OutputSink, StreamName
-from transports.errors import Heard, MasterLost, TransportError
+from transports.errors import MasterLost, PartialOutput, TransportError
 
 END_LIMIT = 10.0
 """Seconds that the end of a root process group may take: a login of sudo's, two seconds between TERM and KILL."""
@@ -239,8 +239,8 @@ async def run_as_root(
             run.scope.cancel()
             raise
     if run.failure is not None:
-        if isinstance(run.failure, MasterLost) and run.failure.heard is not None:
-            run.failure.heard = _heard_of_root(run.failure.heard, seen, stderr_cap)
+        if isinstance(run.failure, MasterLost) and run.failure.partial is not None:
+            run.failure.partial = _partial_of_root(run.failure.partial, seen, stderr_cap)
         raise run.failure
     assert run.done is not None
     if not seen.released:
@@ -295,12 +295,12 @@ def _without_mark(done: Completed, mark: bytes, cap: int) -> Completed:
     return replace(done, stderr=rest[:cap], stderr_total=done.stderr_total - end)
 
 
-def _heard_of_root(heard: Heard, seen: Progress, cap: int) -> Heard:
-    """What the command itself had said: nothing where it had not started."""
+def _partial_of_root(partial: PartialOutput, seen: Progress, cap: int) -> PartialOutput:
+    """What the command itself had printed: nothing where it had not started."""
     if not seen.started.is_set():
-        return Heard(b"", b"", 0, 0)
-    end = heard.stderr.find(b"\n", heard.stderr.find(seen.mark)) + 1
-    return replace(heard, stderr=heard.stderr[end:][:cap], stderr_total=heard.stderr_total - end)
+        return PartialOutput(b"", b"", 0, 0)
+    end = partial.stderr.find(b"\n", partial.stderr.find(seen.mark)) + 1
+    return replace(partial, stderr=partial.stderr[end:][:cap], stderr_total=partial.stderr_total - end)
 
 
 def refusal(seen: Progress, done: Completed, timeout: float | None, *, has_password: bool) -> SudoFailed:

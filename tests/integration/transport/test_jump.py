@@ -49,7 +49,7 @@ async def net(sshd_factory: SshdFactory, tmp_path: Path, control_dir: str) -> As
 
 def where(launcher: MasterLauncher, handle: MasterHandle) -> str:
     """The client's address and the server's port as the session on the far side sees them."""
-    argv = launcher.mux_argv(handle, subsystem=None, command="echo $SSH_CONNECTION")
+    argv = launcher.mux_argv(handle.control_path, handle.destination, subsystem=None, command="echo $SSH_CONNECTION")
     done = subprocess.run(argv, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20)
     return done.stdout.split()[3]
 

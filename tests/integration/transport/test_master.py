@@ -83,7 +83,7 @@ async def launcher(sshd: Sshd, control_dir: str) -> AsyncIterator[MasterLauncher
 
 
 def session(launcher: MasterLauncher, handle: MasterHandle, command: str) -> subprocess.CompletedProcess[str]:
-    argv = launcher.mux_argv(handle, subsystem=None, command=command)
+    argv = launcher.mux_argv(handle.control_path, handle.destination, subsystem=None, command=command)
     return subprocess.run(argv, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20)
 
 

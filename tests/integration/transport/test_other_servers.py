@@ -13,7 +13,7 @@ from tests.integration.conftest import UserFactory
 from tests.integration.process_table import Trace
 from tests.integration.session_lab import connected
 from tests.peers.accounts import Account, make_chroot, move_home
-from tests.peers.other_servers import start_dropbear
+from tests.peers.other_servers import start_dropbear, start_tinysshd
 from tests.peers.sshd import Sshd, kill_all
 from transports.openssh.connection import OpenSSHConnection
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 Start = Callable[[Path, Account], Sshd]
 
 
-@pytest.fixture(scope="module", params=[start_dropbear], ids=["dropbear"])
+@pytest.fixture(scope="module", params=[start_dropbear, start_tinysshd], ids=["dropbear", "tinysshd"])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, lab_users: UserFactory
 ) -> Iterator[Sshd]:
@@ -63,10 +63,11 @@ async def test_a_timeout_ends_what_its_command_started_and_nothing_else(
 ) -> None:
     neighbour, goes, stubborn, _ = traces
     async with anyio.create_task_group() as tasks:
-        survived: list[int] = []
+        survived: list[bytes] = []
 
         async def live() -> None:
-            survived.append((await host.run(f"{neighbour.sleep} & sleep 6; kill $!; echo survived")).exit_code)
+            done = await host.run(f"{neighbour.sleep} & echo $! >$HOME/pid; wait $!; echo survived")
+            survived.append(done.stdout)
 
         tasks.start_soon(live)
         await anyio.to_thread.run_sync(neighbour.wait_for)
@@ -80,7 +81,8 @@ async def test_a_timeout_ends_what_its_command_started_and_nothing_else(
         await process.signal("TERM", children_only=True)
         await process.aclose()
         assert neighbour.processes()
-    assert survived == [0]
+        await host.run("kill $(cat $HOME/pid)")
+    assert survived == [b"survived\n"]
     assert server.process.poll() is None
 
 

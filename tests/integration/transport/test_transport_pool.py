@@ -169,7 +169,7 @@ async def test_a_session_costs_no_process_on_our_side(
 async def _settled(host: OpenSSHConnection, sessions: int) -> None:
     """Wait until that many sessions are open on the first master."""
     with anyio.fail_after(10):
-        while host.pool.slots.masters[0].used != sessions or (host._ready is not None and host._ready._opening):
+        while host.pool.slots.masters[0].used != sessions or (host._warm is not None and host._warm._opening):
             await asyncio.sleep(0.005)
 
 
@@ -180,9 +180,9 @@ async def test_after_a_command_one_frame_waits_for_the_next_and_means_the_same(
     async with connected(server, control_dir) as host:
         assert (await host.run("exit 3")).exit_code == 3
         await _settled(host, 1)
-        assert host._ready is not None
-        assert host._ready._waiting is not None
-        waiting = host._ready._waiting.execution
+        assert host._warm is not None
+        assert host._warm._waiting is not None
+        waiting = host._warm._waiting.execution
         await waiting.begun
         assert waiting.processes is not None
         done = await host.run("echo $$; cat; kill -TERM $$", stdin=b"in")
@@ -199,8 +199,8 @@ async def test_commands_one_right_behind_the_other_open_one_session_each(
 ) -> None:
     server = sshd_factory(user=user)
     async with connected(server, control_dir) as host:
-        carrier, opened = host.runner.carrier, 0
-        really_open = carrier.open
+        backend, opened = host.runner.backend, 0
+        really_open = backend.open
 
         async def counting(*args: Any, **kwargs: Any) -> Any:
             nonlocal opened
@@ -208,10 +208,10 @@ async def test_commands_one_right_behind_the_other_open_one_session_each(
             await asyncio.sleep(0)
             return await really_open(*args, **kwargs)
 
-        monkeypatch.setattr(carrier, "open", counting)
+        monkeypatch.setattr(backend, "open", counting)
         for _ in range(5):
             await host.run("true")
-            while host._ready is not None and host._ready._opening and not host._ready._on_its_way:
+            while host._warm is not None and host._warm._opening and not host._warm._on_its_way:
                 await asyncio.sleep(0)  # the next command comes while the session ahead is being opened
         await _settled(host, 1)
         assert opened == 6  # the first command's, and one ahead after each
@@ -224,9 +224,9 @@ async def test_a_waiting_frame_that_died_is_no_loss(
     async with connected(server, control_dir) as host:
         await host.run("true")
         await _settled(host, 1)
-        assert host._ready is not None
-        assert host._ready._waiting is not None
-        await host._ready._waiting.execution.begun
+        assert host._warm is not None
+        assert host._warm._waiting is not None
+        await host._warm._waiting.execution.begun
         for process in running_on(server, "read -r _c"):
             process.kill()
         await _settled(host, 0)

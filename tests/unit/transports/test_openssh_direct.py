@@ -8,7 +8,7 @@ import pytest
 
 from transports.api import Destination
 from transports.errors import MasterLost
-from transports.openssh.sessions.direct import DirectCarrier, NoMaster
+from transports.openssh.sessions.direct import DirectBackend, NoMaster
 
 pytestmark = pytest.mark.anyio
 
@@ -21,8 +21,8 @@ class Launcher:
 
 
 async def diagnosed(status: int | None, text: str) -> object:
-    carrier = DirectCarrier(Launcher(), Destination("web"))
-    return await carrier.diagnose(NoMaster(), status, text, began=True)
+    backend = DirectBackend(Launcher(), Destination("web"))
+    return await backend.diagnose(NoMaster(), status, text, began=True)
 
 
 @pytest.mark.parametrize(

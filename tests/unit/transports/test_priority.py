@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from transports.openssh.masters.priority import Rush
+from transports.openssh.masters.priority import UrgentWork
 
 pytestmark = pytest.mark.anyio
 
@@ -17,17 +17,17 @@ async def _settles() -> None:
 
 
 async def test_nothing_is_waited_for_where_nothing_is_under_way() -> None:
-    rush = Rush()
-    waiting = asyncio.ensure_future(rush.until_over())
+    urgent = UrgentWork()
+    waiting = asyncio.ensure_future(urgent.until_over())
     await _settles()
     assert waiting.done()
 
 
 async def test_the_last_of_several_is_waited_for() -> None:
-    rush = Rush()
-    with rush.login():
-        with rush.command():
-            waiting = asyncio.ensure_future(rush.until_over())
+    urgent = UrgentWork()
+    with urgent.login():
+        with urgent.command():
+            waiting = asyncio.ensure_future(urgent.until_over())
             await _settles()
             assert not waiting.done()
         await _settles()
@@ -36,23 +36,23 @@ async def test_the_last_of_several_is_waited_for() -> None:
 
 
 async def test_a_command_that_runs_on_is_waited_for_only_while_it_is_young() -> None:
-    rush = Rush()
-    with rush.command():
-        await rush.until_over()
-        with rush.command():
-            waiting = asyncio.ensure_future(rush.until_over())
+    urgent = UrgentWork()
+    with urgent.command():
+        await urgent.until_over()
+        with urgent.command():
+            waiting = asyncio.ensure_future(urgent.until_over())
             await _settles()
             assert not waiting.done()
         await waiting
-    with rush.command():
-        waiting = asyncio.ensure_future(rush.until_over())
+    with urgent.command():
+        waiting = asyncio.ensure_future(urgent.until_over())
         await _settles()
         assert not waiting.done()  # the old one's end was not counted twice
     await waiting
 
 
 async def test_a_failed_login_is_over() -> None:
-    rush = Rush()
-    with pytest.raises(RuntimeError), rush.login():
+    urgent = UrgentWork()
+    with pytest.raises(RuntimeError), urgent.login():
         raise RuntimeError
-    await rush.until_over()
+    await urgent.until_over()

@@ -25,8 +25,8 @@ _HELPER_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """The way through a jump host: by its master's control socket, or (``command``) by a ProxyCommand that logs in."""
+class JumpRoute:
+    """The route through a jump host: its master's control socket, or (``command``) a ProxyCommand that logs in."""
 
     name: str
     control_path: str = ""
@@ -42,8 +42,8 @@ class Way:
         return self.command or via_lines(stdio_forward_argv(ssh, self.control_path, self.name))
 
 
-def _on_the_way(login: Login, plan: Plan, way: Way | None) -> Login:
-    return login if way is None else replace(login, proxy=way.proxy(plan.scene.binaries.ssh))
+def _through(login: Login, plan: Plan, route: JumpRoute | None) -> Login:
+    return login if route is None else replace(login, proxy=route.proxy(plan.scene.binaries.ssh))
 
 
 @contextmanager
@@ -58,17 +58,19 @@ def _helper(plan: Plan, login: Login) -> Iterator[askpass.Askpass | None]:
         askpass.dispose(made)
 
 
-async def start_master(plan: Plan, control_path: str, way: Way | None, *, by_hand: float | None = None) -> LoginInfo:
+async def start_master(
+    plan: Plan, control_path: str, route: JumpRoute | None, *, by_hand: float | None = None
+) -> LoginInfo:
     """Log in and leave a master behind that listens at ``control_path``; the caller holds its turn.
 
     ``by_hand``: a person answers at the terminal, and the master lasts that many idle seconds. Raises ConnectError and
     its kin. The master's log stays at ``control_path.log`` and holds only what happens after the login.
     """
-    login = replace(_on_the_way(await plan.login(), plan, way), control_path=control_path)
+    login = replace(_through(await plan.login(), plan, route), control_path=control_path)
     if by_hand is not None:
         login = replace(login, askpass=False, interactive=True, persist=by_hand)
     log = control_path + ".log"
-    told_before = size_of(way.log) if way is not None else 0
+    told_before = size_of(route.log) if route is not None else 0
     with _helper(plan, login) as helper:
         outcome = await _run(plan, login, log, helper)
         account = helper.outcome() if helper is not None else ""
@@ -80,8 +82,8 @@ async def start_master(plan: Plan, control_path: str, way: Way | None, *, by_han
             raise error
         return report.login
     truncate(log)
-    told = read_text(way.log, told_before) if way is not None else ""
-    raise await explain(plan, way, report, gave_up=outcome.code is None, askpass_account=account, hop_log=told)
+    told = read_text(route.log, told_before) if route is not None else ""
+    raise await explain(plan, route, report, gave_up=outcome.code is None, askpass_account=account, hop_log=told)
 
 
 async def _run(plan: Plan, login: Login, log: str, helper: askpass.Askpass | None) -> Outcome:
@@ -113,16 +115,22 @@ def _other_key(plan: Plan, report: LogReport) -> AuthenticationFailed | None:
 
 
 async def explain(
-    plan: Plan, way: Way | None, report: LogReport, *, gave_up: bool, askpass_account: str = "", hop_log: str = ""
+    plan: Plan,
+    route: JumpRoute | None,
+    report: LogReport,
+    *,
+    gave_up: bool,
+    askpass_account: str = "",
+    hop_log: str = "",
 ) -> ConnectError | LocalError:
     """The error behind a failed login; asks known_hosts, or the host again, for what the log left out."""
     attempt = replace(plan.attempt(), gave_up=gave_up, askpass=askpass_account)
     if report.verdict is Verdict.CHANGED:
         attempt = replace(attempt, expected=await _expected(plan, report))
     if report.verdict in {Verdict.CHANGED, Verdict.UNKNOWN} and report.login.host_key_fingerprint is None:
-        report = (await _look(plan, way))[0]  # before 8.5 only "-v" tells the fingerprint
-    if way is not None:
-        attempt = replace(attempt, proxied=way.name, proxy_text=_channel_failure(hop_log))
+        report = (await _look(plan, route))[0]  # before 8.5 only "-v" tells the fingerprint
+    if route is not None:
+        attempt = replace(attempt, proxied=route.name, proxy_text=_channel_failure(hop_log))
     elif plan.resolved.one("proxycommand") is not None:
         attempt = replace(attempt, proxied="", proxy_text=await _proxy_said(plan, report))
     return login_error(report, attempt)
@@ -153,21 +161,21 @@ async def _expected(plan: Plan, report: LogReport) -> str | None:
 # --- looking without logging in --------------------------------------------------------------------------------------
 
 
-async def _look(plan: Plan, way: Way | None) -> tuple[LogReport, bool]:
-    login = _on_the_way(Login(verbose=False), plan, way)
+async def _look(plan: Plan, route: JumpRoute | None) -> tuple[LogReport, bool]:
+    login = _through(Login(verbose=False), plan, route)
     async with plan.fragment(login, ASK_NOTHING) as path:
         argv = ssh_argv(plan.scene.binaries.ssh, path, plan.destination.name, extra=("-v", "-N"))
         return await look(argv, environment(), plan.scene.config.connect_timeout + _AUTHENTICATION_SECONDS)
 
 
-async def look_at_host_key(plan: Plan, way: Way | None) -> HostKeyCheck:
+async def look_at_host_key(plan: Plan, route: JumpRoute | None) -> HostKeyCheck:
     """The live key against the known one, without a login. A failure to reach the host is in ``error``."""
-    told_before = size_of(way.log) if way is not None else 0
-    report, late = await _look(plan, way)
+    told_before = size_of(route.log) if route is not None else 0
+    report, late = await _look(plan, route)
     live = report.login.host_key_fingerprint
     if live is None:
-        told = read_text(way.log, told_before) if way is not None else ""
-        error = await explain(plan, way, report, gave_up=late, hop_log=told)
+        told = read_text(route.log, told_before) if route is not None else ""
+        error = await explain(plan, route, report, gave_up=late, hop_log=told)
         return HostKeyCheck(None, None, matches=False, error=f"{error.public_name}: {error}")
     if report.verdict is Verdict.KNOWN:
         return HostKeyCheck(live, live, matches=True)

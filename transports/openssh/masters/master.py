@@ -25,9 +25,9 @@ from transports.openssh.login import argv
 from transports.openssh.login.binaries import probe
 from transports.openssh.login.effective import Evaluator, Resolved
 from transports.openssh.login.failures import with_hop
-from transports.openssh.login.login import Way, look_at_host_key, start_master
+from transports.openssh.login.login import JumpRoute, look_at_host_key, start_master
 from transports.openssh.login.plan import Plan, Scene, make_plan
-from transports.openssh.masters.priority import Rush
+from transports.openssh.masters.priority import UrgentWork
 from transports.openssh.masters.records import is_dead, read_login, recorded_pid, sweep, write_login
 from transports.openssh.masters.unmultiplexed import Unmultiplexed
 
@@ -94,7 +94,7 @@ class MasterLauncher:
         self._depth: dict[str, int] = {}
         self._flights: SingleFlight[tuple[Destination, int], _Warm] = SingleFlight()
         self._starts: anyio.CapacityLimiter | None = None
-        self.rush = Rush()
+        self.urgent = UrgentWork()
         self._swept = False
         self._seen: tuple[float, Scene] | None = None
         self._direct = Unmultiplexed()
@@ -166,15 +166,15 @@ class MasterLauncher:
 
     async def _bring_up(self, destination: Destination, index: int, by_hand: float | None = None) -> _Warm:
         path, plan, hops = await self._locate(destination, index)
-        way: Way | None = None
+        route: JumpRoute | None = None
         if plan.hop is not None:
-            way = await self._way(plan.hop, by_hand)
+            route = await self._jump_route(plan.hop, by_hand)
         async with turn(path + ".lock"):
             handle = await self._adopt(path, plan, hops)
             if handle is None:
                 remove(path + ".keep")  # of a master that a person opened and that has ended since
                 try:
-                    handle = await self._start(path, plan, hops, way, by_hand)
+                    handle = await self._start(path, plan, hops, route, by_hand)
                 except TransportError:
                     plan.scene.directory.forget(path[-ID_LENGTH:])
                     raise
@@ -185,7 +185,7 @@ class MasterLauncher:
         self._warm[destination, index] = warm
         return warm
 
-    async def _way(self, hop: Destination, by_hand: float | None) -> Way:
+    async def _jump_route(self, hop: Destination, by_hand: float | None) -> JumpRoute:
         """The jump host's master, up."""
         try:
             if by_hand is None:
@@ -194,7 +194,7 @@ class MasterLauncher:
                 handle = (await self._bring_up(hop, 0, by_hand=by_hand)).handle
         except ConnectError as error:
             raise with_hop(error, hop.name) from error
-        return Way(hop.name, handle.control_path)
+        return JumpRoute(hop.name, handle.control_path)
 
     async def _adopt(self, path: str, plan: Plan, hops: list[Plan]) -> MasterHandle | None:
         """The master that already listens; None, and the place tidied, where there is none."""
@@ -213,13 +213,13 @@ class MasterLauncher:
         remove(path)
 
     async def _start(
-        self, path: str, plan: Plan, hops: list[Plan], way: Way | None, by_hand: float | None
+        self, path: str, plan: Plan, hops: list[Plan], route: JumpRoute | None, by_hand: float | None
     ) -> MasterHandle:
         if self._starts is None:
             self._starts = anyio.CapacityLimiter(_STARTS_PER_CPU * (os.cpu_count() or 1))
-        with self.rush.login():
+        with self.urgent.login():
             async with self._starts:
-                login = await self._log_in(plan, path, way, by_hand)
+                login = await self._log_in(plan, path, route, by_hand)
             pid = await alive_check(path)
         if pid is None:
             await kill_strays(path)
@@ -231,18 +231,18 @@ class MasterLauncher:
         write_login(plan.scene.directory, path, pid, login, self._evaluator.record(plan.destination))
         return _handle(path, pid, login, plan, hops, adopted=False)
 
-    async def _log_in(self, plan: Plan, path: str, way: Way | None, by_hand: float | None) -> LoginInfo:
+    async def _log_in(self, plan: Plan, path: str, route: JumpRoute | None, by_hand: float | None) -> LoginInfo:
         try:
-            return await start_master(plan, path, way, by_hand=by_hand)
+            return await start_master(plan, path, route, by_hand=by_hand)
         except ConnectError:
-            if way is None or await alive_check(way.control_path) is not None:
+            if route is None or await alive_check(route.control_path) is not None:
                 raise
-            self._drop_warm(way.control_path)
+            self._drop_warm(route.control_path)
             raise ConnectError(
-                f"The connection to the jump host {way.name} broke while {plan.destination.name} was logged in to.",
+                f"The connection to the jump host {route.name} broke while {plan.destination.name} was logged in to.",
                 "Try again.",
                 sent=False,
-                hop=way.name,
+                hop=route.name,
             ) from None
 
     # --- letting go -------------------------------------------------------------------------------------------------
@@ -255,9 +255,9 @@ class MasterLauncher:
         self._uses[path] = Use(path + ".use")
         self._depth[path] = depth
 
-    def forget(self, handle: MasterHandle) -> None:
-        """Do not answer with this master again without a look: a session attempt found it dead."""
-        self._drop_warm(handle.control_path)
+    def forget(self, control_path: str) -> None:
+        """Do not return this master again without a look: a session attempt found it dead."""
+        self._drop_warm(control_path)
 
     def _drop_warm(self, path: str) -> None:
         self._warm = {key: warm for key, warm in self._warm.items() if warm.handle.control_path != path}
@@ -320,22 +320,22 @@ class MasterLauncher:
         try:
             scene = await self._scene()
             plan = await make_plan(scene, destination)
-            way: Way | None = None
+            route: JumpRoute | None = None
             if plan.hop is not None and self._masterless:
-                way = Way(plan.hop.name, command=await self._direct.through(scene, plan.hop))
+                route = JumpRoute(plan.hop.name, command=await self._direct.through(scene, plan.hop))
             elif plan.hop is not None:
-                way = await self._way(plan.hop, None)
-            return await look_at_host_key(plan, way)
+                route = await self._jump_route(plan.hop, None)
+            return await look_at_host_key(plan, route)
         except TransportError as error:
             return HostKeyCheck(None, None, matches=False, error=f"{error.public_name}: {error}")
 
     # --- command lines for sessions ---------------------------------------------------------------------------------
 
-    def mux_argv(self, handle: MasterHandle, *, subsystem: str | None, command: str | None) -> list[str]:
+    def mux_argv(
+        self, control_path: str, destination: Destination, *, subsystem: str | None, command: str | None
+    ) -> list[str]:
         """One session over the master by a process of its own; it can never log in by itself."""
-        return argv.mux_argv(
-            self._ssh, handle.control_path, handle.destination.name, subsystem=subsystem, command=command
-        )
+        return argv.mux_argv(self._ssh, control_path, destination.name, subsystem=subsystem, command=command)
 
     async def prepare_direct(self, destination: Destination) -> None:
         """Do what ``direct_argv`` needs and cannot await; cheap when done before. Raises ConnectError, LocalError."""

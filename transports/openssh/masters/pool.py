@@ -17,6 +17,8 @@ BACKOFF_MAX: Final = 30.0
 """Seconds between logins after failed ones. sshd answers a retry storm with penalties (PerSourcePenalties, 9.8)."""
 SHORT_LIFE: Final = 5.0
 """Seconds: a master that is lost sooner than this, three times in a row, counts as a failed login."""
+SINGLE_LIVES: Final = 2
+"""Masters in a row that ended soon and with their first session."""
 _SCARCE_RETRY: Final = 1.0
 
 
@@ -62,7 +64,8 @@ class Pool(Generic[H]):
     ``launch(index)`` brings up (or adopts) the host's master of that number and answers its handle, or raises
     ConnectError and its kin; ``masterless`` says that it does nothing, and that each session logs in by itself.
     ``on_scarce`` is told when somebody waits and no further master may come: idle sessions should be given up then.
-    ``on_lost`` is told of a handle that turned out to be dead.
+    ``on_lost`` is told of a handle that turned out to be dead. ``on_single`` is called where masters end with their
+    first session, one behind the other: the host allows one session per connection.
     """
 
     def __init__(
@@ -73,12 +76,14 @@ class Pool(Generic[H]):
         *,
         masterless: bool = False,
         on_lost: Callable[[H], None] = lambda _: None,
+        on_single: Callable[[], None] = lambda: None,
     ) -> None:
         self._launch = launch
         self._slots = slots
         self._on_scarce = on_scarce
         self._masterless = masterless
         self._on_lost = on_lost
+        self._on_single = on_single
         self._futures: dict[int, asyncio.Future[Lease[H]]] = {}
         self._handles: dict[int, H] = {}
         self._up_since: dict[int, float] = {}
@@ -86,6 +91,7 @@ class Pool(Generic[H]):
         self._timer: asyncio.TimerHandle | None = None
         self._failures = 0
         self._short_lives = 0
+        self._single_lives = 0
         self._retry_at = 0.0
         self._error: TransportError | None = None
 
@@ -189,11 +195,15 @@ class Pool(Generic[H]):
         master = lease.master
         if master.generation != lease.generation:
             return
+        single = master.opened == 1
         self._slots.lost(master, lease.generation)
         self._on_lost(lease.handle)
         now = self._now()
         short = now - self._up_since.get(master.index, now) < SHORT_LIFE
         self._short_lives = self._short_lives + 1 if short else 0
+        self._single_lives = self._single_lives + 1 if short and single else 0
+        if self._single_lives == SINGLE_LIVES:
+            self._on_single()
         if self._short_lives >= 3:
             self._error = self._error or MasterLost(
                 "The ssh master ends again and again.", "Try again later.", sent=False

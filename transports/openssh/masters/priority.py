@@ -11,12 +11,12 @@ import anyio
 
 YOUNG_SECONDS: Final = 0.1
 """How long a command counts as just begun: what it costs us is spent by then, and the rest is the host's affair."""
-_ANSWERS_SECONDS: Final = 0.01
-"""How long the answers of the last commands take to leave us."""
+_REPLIES_SECONDS: Final = 0.01
+"""How long the replies to the last commands take to leave us."""
 _MOST_SECONDS: Final = 5.0
 
 
-class Rush:
+class UrgentWork:
     """One per server process. Fifty commands of a fan-out go out before a session is opened ahead for any of the hosts:
     these cost as much as the commands themselves, on our side and on the hosts'.
     """
@@ -60,8 +60,8 @@ class Rush:
             self._over = anyio.Event()
 
     async def until_over(self) -> None:
-        """Wait until nothing is under way, five seconds at most; after a rush also until its answers are out."""
+        """Wait until nothing is under way, five seconds at most; then also until the last replies are out."""
         with anyio.move_on_after(_MOST_SECONDS):
             while self._under_way:
                 await self._over.wait()
-                await anyio.sleep(_ANSWERS_SECONDS)
+                await anyio.sleep(_REPLIES_SECONDS)

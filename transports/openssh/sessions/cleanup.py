@@ -1,4 +1,4 @@
-"""Ending what runs on a host: at once from a second session, or, where no way leads there, once it is reached again."""
+"""Pending clean-up: what a host that could not be reached still runs, ended once it is reached again."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ ENDING_SECONDS: Final = 10.0
 _AT_ONCE: Final = 100
 """Lost frames that one script hangs up on."""
 _KEPT: Final = 1000
-"""Debts that are remembered for a host that stays away: the newest."""
+"""PendingCleanup that are remembered for a host that stays away: the newest."""
 
 Frame = tuple[str, Processes | None]
 
 
-class Debts:
+class PendingCleanup:
     """What is to be ended on one host and could not be yet.
 
-    ``aside`` runs a script of ours there from a session of its own. Nothing logs in for a debt alone: a login may ask a
-    person for a touch or a code. They are paid beside the next session that the host opens for anybody.
+    ``aside`` runs a script of ours there from a session of its own. Nothing logs in for the clean-up alone: a login may
+    ask a person for a touch or a code. It runs beside the next session that the host opens for anybody.
     """
 
     def __init__(self, aside: Callable[[str], Awaitable[object]]) -> None:
         self._aside = aside
         self._unended: list[tuple[str, Processes]] = []
         self._lost: list[Frame] = []
-        self._paying: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[None] | None = None
         self._closed = False
 
     def unended(self, nonce: str, processes: Processes) -> None:
@@ -41,15 +41,15 @@ class Debts:
         self._unended = [*self._unended, (nonce, processes)][-_KEPT:]
 
     def lost(self, nonce: str, processes: Processes | None) -> None:
-        """The link to this frame broke: it is to be hung up on."""
+        """The connection to this frame broke: it is to be hung up on."""
         self._lost = [*self._lost, (nonce, processes)][-_KEPT:]
 
-    def pay(self) -> None:
-        """The host is reached again: end what is owed, beside whatever goes on."""
-        if (self._unended or self._lost) and self._paying is None and not self._closed:
-            self._paying = asyncio.get_running_loop().create_task(self._pay_all())
+    def start(self) -> None:
+        """The host is reached again: end what is pending, beside whatever goes on."""
+        if (self._unended or self._lost) and self._running is None and not self._closed:
+            self._running = asyncio.get_running_loop().create_task(self._run_all())
 
-    async def _pay_all(self) -> None:
+    async def _run_all(self) -> None:
         try:
             while self._lost:
                 now = self._lost[:_AT_ONCE]
@@ -62,15 +62,15 @@ class Debts:
         except (TransportError, TimeoutError):
             return  # the next call tries again
         finally:
-            self._paying = None
+            self._running = None
 
     async def _run(self, script: str) -> None:
         with anyio.fail_after(ENDING_SECONDS):
             await self._aside(script)
 
     async def aclose(self) -> None:
-        """Pay no more."""
+        """Run no more of it."""
         self._closed = True
-        if self._paying is not None:
-            self._paying.cancel()
-            await asyncio.gather(self._paying, return_exceptions=True)
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)

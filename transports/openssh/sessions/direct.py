@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from transports.api import Destination
+from transports.api import Destination, LoginInfo
 from transports.errors import MasterLost, TransportError
+from transports.openssh.masters.slots import Slots
 from transports.openssh.sessions.process import SSH_FAILED
-from transports.openssh.sessions.session import Backend, Controlled, Session, SessionEvents
+from transports.openssh.sessions.session import BackendName, Handle, Session, SessionEvents
 from transports.openssh.sessions.spawned import Spawner
 
 _BROKEN: Final = re.compile(
@@ -40,20 +41,37 @@ class NoMaster:
     """Stands where a master's handle would."""
 
     control_path: str = ""
+    pid: int | None = None
+    login: LoginInfo = field(default_factory=LoginInfo)
+    adopted: bool = False
+    via: tuple[str, ...] = ()
 
 
-class DirectCarrier:
+class DirectBackend:
     """Sessions through a local ssh each that logs in by itself."""
 
-    backend: Backend = "direct"
+    name: BackendName = "direct"
     confirms = False
+    masterless = True
+    opens_ahead = False
 
     def __init__(self, launcher: DirectLauncher, destination: Destination) -> None:
         self._launcher = launcher
         self._destination = destination
         self._spawner = Spawner("direct")
 
-    async def open(self, master: Controlled, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
+    def slots(self, most: int) -> Slots:
+        """Each session is a login of its own: the bound is on logins, with one more for ending things."""
+        return Slots(max_masters=1, limit=most + 1, highest=most + 1, spare=False)
+
+    async def launch(self, index: int) -> Handle:
+        del index
+        return NoMaster()
+
+    def forget(self, handle: Handle) -> None:
+        """There is nothing to forget."""
+
+    async def open(self, master: Handle, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
         del master
         await self._launcher.prepare_direct(self._destination)
         text = command.decode("utf-8", "surrogateescape")
@@ -62,9 +80,7 @@ class DirectCarrier:
         )
         return await self._spawner.open(argv, events, env=env)
 
-    async def diagnose(
-        self, master: Controlled, status: int | None, text: str, *, began: bool
-    ) -> TransportError | None:
+    async def diagnose(self, master: Handle, status: int | None, text: str, *, began: bool) -> TransportError | None:
         del master
         if status is not None and status != SSH_FAILED:
             return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from transports.api import OutputSink, StreamName
-from transports.errors import Heard
+from transports.errors import PartialOutput
 from transports.openssh.sessions.session import Session
 from transports.openssh.shell.frame import FrameDecoder, Processes, was_eaten
 
@@ -41,9 +41,9 @@ class Collector:
         """What was kept of a stream."""
         return bytes(self._parts[stream])
 
-    def heard(self) -> Heard:
+    def partial_output(self) -> PartialOutput:
         """Both streams as far as they came."""
-        return Heard(self.kept("stdout"), self.kept("stderr"), self.totals["stdout"], self.totals["stderr"])
+        return PartialOutput(self.kept("stdout"), self.kept("stderr"), self.totals["stdout"], self.totals["stderr"])
 
 
 class Execution:
@@ -61,7 +61,7 @@ class Execution:
         self.sink = sink
         self.session: Session | None = None
         self.command_sent = False
-        self.heard = False
+        self.has_stdout = False
         """Whether the command itself has said anything on stdout (a spawned ssh only ever speaks on stderr)."""
         self.on_gone: Callable[[], None] | None = None
         self.on_stream_done: Callable[[StreamName], None] | None = None
@@ -206,7 +206,7 @@ class Execution:
 
     def _pass_on(self, stream: StreamName, data: bytes) -> None:
         if stream == "stdout":
-            self.heard = True
+            self.has_stdout = True
         else:
             if len(self.stderr_head) < _STDERR_KEPT:
                 self.stderr_head += data[: _STDERR_KEPT - len(self.stderr_head)]

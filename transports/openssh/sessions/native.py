@@ -14,10 +14,11 @@ from typing import Final
 
 import anyio
 
-from transports.api import StreamName
+from transports.api import Destination, StreamName
 from transports.errors import MasterLost, TransportError
 from transports.mux.client import MuxSession, alive_check, open_session
-from transports.openssh.sessions.session import WRITE_HIGH, Backend, Controlled, Session, SessionEvents
+from transports.openssh.sessions.mastered import Mastered, Masters
+from transports.openssh.sessions.session import WRITE_HIGH, BackendName, Handle, Session, SessionEvents
 
 try:
     import fcntl
@@ -172,7 +173,7 @@ class _Writer:
 class NativeSession(Session):
     """See ``open_native``."""
 
-    backend: Backend = "native"
+    backend: BackendName = "native"
 
     def __init__(self, events: SessionEvents, mux: MuxSession, stdin: int, stdout: int, stderr: int) -> None:
         self.events = events
@@ -276,7 +277,7 @@ async def open_native(
     return session
 
 
-async def lost_master(master: Controlled, *, began: bool) -> MasterLost | None:
+async def lost_master(master: Handle, *, began: bool) -> MasterLost | None:
     """MasterLost where no master answers any more, else None: what tells a dead connection from a dead session."""
     if await alive_check(master.control_path) is not None:
         return None
@@ -289,21 +290,21 @@ async def lost_master(master: Controlled, *, began: bool) -> MasterLost | None:
     )
 
 
-class NativeCarrier:
+class NativeBackend(Mastered):
     """Native sessions for a host; ``timeout`` bounds the opening, in seconds."""
 
-    backend: Backend = "native"
+    name: BackendName = "native"
     confirms = True
+    opens_ahead = True
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, masters: Masters, destination: Destination, timeout: float) -> None:
+        super().__init__(masters, destination)
         self._timeout = timeout
 
-    async def open(self, master: Controlled, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
+    async def open(self, master: Handle, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
         return await open_native(master.control_path, command, events, subsystem=subsystem, timeout=self._timeout)
 
-    async def diagnose(
-        self, master: Controlled, status: int | None, text: str, *, began: bool
-    ) -> TransportError | None:
+    async def diagnose(self, master: Handle, status: int | None, text: str, *, began: bool) -> TransportError | None:
         del text
         return await lost_master(master, began=began) if status is None else None
 

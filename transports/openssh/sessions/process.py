@@ -6,39 +6,42 @@ become a quiet login.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
+from transports.api import Destination
 from transports.errors import TransportError
 from transports.mux.client import NO_SLOT_TEXT, refusal
+from transports.openssh.sessions.mastered import Mastered, Masters
 from transports.openssh.sessions.native import lost_master
-from transports.openssh.sessions.session import Backend, Controlled, Session, SessionEvents
+from transports.openssh.sessions.session import BackendName, Handle, Session, SessionEvents
 from transports.openssh.sessions.spawned import Spawner
 
 SSH_FAILED: Final = 255
 """Exit status of an ssh that failed by itself (ssh(1)); a remote command may use it too."""
-MuxArgv = Callable[[str | None, str | None], list[str]]
-"""Subsystem and command (one of them None) to an argument vector."""
 
 
-class ProcessCarrier:
-    """Sessions through a local ``ssh -S`` each. ``argv`` builds its command line for a master."""
+class ProcessBackend(Mastered):
+    """Sessions through a local ``ssh -S`` each."""
 
-    backend: Backend = "process"
+    name: BackendName = "process"
     confirms = False
+    opens_ahead = False
 
-    def __init__(self, argv: Callable[[Controlled], MuxArgv]) -> None:
-        self._argv = argv
+    def __init__(self, masters: Masters, destination: Destination) -> None:
+        super().__init__(masters, destination)
         self._spawner = Spawner("process")
 
-    async def open(self, master: Controlled, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
+    async def open(self, master: Handle, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
         text = command.decode("utf-8", "surrogateescape")
-        argv = self._argv(master)(text if subsystem else None, None if subsystem else text)
+        argv = self._masters.mux_argv(
+            master.control_path,
+            self._destination,
+            subsystem=text if subsystem else None,
+            command=None if subsystem else text,
+        )
         return await self._spawner.open(argv, events)
 
-    async def diagnose(
-        self, master: Controlled, status: int | None, text: str, *, began: bool
-    ) -> TransportError | None:
+    async def diagnose(self, master: Handle, status: int | None, text: str, *, began: bool) -> TransportError | None:
         if not began and NO_SLOT_TEXT in text:
             return refusal(NO_SLOT_TEXT)
         if status is None or status == SSH_FAILED:

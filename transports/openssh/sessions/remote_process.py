@@ -112,7 +112,7 @@ class FramedProcess:
         with anyio.move_on_after(SETTLE_SECONDS):
             await until(self._execution.complete)
         if self._execution.complete.done() and not self._terminated:
-            await self._runner.judge(self._running)
+            await self._runner.outcome(self._running)
         raise RemoteError("The remote command no longer reads its input.", "Start it again if it is needed.")
 
     async def close_stdin(self) -> None:
@@ -126,7 +126,7 @@ class FramedProcess:
         await until(self._execution.complete)
         if self._terminated:
             return -1
-        status = await self._runner.judge(self._running)
+        status = await self._runner.outcome(self._running)
         return -1 if status is None else status
 
     async def signal(self, name: str, *, children_only: bool = False) -> None:
@@ -143,7 +143,7 @@ class FramedProcess:
 
 
 async def start_process(runner: Runner, command: str) -> FramedProcess:
-    """Start shell text under our frame. Returns when it has begun; raises what ``Runner.start`` and ``judge`` do."""
+    """Start shell text under our frame. Returns when it has begun; raises what ``Runner.start`` and ``outcome`` do."""
     check_command(command)
     inboxes = _Inboxes()
     running = await runner.start(inboxes)

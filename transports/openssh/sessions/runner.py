@@ -14,10 +14,10 @@ from transports.errors import ConnectError, MasterLost, RemoteError, SessionRefu
 from transports.mux.client import NoSlot
 from transports.openssh.login.log import clean
 from transports.openssh.masters.pool import Lease, Pool
-from transports.openssh.sessions.cleanup import ENDING_SECONDS, Debts
+from transports.openssh.sessions.cleanup import ENDING_SECONDS, PendingCleanup
 from transports.openssh.sessions.execution import Collector, Execution
 from transports.openssh.sessions.running import Running, until
-from transports.openssh.sessions.session import Carrier, Controlled, Session, SessionEvents
+from transports.openssh.sessions.session import Backend, Handle, Session, SessionEvents
 from transports.openssh.sessions.stdin import deliver, finished_while_fed
 from transports.openssh.sessions.watch import LinkWatch
 from transports.openssh.shell.frame import (
@@ -57,48 +57,48 @@ class Runner:
 
     def __init__(
         self,
-        pool: Pool[Controlled],
-        carrier: Carrier,
+        pool: Pool[Handle],
+        backend: Backend,
         check_seconds: float,
         ready: Callable[[OutputSink], Awaitable[Running | None]] | None = None,
     ) -> None:
         self.pool = pool
-        self.carrier = carrier
+        self.backend = backend
         self._check_seconds = check_seconds
         self._ready = ready
-        self._debts = Debts(lambda script: self._aside(lambda _certain: script))
+        self._pending = PendingCleanup(lambda script: self._aside(lambda _certain: script))
         self.watch = LinkWatch(pool, self.start)
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
     async def start(
-        self, sink: OutputSink, *, bare: str | None = None, lease: Lease[Controlled] | None = None, only: bool = False
+        self, sink: OutputSink, *, bare: str | None = None, lease: Lease[Handle] | None = None, only: bool = False
     ) -> Running:
         """An execution that waits for its command (or runs ``bare`` as the login shell takes it).
 
         ``only`` on this lease or not at all: what nobody has asked for must not log in, nor wait for a slot.
         """
 
-        async def begin(on: Lease[Controlled]) -> Running:
+        async def begin(on: Lease[Handle]) -> Running:
             return await self._begin(sink, bare, on)
 
         return (await self._establish(begin, lease, only=only))[0]
 
-    async def subsystem(self, name: str, events: SessionEvents) -> tuple[Session, Lease[Controlled]]:
+    async def subsystem(self, name: str, events: SessionEvents) -> tuple[Session, Lease[Handle]]:
         """A subsystem's session and its lease."""
 
-        async def begin(on: Lease[Controlled]) -> Session:
-            return await self.carrier.open(on.handle, name.encode(), events, subsystem=True)
+        async def begin(on: Lease[Handle]) -> Session:
+            return await self.backend.open(on.handle, name.encode(), events, subsystem=True)
 
         return await self._establish(begin, None)
 
     async def _establish(
-        self, begin: Callable[[Lease[Controlled]], Awaitable[T]], lease: Lease[Controlled] | None, *, only: bool = False
-    ) -> tuple[T, Lease[Controlled]]:
-        """What ``begin`` makes on a lease. A refusal for want of slots waits; a master found dead is replaced once."""
+        self, begin: Callable[[Lease[Handle]], Awaitable[T]], lease: Lease[Handle] | None, *, only: bool = False
+    ) -> tuple[T, Lease[Handle]]:
+        """What ``begin`` makes on a lease. A refusal for want of slots waits; masters found dead are replaced once."""
         loop = asyncio.get_running_loop()
         lease = lease or await self.pool.acquire()
-        replaced = only
+        replacements = 0 if only else None
         refused_since: float | None = None
         while True:
             try:
@@ -106,7 +106,7 @@ class Runner:
             except NoSlot:
                 alone = lease.master.used <= 1
                 # Nothing was ever opened on this master, by nobody: then it is not about how many.
-                never = alone and lease.master.opened == 0 and not _adopted(lease.handle)
+                never = alone and lease.master.opened == 0 and not lease.handle.adopted
                 now = loop.time()
                 refused_since = (refused_since or now) if alone else None
                 if only or never or (refused_since is not None and now - refused_since > REFUSAL_SECONDS):
@@ -117,9 +117,11 @@ class Runner:
                 lease = await lease.after_refusal()
             except MasterLost:
                 lease.lost()
-                if replaced:
+                if replacements is None:  # those that are up may be as dead; behind them a fresh one comes
+                    replacements = len(self.pool.handles()) + 1
+                if replacements == 0:
                     raise
-                replaced = True
+                replacements -= 1
                 lease = await self.pool.acquire()
             except ConnectError as error:
                 lease.release()
@@ -130,16 +132,16 @@ class Runner:
                 raise
             else:
                 lease.opened()
-                self._debts.pay()
+                self._pending.start()
                 return made, lease
 
-    async def _begin(self, sink: OutputSink, bare: str | None, lease: Lease[Controlled]) -> Running:
+    async def _begin(self, sink: OutputSink, bare: str | None, lease: Lease[Handle]) -> Running:
         nonce = secrets.token_hex(8) if bare is None else None
         execution = Execution(nonce, sink)
         command = remote_command(nonce) if nonce is not None else (bare or "").encode("utf-8", "surrogateescape")
-        execution.session = await self.carrier.open(lease.handle, command, execution, subsystem=False)
+        execution.session = await self.backend.open(lease.handle, command, execution, subsystem=False)
         running = Running(execution, lease)
-        if nonce is not None and not self.carrier.confirms:
+        if nonce is not None and not self.backend.confirms:
             try:
                 await self._until_begun(running)
             except BaseException:
@@ -154,7 +156,7 @@ class Runner:
         """Wait for the first mark, also behind a slow login; a master that is dead or frozen is not waited for."""
         execution = running.execution
         loop = asyncio.get_running_loop()
-        seconds = LOGIN_SECONDS if self.pool.masterless else START_SECONDS
+        seconds = LOGIN_SECONDS if self.backend.masterless else START_SECONDS
         give_up = loop.time() + seconds
         while not execution.begun.done():
             if (left := give_up - loop.time()) <= 0:
@@ -162,7 +164,7 @@ class Runner:
             with anyio.move_on_after(min(self._check_seconds, left)):
                 await until(execution.begun)
             if not execution.begun.done():
-                error = await self.carrier.diagnose(running.lease.handle, None, "", began=False)
+                error = await self.backend.diagnose(running.lease.handle, None, "", began=False)
                 if error is not None:
                     raise error
         if execution.processes is None:
@@ -183,7 +185,7 @@ class Runner:
         check_command(command, COMMAND_MAX if framed else BARE_MAX)
         ahead = await self._ready(collector) if framed and self._ready is not None else None
         running = ahead or await self.start(collector, bare=None if framed else command)
-        self._debts.pay()
+        self._pending.start()
         started = asyncio.get_running_loop().time()
         try:
             with anyio.move_on_after(timeout) as scope:
@@ -224,9 +226,9 @@ class Runner:
         status = execution.status
         if not timed_out:
             try:
-                status = await self.judge(running)
+                status = await self.outcome(running)
             except MasterLost as lost:
-                lost.heard = collector.heard()
+                lost.partial = collector.partial_output()
                 raise
         code = -1 if timed_out or status is None else status
         return Completed(
@@ -241,7 +243,7 @@ class Runner:
             lingering=execution.lingering,
         )
 
-    async def judge(self, running: Running) -> int | None:
+    async def outcome(self, running: Running) -> int | None:
         """The status of a complete execution; None where it was killed together with its frame.
 
         Raises MasterLost, SessionRefused, or for a direct login what that raised.
@@ -259,20 +261,20 @@ class Runner:
             error: TransportError | None = await self.never_began(running)
         else:
             # Without a frame the command went with the opening of the session.
-            began = execution.nonce is not None or execution.heard or self.carrier.confirms
+            began = execution.nonce is not None or execution.has_stdout or self.backend.confirms
             error = await self.diagnose(running, began=began)
         if error is None:
             return execution.status if execution.nonce is None else None
         if isinstance(error, MasterLost):
             running.lease.lost()
-            self._owe(running)
+            self._leave_pending(running)
         raise error
 
     async def diagnose(self, running: Running, *, began: bool) -> TransportError | None:
-        """The carrier's view of an end without a mark."""
+        """The backend's view of an end without a mark."""
         execution = running.execution
         said = execution.last_words() if began else execution.said_before()
-        return await self.carrier.diagnose(running.lease.handle, execution.status, said, began=began)
+        return await self.backend.diagnose(running.lease.handle, execution.status, said, began=began)
 
     async def never_began(self, running: Running) -> TransportError:
         """Why a frame never said its first mark, and whether its command may have run all the same."""
@@ -311,7 +313,7 @@ class Runner:
         execution = running.execution
         if execution.command_sent and not running.settled:
             if execution.complete.done():
-                self._owe(running)
+                self._leave_pending(running)
             else:
                 running.settled = True
                 with anyio.move_on_after(ENDING_SECONDS, shield=True):
@@ -327,7 +329,7 @@ class Runner:
             return
         if processes is None:
             if not execution.begun.done():
-                self._debts.lost(nonce, None)
+                self._pending.lost(nonce, None)
             return
         ended = False
         try:
@@ -337,23 +339,23 @@ class Runner:
             return
         finally:
             if not ended:  # no way to the host any more: it is made up for when there is one
-                self._debts.unended(nonce, processes)
+                self._pending.unended(nonce, processes)
         with anyio.move_on_after(SETTLE_SECONDS):
             await until(execution.over)
 
-    def _owe(self, running: Running) -> None:
+    def _leave_pending(self, running: Running) -> None:
         """The session broke off under its command: that is hung up on when the host is reached again."""
         nonce = running.execution.nonce
         if running.settled or nonce is None or running.execution.marked_status is not None:
             return
         running.settled = True
-        self._debts.lost(nonce, running.execution.processes)
-        if self.pool.handles() and not self.pool.masterless:  # by another of the host's masters
-            self._debts.pay()
+        self._pending.lost(nonce, running.execution.processes)
+        if self.pool.handles() and not self.backend.masterless:  # by another of the host's masters
+            self._pending.start()
 
     async def aclose(self) -> None:
-        """Pay no more debts, watch nothing."""
-        await self._debts.aclose()
+        """Run no more clean-up, watch nothing."""
+        await self._pending.aclose()
         await self.watch.aclose()
 
     async def _aside(self, script: Callable[[bool], str], beside: Running | None = None) -> int | None:
@@ -373,7 +375,7 @@ class Runner:
 
     def _same_link(self, one: Running, other: Running) -> bool:
         """Whether both are open on one connection: then what the other's frame said of itself still holds."""
-        if self.pool.masterless or other.execution.gone or other.execution.exited:
+        if self.backend.masterless or other.execution.gone or other.execution.exited:
             return False
         return (one.lease.master, one.lease.generation) == (other.lease.master, other.lease.generation)
 
@@ -405,8 +407,3 @@ def _framed(execution: Execution) -> tuple[str, Processes]:
     if execution.nonce is None or execution.processes is None:
         raise RemoteError("The remote command has no process group that we know of.", sent=False)
     return execution.nonce, execution.processes
-
-
-def _adopted(handle: Controlled) -> bool:
-    """Whether another process logged in, and so may use sessions of the master too."""
-    return bool(getattr(handle, "adopted", False))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from transports.api import OutputSink
 from transports.openssh.masters.pool import Lease
 from transports.openssh.sessions.execution import Execution
-from transports.openssh.sessions.session import Controlled
+from transports.openssh.sessions.session import Handle
 
 
 @dataclass(eq=False, slots=True)
@@ -18,7 +18,7 @@ class Running:
     """An execution with its lease. ``settled``: what it left on the host is ended, or is owed."""
 
     execution: Execution
-    lease: Lease[Controlled]
+    lease: Lease[Handle]
     settled: bool = False
     timer: asyncio.TimerHandle | None = None
     on_close: Callable[[Running], None] | None = None
@@ -37,7 +37,7 @@ class Running:
 class StartFrame(Protocol):
     """``Runner.start``."""
 
-    async def __call__(self, sink: OutputSink, *, lease: Lease[Controlled], only: bool) -> Running: ...
+    async def __call__(self, sink: OutputSink, *, lease: Lease[Handle], only: bool) -> Running: ...
 
 
 async def until(future: asyncio.Future[Any]) -> None:

@@ -1,4 +1,4 @@
-"""One session to a host, whoever carries it: the interface behind native, process and direct.
+"""One session to a host, and the interface behind native, process and direct, which make them.
 
 A session pushes what it gets into a ``SessionEvents`` (as asyncio's transports do into protocols): callbacks cost a
 quarter of what a task a stream does (figures in ``native``).
@@ -9,10 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Final, Literal, Protocol
 
-from transports.api import StreamName
+from transports.api import LoginInfo, StreamName
 from transports.errors import TransportError
+from transports.openssh.masters.slots import Slots
 
-Backend = Literal["native", "process", "direct"]
+BackendName = Literal["native", "process", "direct"]
 
 WRITE_HIGH: Final = 256 * 1024
 """Bytes queued for stdin beyond which ``drain`` waits."""
@@ -34,17 +35,31 @@ class SessionEvents(Protocol):
         """Once, behind ``session_exited``: the session is closed on the host too, and its slot there is free."""
 
 
-class Controlled(Protocol):
-    """What a session needs to know of its master."""
+class Handle(Protocol):
+    """What sessions need to know of their master; without masters (direct) it stands for the host."""
 
     @property
     def control_path(self) -> str: ...
+
+    @property
+    def pid(self) -> int | None: ...
+
+    @property
+    def login(self) -> LoginInfo: ...
+
+    @property
+    def adopted(self) -> bool:
+        """Whether another process logged in, and so may use sessions of the master too."""
+
+    @property
+    def via(self) -> tuple[str, ...]:
+        """Names of the jump hosts, from us outwards."""
 
 
 class Session(ABC):
     """A running remote command or subsystem. Made by an opener (``native.open_native`` and the like)."""
 
-    backend: Backend
+    backend: BackendName
 
     @abstractmethod
     def write(self, data: bytes) -> None:
@@ -76,22 +91,33 @@ class Session(ABC):
         """Drop our side at once. This does *not* end what runs on the host (trap 8). Idempotent; no events follow."""
 
 
-class Carrier(Protocol):
-    """A way to sessions. One a host."""
+class Backend(Protocol):
+    """One way to make sessions on a host: native, process or direct. One per host."""
 
-    backend: Backend
+    name: BackendName
     confirms: bool
     """Whether ``open`` returns only once the host has accepted the session."""
+    masterless: bool
+    """Whether each session logs in by itself."""
+    opens_ahead: bool
+    """Whether a session may be opened before its command is known (``warm``)."""
 
-    async def open(self, master: Controlled, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
+    def slots(self, most: int) -> Slots:
+        """Fresh slots for a host that may have ``most`` connections."""
+
+    async def launch(self, index: int) -> Handle:
+        """The host's master of that number, up. Raises ConnectError and its kin."""
+
+    def forget(self, handle: Handle) -> None:
+        """The master turned out to be dead."""
+
+    async def open(self, master: Handle, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
         """Open a session for a command (for the login shell) or a subsystem (its name).
 
         Raises NoSlot, SessionRefused or MasterLost, with ``sent`` False, where it does not come to a session.
         """
 
-    async def diagnose(
-        self, master: Controlled, status: int | None, text: str, *, began: bool
-    ) -> TransportError | None:
+    async def diagnose(self, master: Handle, status: int | None, text: str, *, began: bool) -> TransportError | None:
         """Why a session ended with ``status`` and no sign of its command's own end; None where only it ended.
 
         ``text`` is what was said on stderr (or in the command's place); ``began`` says that the command had begun.

@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from transports.api import StreamName
 from transports.errors import LocalError
-from transports.openssh.sessions.session import WRITE_HIGH, Backend, Session, SessionEvents
+from transports.openssh.sessions.session import WRITE_HIGH, BackendName, Session, SessionEvents
 
 _STREAMS: Final[dict[int, StreamName]] = {1: "stdout", 2: "stderr"}
 _REAP_SECONDS: Final = 2.0
@@ -68,7 +68,7 @@ class _Protocol(asyncio.SubprocessProtocol):
 class SpawnedSession(Session):
     """A local ssh process that carries one session. Made by ``Spawner``."""
 
-    def __init__(self, backend: Backend, transport: asyncio.SubprocessTransport, protocol: _Protocol) -> None:
+    def __init__(self, backend: BackendName, transport: asyncio.SubprocessTransport, protocol: _Protocol) -> None:
         self.backend = backend
         self._transport = transport
         self._protocol = protocol
@@ -116,7 +116,7 @@ class SpawnedSession(Session):
 class Spawner:
     """Starts ssh processes and sees them all ended."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: BackendName) -> None:
         self._backend = backend
         self._living: dict[SpawnedSession, asyncio.Future[None]] = {}
 

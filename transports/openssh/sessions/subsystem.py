@@ -14,7 +14,7 @@ from transports.openssh.masters.pool import Lease
 from transports.openssh.sessions.native import NativeSession
 from transports.openssh.sessions.runner import SETTLE_SECONDS, Runner
 from transports.openssh.sessions.running import until
-from transports.openssh.sessions.session import Controlled, Session
+from transports.openssh.sessions.session import Handle, Session
 
 _BUFFER_HIGH: Final = 2 << 20
 _BUFFER_LOW: Final = 1 << 19
@@ -28,20 +28,20 @@ class SubsystemChannel:
         self._runner = runner
         self._loop = asyncio.get_running_loop()
         self._session: Session | None = None
-        self._lease: Lease[Controlled] | None = None
+        self._lease: Lease[Handle] | None = None
         self._buffer = bytearray()
         self._stderr = bytearray()
         self._paused = False
         self._ended = False
         self._closed = False
-        self._heard = False
+        self._received = False
         self.no_slot = False
         """Set where the session ended for want of slots, which a spawned ssh only tells afterwards."""
         self._status: int | None = None
         self._exited: asyncio.Future[None] = self._loop.create_future()
         self._waiter: asyncio.Future[None] | None = None
 
-    def attach(self, session: Session, lease: Lease[Controlled]) -> None:
+    def attach(self, session: Session, lease: Lease[Handle]) -> None:
         """The session is open."""
         self._session = session
         self._lease = lease
@@ -52,7 +52,7 @@ class SubsystemChannel:
         if stream == "stderr":
             self._stderr += data[: _STDERR_KEPT - len(self._stderr)]
             return
-        self._heard = True
+        self._received = True
         self._buffer += data
         if len(self._buffer) > _BUFFER_HIGH and not self._paused and self._session is not None:
             self._paused = True
@@ -87,7 +87,7 @@ class SubsystemChannel:
             return None
         session.pause("stdout")
         self._paused = True
-        self._heard = True  # by whoever reads the pipes: from here on a lost connection may have lost an answer
+        self._received = True  # by whoever reads the pipes: from here on a lost connection may have lost an answer
         return session.pipes()
 
     async def read(self, n: int) -> bytes:
@@ -113,8 +113,8 @@ class SubsystemChannel:
             await until(self._exited)
         if self._lease is None or self._closed:
             return
-        said = "" if self._heard else self.stderr_text()
-        error = await self._runner.carrier.diagnose(self._lease.handle, self._status, said, began=self._heard)
+        said = "" if self._received else self.stderr_text()
+        error = await self._runner.backend.diagnose(self._lease.handle, self._status, said, began=self._received)
         if isinstance(error, NoSlot):
             self.no_slot = True
             self._lease.refused()

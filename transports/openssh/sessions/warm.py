@@ -15,7 +15,7 @@ from transports.errors import TransportError
 from transports.openssh.sessions.runner import Runner
 from transports.openssh.sessions.running import Running
 
-READY_SECONDS: Final = 30.0
+WARM_SECONDS: Final = 30.0
 OPENING_SECONDS: Final = 1.0
 """How long a command waits for a frame that is on its way before it opens its own session: two slow round trips."""
 LIMIT_MIN: Final = 5
@@ -26,7 +26,7 @@ def _nowhere(_stream: StreamName, _data: bytes) -> None:
     """A frame that has no command yet says nothing of its own."""
 
 
-class ReadySession:
+class WarmSession:
     """At most one waiting frame of a host. ``quiet`` is waited for before one is opened: logins go first."""
 
     def __init__(self, runner: Runner, quiet: Callable[[], Awaitable[None]]) -> None:
@@ -95,7 +95,7 @@ class ReadySession:
             running.close()
             return
         self._waiting = running
-        self._timer = asyncio.get_running_loop().call_later(READY_SECONDS, self.drop)
+        self._timer = asyncio.get_running_loop().call_later(WARM_SECONDS, self.drop)
 
     def drop(self) -> None:
         """Close the waiting frame: it reads end of file instead of a command and ends."""

@@ -20,7 +20,7 @@ from transports.openssh.masters.pool import Pool
 from transports.openssh.masters.slots import Master
 from transports.openssh.sessions.execution import Collector
 from transports.openssh.sessions.running import Running, StartFrame, until
-from transports.openssh.sessions.session import Controlled
+from transports.openssh.sessions.session import Handle
 from transports.openssh.sessions.stdin import deliver
 from transports.openssh.shell.hangup import WATCH_NO_MORE, watch_line, watch_script
 
@@ -44,7 +44,7 @@ class _Watch:
 class LinkWatch:
     """All watches of one host. ``start`` opens a frame on a lease."""
 
-    def __init__(self, pool: Pool[Controlled], start: StartFrame) -> None:
+    def __init__(self, pool: Pool[Handle], start: StartFrame) -> None:
         self._pool = pool
         self._start = start
         self._watches: dict[_Key, _Watch] = {}

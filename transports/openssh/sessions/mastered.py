@@ -1,0 +1,41 @@
+"""What native and process have in common: masters, brought up by a launcher."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from transports.api import Destination
+from transports.openssh.masters.slots import Slots
+from transports.openssh.sessions.session import Handle
+
+
+class Masters(Protocol):
+    """What of ``MasterLauncher`` stands behind their sessions."""
+
+    def ensure(self, destination: Destination, index: int) -> Awaitable[Handle]: ...
+
+    def forget(self, control_path: str) -> None: ...
+
+    def mux_argv(
+        self, control_path: str, destination: Destination, *, subsystem: str | None, command: str | None
+    ) -> list[str]: ...
+
+
+class Mastered:
+    """One host with masters."""
+
+    masterless = False
+
+    def __init__(self, masters: Masters, destination: Destination) -> None:
+        self._masters = masters
+        self._destination = destination
+
+    def slots(self, most: int) -> Slots:
+        return Slots(max_masters=most)
+
+    async def launch(self, index: int) -> Handle:
+        return await self._masters.ensure(self._destination, index)
+
+    def forget(self, handle: Handle) -> None:
+        self._masters.forget(handle.control_path)
