@@ -353,9 +353,11 @@ async def test_each_kind_of_call_asks_once_before_anything_runs(
         await asks(1, "ssh_delete", host="web", path=str(target))
         await asks(1, "ssh_delete_folder", host="web", path=str(tmp_path / "dir"), recursive=True)
         await asks(1, "ssh_host_notes_append", host="web", entry="a note")
-        await asks(1, "ssh_job_start", host="web", command=f"touch {tmp_path}/j", wait=10)
+        job_id = json.loads(await asks(1, "ssh_job_start", host="web", command=f"touch {tmp_path}/j", wait=10))[
+            "job_id"
+        ]
         await asks(0, "ssh_job_start", host="web", command="true", wait=10)
-        assert [(alias, job.state) for alias, job in server.app.fleet.jobs.seen()] == [("web", "exited")] * 2
+        assert ("web", job_id, "exited") in [(alias, job.id, job.state) for alias, job in server.app.fleet.jobs.seen()]
         session = json.loads(await asks(0, "ssh_shell_open", host="web"))["session_id"]
         await asks(0, "ssh_shell_exec", session_id=session, command="cd /tmp")
         await asks(1, "ssh_shell_exec", session_id=session, command=f"touch {tmp_path}/y")
