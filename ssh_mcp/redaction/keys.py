@@ -8,8 +8,10 @@ secret before it is masked.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from ssh_mcp.redaction.words import words
 
@@ -83,7 +85,7 @@ _ABOUT_LAST = words(
     "format alg enc",
 )
 """The same as the last word, whatever stands between."""
-_LENIENT_ABOUT = frozenset({"id", "ids"})  # session_id and secret_id are secrets all the same
+_LENIENT_ABOUT = frozenset({"id", "ids"})
 _BEFORE = {
     "pass": words("proxy fastcgi uwsgi scgi grpc memcached band by low high first second single multi"),
     "password": words("update"),
@@ -160,33 +162,88 @@ _SOURCE = re.compile(r"\.(?:c|h|cc|cpp|hpp|py|go|jsx?|tsx?|rs|rb|java|kt|php|pl|
 _PASSED_ON = words("zero fds context obj through band filter args kwargs rate info environment")
 
 
+class _Name(NamedTuple):
+    """The words of a name and which of them is the last secret one."""
+
+    words: list[str]
+    at: int
+    strength: Strength
+
+    @property
+    def word(self) -> str:
+        return self.words[self.at]
+
+    @property
+    def before(self) -> list[str]:
+        return self.words[: self.at]
+
+    @property
+    def tail(self) -> list[str]:
+        return self.words[self.at + 1 :]
+
+
+class NameRule(NamedTuple):
+    """Names that it ``applies`` to have the strength it gives. The first rule that applies decides."""
+
+    name: str
+    applies: Callable[[_Name], bool]
+    strength: Callable[[_Name], Strength]
+    example: str
+
+
+def _is_about(name: _Name) -> bool:
+    tail = name.tail
+    return bool(tail) and (_about(tail[0] if tail[0] != "key" else tail[-1]) or tail[-1] in _ABOUT_LAST)
+
+
+def _of_lenient(name: _Name) -> Strength:
+    """``session_id`` and ``secret_id`` are secrets all the same."""
+    lenient = name.tail[0] in _LENIENT_ABOUT and name.word in {"session", "secret", "sid", "token"}
+    return Strength.WEAK if lenient else Strength.NONE
+
+
+def _of_plain_key(name: _Name) -> Strength:
+    own = _of_key(name.words, name.at)
+    if own is not Strength.FAINT or name.at == 0:
+        faint_id = own is Strength.FAINT and name.tail[-1:] == ["id"]
+        return Strength.NONE if faint_id else own
+    if name.tail[-1:] == ["id"] or name.words[name.at - 1].isdigit():
+        return Strength.NONE  # KeyPairId; S3Key: where an object lies
+    return max(own, _before(name.before))
+
+
+NAME_RULES = (
+    NameRule("about a secret", _is_about, _of_lenient, "password_file"),
+    NameRule("a key", lambda name: name.word in {"key", "keys"}, _of_plain_key, "access_key"),
+    NameRule(
+        "to be seen",
+        lambda name: _is_open(name.word, name.before, name.tail),
+        lambda _: Strength.NONE,
+        "public_token",
+    ),
+    # Git's signingkey is the id of a public one.
+    NameRule(
+        "a signature",
+        lambda name: name.word in {"signature", "sig", "sid", "signingkey"},
+        lambda _: Strength.FAINT,
+        "sig",
+    ),
+    NameRule("a secret", lambda _: True, lambda name: name.strength, "db_password"),
+)
+
+
 def _by_words(name: str) -> Strength:
     if _SOURCE.search(name):
         return Strength.NONE  # token.go:12: a place in a source
     words = words_of(name)
-    at, strength, inner = -1, Strength.NONE, ""
-    for i in range(len(words) - 1, -1, -1):
-        found, rest = _word_strength(words[i])
-        if found:
-            at, strength, inner = i, found, rest
-            break
-    if at < 0 or (inner and _about(inner)):
-        return Strength.NONE
-    word = words[at]
-    tail = words[at + 1 :]
-    if tail and (_about(tail[0] if tail[0] != "key" else tail[-1]) or tail[-1] in _ABOUT_LAST):
-        if tail[0] in _LENIENT_ABOUT and word in {"session", "secret", "sid", "token"}:
-            return Strength.WEAK
-        return Strength.NONE
-    if word in {"key", "keys"}:
-        own = _of_key(words, at)
-        if own is Strength.FAINT and (tail[-1:] == ["id"] or (at and words[at - 1].isdigit())):
-            return Strength.NONE  # KeyPairId; S3Key: where an object lies
-        return own if own is not Strength.FAINT or at == 0 else max(own, _before(words[:at]))
-    if _is_open(word, words[:at], tail):
-        return Strength.NONE
-    # Git's signingkey is the id of a public one.
-    return Strength.FAINT if word in {"signature", "sig", "sid", "signingkey"} else strength
+    for at in range(len(words) - 1, -1, -1):
+        strength, inner = _word_strength(words[at])
+        if strength:
+            if inner and _about(inner):
+                return Strength.NONE
+            found = _Name(words, at, strength)
+            return next(rule.strength(found) for rule in NAME_RULES if rule.applies(found))
+    return Strength.NONE
 
 
 def _is_open(word: str, before: list[str], tail: list[str]) -> bool:

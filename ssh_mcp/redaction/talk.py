@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from ssh_mcp.redaction import values
 from ssh_mcp.redaction.keys import Strength, words_of
@@ -59,42 +61,68 @@ _CAPITALISED = re.compile(r"[A-Z][a-z]+")
 _DOTTED = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)+[;,]?")
 
 
-def _is_verdict(seen: Assignment, line: str) -> bool:
-    """Counts of tests (``pass: 12 fail: 0``), and where accounts come from (``passwd: files systemd``)."""
-    if not seen.colon:
-        return False
-    if seen.name.lower() in {"pass", "passed"}:
-        return _COUNTS.fullmatch(line) is not None
-    return seen.name == "passwd" and _NSSWITCH.fullmatch(line) is not None
+class Said(NamedTuple):
+    """A bare value with how it was named; ``rest`` is the line behind it."""
+
+    seen: Assignment
+    value: str
+    rest: str
+    reading: Reading
+
+    @property
+    def spaced(self) -> bool:
+        """Whether blanks stand around the equals sign: ``token = x``."""
+        return not (self.seen.tight or self.seen.colon)
 
 
-def is_talk(seen: Assignment, value: str, rest: str, reading: Reading) -> bool:
-    """Whether ``value`` says something about the secret instead of being it. ``rest``: the line behind it."""
-    if _is_verdict(seen, value + rest):
-        return True
-    if seen.colon and seen.name in _TEST_WORDS and (reading is Reading.OUTPUT or not seen.anchored):
-        return " " in value or values.is_harmless(value)
-    if values.is_status(value) or (values.is_code(value) and not (seen.tight and seen.name.isupper())):
-        return True
-    if seen.comment and (" " in value or values.is_harmless(value)):
-        return True
-    if _mirrors(seen, value, rest[:1]):
-        return True
-    if not (seen.tight or seen.colon) and reading is Reading.OUTPUT and _DOTTED.fullmatch(value):
-        return True  # token = Name.Namespace
-    if not (seen.tight or seen.colon) and seen.name == "token" and _CAPITALISED.fullmatch(value):
-        return True
-    if " " in value:
-        if not seen.colon:
-            return reading is Reading.OUTPUT and bool(_SPEAKS_OF_SECRETS.intersection(value.lower().split()))
-        return (reading is Reading.OUTPUT or seen.comment) and is_prose(value)
-    if not seen.colon or seen.anchored or (seen.inside and seen.strength is Strength.STRONG):
+class TalkRule(NamedTuple):
+    """What ``applies`` to is talk if ``talk`` says so. The first rule that applies decides. ``example`` is a line."""
+
+    name: str
+    applies: Callable[[Said], bool]
+    talk: Callable[[Said], bool]
+    example: str
+
+
+def _yes(_: Said) -> bool:
+    return True
+
+
+def _no(_: Said) -> bool:
+    return False
+
+
+def _is_verdict(said: Said) -> bool:
+    if not said.seen.colon:
         return False
-    if "-" in seen.name and seen.before in {'"', "'"} and seen.strength is Strength.STRONG:
-        return _SENTENCE.match(value + rest) is not None  # else a header in quotes
-    strict = seen.strength is Strength.STRONG and not seen.tight
-    plain = values.is_plain(value) if strict else values.is_harmless(value)
-    return plain or value[0] in "([<{"
+    if said.seen.name.lower() in {"pass", "passed"}:
+        return _COUNTS.fullmatch(said.value + said.rest) is not None
+    return said.seen.name == "passwd" and _NSSWITCH.fullmatch(said.value + said.rest) is not None
+
+
+def _is_label(said: Said) -> bool:
+    seen = said.seen
+    return seen.colon and seen.name in _TEST_WORDS and (said.reading is Reading.OUTPUT or not seen.anchored)
+
+
+def _is_expression(said: Said) -> bool:
+    return values.is_code(said.value) and not (said.seen.tight and said.seen.name.isupper())
+
+
+def _is_quoted_header(said: Said) -> bool:
+    seen = said.seen
+    return "-" in seen.name and seen.before in {'"', "'"} and seen.strength is Strength.STRONG
+
+
+def _is_sure(said: Said) -> bool:
+    seen = said.seen
+    return not seen.colon or seen.anchored or (seen.inside and seen.strength is Strength.STRONG)
+
+
+def _is_dull(said: Said) -> bool:
+    strict = said.seen.strength is Strength.STRONG and not said.seen.tight
+    plain = values.is_plain(said.value) if strict else values.is_harmless(said.value)
+    return plain or said.value[0] in "([<{"
 
 
 def speaks_of_secrets(value: str) -> bool:
@@ -102,13 +130,74 @@ def speaks_of_secrets(value: str) -> bool:
     return value.isidentifier() and bool(_SPEAKS_OF_SECRETS.intersection(words_of(value)))
 
 
-def _mirrors(seen: Assignment, value: str, after: str) -> bool:
+def _mirrors(said: Said) -> bool:
     """``password=db_password)``: an identifier that speaks of secrets itself, in lower-case code."""
+    seen, value, after = said.seen, said.value, said.rest[:1]
     if seen.name.isupper() or not _IDENTIFIER.fullmatch(value) or not _SPEAKS_OF_SECRETS.intersection(words_of(value)):
         return False
     if seen.tight and not seen.colon:
         return after in {",", ")", ";"} or value[-1] in ",);"
     return not (seen.anchored and seen.colon and after != ",")
+
+
+TALK_RULES = (
+    TalkRule("counts of tests, sources of accounts", _is_verdict, _yes, "pass: 12 fail: 0"),
+    TalkRule(
+        "a label in capitals",
+        _is_label,
+        lambda said: " " in said.value or values.is_harmless(said.value),
+        "PASS: TestLogin",
+    ),
+    TalkRule("a state", lambda said: values.is_status(said.value), _yes, "password: expired"),
+    TalkRule("an expression", _is_expression, _yes, "password = getpass()"),
+    TalkRule(
+        "a comment's words",
+        lambda said: said.seen.comment and (" " in said.value or values.is_harmless(said.value)),
+        _yes,
+        "# password: see the wiki",
+    ),
+    TalkRule("an identifier that speaks of secrets", _mirrors, _yes, "f(password=db_password)"),
+    TalkRule(
+        "a name in a namespace",
+        lambda said: said.spaced and said.reading is Reading.OUTPUT and bool(_DOTTED.fullmatch(said.value)),
+        _yes,
+        "token = Name.Namespace",
+    ),
+    TalkRule(
+        "a kind of token",
+        lambda said: said.spaced and said.seen.name == "token" and bool(_CAPITALISED.fullmatch(said.value)),
+        _yes,
+        "token = Keyword",
+    ),
+    TalkRule(
+        "words behind an equals sign",
+        lambda said: " " in said.value and not said.seen.colon,
+        lambda said: (
+            said.reading is Reading.OUTPUT and bool(_SPEAKS_OF_SECRETS.intersection(said.value.lower().split()))
+        ),
+        "password = the new password",
+    ),
+    TalkRule(
+        "words behind a colon",
+        lambda said: " " in said.value,
+        lambda said: (said.reading is Reading.OUTPUT or said.seen.comment) and is_prose(said.value),
+        "password: must be at least 8 characters",
+    ),
+    TalkRule("a name that begins its line, or stands in braces", _is_sure, _no, "password: swordfish"),
+    TalkRule(
+        "a header in quotes, or an error about a quoted name",
+        _is_quoted_header,
+        lambda said: _SENTENCE.match(said.value + said.rest) is not None,
+        'exec: "docker-credential-desktop": executable file not found in $PATH',
+    ),
+    TalkRule("whatever looks like no secret", _yes, _is_dull, "the token: next"),
+)
+
+
+def is_talk(seen: Assignment, value: str, rest: str, reading: Reading) -> bool:
+    """Whether ``value`` says something about the secret instead of being it. ``rest``: the line behind it."""
+    said = Said(seen, value, rest, reading)
+    return next(rule.talk(said) for rule in TALK_RULES if rule.applies(said))
 
 
 def is_prose(value: str) -> bool:

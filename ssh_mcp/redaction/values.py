@@ -6,8 +6,10 @@ All tests are anchored and linear in the value's length; none looks at more than
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from ssh_mcp.redaction.keys import Strength
 from ssh_mcp.redaction.words import words
@@ -95,6 +97,7 @@ _ADDRESS = re.compile(
 )
 _VERSION = re.compile(r"[\^~>=<]{0,2}\s?[vV]?\d+(?:\.\d+){1,3}(?:[-+.][A-Za-z0-9.]+)?")
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
 _TWILIO = re.compile(r"(?:AC|CA|IS|MG|PN|SM|VA)[0-9a-f]{32}")
 """Twilio's names of accounts, calls and numbers."""
 _PIECE = re.compile(
@@ -150,30 +153,6 @@ def is_code(value: str) -> bool:
     return bare in _TYPES or bool(_CODE_REFERENCE.fullmatch(look) or _SNAKE_VARIABLE.match(look))
 
 
-@lru_cache(maxsize=4096)
-def looks_random(value: str) -> bool:
-    """Long and without the build of a word, name, number or date: what a generator makes."""
-    if len(value) < 16 or UUID.fullmatch(value):
-        return False
-    if len(value) > MAX_LOOK:
-        value = value[:MAX_LOOK]
-    if any(c.isspace() for c in value):
-        return _punctuated(value)
-    if re.fullmatch(r"[0-9a-fA-F]+", value):
-        return len(value) >= 32 and not value.isdigit() and len(set(value)) >= 8
-    if _is_named(value):
-        return False
-    digits = sum(c.isdigit() for c in value)
-    letters = sum(c.isalpha() for c in value)
-    swaps = sum(_kind(a) != _kind(b) for a, b in pairwise(value))
-    if len(set(value)) < 8 or letters < 4:
-        return False
-    if digits >= 2 and swaps >= 5:
-        return True
-    mixed = not value.isupper() and not value.islower()
-    return mixed and swaps * 3 >= len(value) and all(c.isalnum() or c in "+/=_-" for c in value)
-
-
 def _kind(char: str) -> int:
     if char.isdigit():
         return 0
@@ -198,6 +177,62 @@ def _pronounced(piece: str) -> bool:
     if piece.isupper() or piece.islower():
         return len(piece) <= (15 if piece.isupper() else 24)
     return sum(c.isupper() for c in piece[1:]) * 3 + 3 <= len(piece) + 1
+
+
+class RandomRule(NamedTuple):
+    """What ``applies`` to looks random if ``random`` says so. The first rule that applies decides."""
+
+    name: str
+    applies: Callable[[str], bool]
+    random: Callable[[str], bool]
+    example: str
+
+
+def _swaps(value: str) -> int:
+    """How often digits, small letters, capitals and signs change places."""
+    return sum(_kind(a) != _kind(b) for a, b in pairwise(value))
+
+
+def _never(_: str) -> bool:
+    return False
+
+
+RANDOM_RULES = (
+    RandomRule("short, or a UUID", lambda v: len(v) < 16 or bool(UUID.fullmatch(v)), _never, "hunter2x9"),
+    RandomRule("with blanks", lambda v: any(c.isspace() for c in v), _punctuated, "a b c d e f g h i j"),
+    RandomRule(
+        "hexadecimal",
+        lambda v: bool(_HEXADECIMAL.fullmatch(v)),
+        lambda v: len(v) >= 32 and not v.isdigit() and len(set(v)) >= 8,
+        "0123456789abcdef0123456789abcdef",
+    ),
+    RandomRule("words with separators", _is_named, _never, "kube-system/coredns-v1"),
+    RandomRule(
+        "few characters, hardly a letter",
+        lambda v: len(set(v)) < 8 or sum(c.isalpha() for c in v) < 4,
+        _never,
+        "=======%%%%%%%==",
+    ),
+    RandomRule(
+        "digits among letters",
+        lambda v: sum(c.isdigit() for c in v) >= 2 and _swaps(v) >= 5,
+        lambda _: True,
+        "kJ8sLq2PzR5tWx9B",
+    ),
+    RandomRule(
+        "capitals among letters",
+        lambda v: not v.isupper() and not v.islower() and _swaps(v) * 3 >= len(v),
+        lambda v: all(c.isalnum() or c in "+/=_-" for c in v),
+        "kJxsLqaPzRbtWxcB",
+    ),
+)
+
+
+@lru_cache(maxsize=4096)
+def looks_random(value: str) -> bool:
+    """Long and without the build of a word, name, number or date: what a generator makes."""
+    rule = next((rule for rule in RANDOM_RULES if rule.applies(value[:MAX_LOOK])), None)
+    return rule is not None and rule.random(value[:MAX_LOOK])
 
 
 def is_harmless(value: str) -> bool:

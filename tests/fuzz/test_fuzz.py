@@ -17,6 +17,7 @@ ROUNDS = {
     "command_table": 500,
     "compose_file": 250,
     "redaction": 150,
+    "redaction_detectors": 500,
     "redaction_stream": 150,
 }
 

@@ -26,7 +26,10 @@ from ssh_mcp.policy import commands
 from ssh_mcp.policy.approval import AskMatch, AskRules, check_ask_entry
 from ssh_mcp.policy.compose_file import decide_compose
 from ssh_mcp.redaction import engine as redaction
+from ssh_mcp.redaction.detectors import DETECTORS
+from ssh_mcp.redaction.lines import find as find_lines
 from ssh_mcp.redaction.model import Format
+from ssh_mcp.redaction.settled import settled
 from ssh_mcp.remote.exec.jobs.text import Window, piece
 from ssh_mcp.remote.patterns import LinePattern
 from ssh_mcp.settings.file import parse_settings
@@ -198,6 +201,21 @@ def _rules() -> Any:
     ]
 
 
+def _detectors(text: str, _rng: random.Random) -> None:
+    """Bounds of what is found, a gate that hides nothing of it, and no cut inside of it."""
+    rules = _rules()[0]
+    spans = find_lines(text, rules)
+    if any(not 0 <= s.start <= s.end <= len(text) for s in spans):
+        raise Broken("a span outside of the text")
+    if spans and text.isascii() and not rules.gate.may_find(text):
+        raise Broken(f"the gate is shut: {spans[0]}")
+    for span in spans[:20]:
+        for m in itertools.islice(re.finditer("\n", text[span.start : span.end]), 3):
+            at = span.start + m.end()
+            if settled(text[:at], rules)[0] > span.start:
+                raise Broken(f"cut at {at} inside of {span}")
+
+
 def _redact(text: str, rng: random.Random) -> None:
     rules = rng.choice(_rules())
     kind = rng.choice([None, *Format])
@@ -224,7 +242,7 @@ def _streamed(text: str, rng: random.Random) -> None:
     cuts = sorted(rng.randrange(len(text) + 1) for _ in range(rng.randrange(1, 9)))
     stream = redaction.OutputStream(rules)
     out = "".join(stream.feed(text[a:b]) for a, b in itertools.pairwise([0, *cuts, len(text)])) + stream.close()
-    whole = redaction.redact_output(text, rules).text
+    whole = redaction.redact_output(text, rules, redaction.Repeats(forward=True)).text
     if out != whole:
         raise Broken(f"cut at {cuts}: whole {_difference(whole, out)}")
 
@@ -232,6 +250,10 @@ def _streamed(text: str, rng: random.Random) -> None:
 def _secrets() -> list[str]:
     files = [p for p in sorted((DATA / "redaction").rglob("*")) if p.is_file() and not p.name.endswith(".labels.json")]
     return [p.read_bytes().decode("utf-8", "surrogateescape")[:6000] for p in files]
+
+
+def _examples() -> list[str]:
+    return [re.sub("[«»]", "", example) for d in DETECTORS for example in (d.hit, d.miss)]
 
 
 _SECRET_TOKENS = [
@@ -391,5 +413,6 @@ TARGETS: list[Target[Any]] = [
     Target("shell_reader", _COMMANDS, _permit, _SHELL_TOKENS, 2),
     Target("compose_file", _COMPOSE, _compose, _COMPOSE_TOKENS),
     Target("redaction", _secrets(), _redact, _SECRET_TOKENS, 2),
+    Target("redaction_detectors", _examples(), _detectors, _SECRET_TOKENS, 2),
     Target("redaction_stream", _secrets(), _streamed, _SECRET_TOKENS),
 ]
