@@ -258,8 +258,8 @@ class Files(Protocol):
 
     async def lstat(self, path: str) -> FileAttributes: ...
 
-    async def standing(self, path: str) -> FileAttributes | None:
-        """``lstat``, or None where nothing stands: without the second look that a failure is explained by."""
+    async def lookup(self, path: str) -> FileAttributes | None:
+        """``lstat``, or None where nothing is: without the second look that a failure is explained by."""
 
     async def setstat(self, path: str, attributes: FileAttributes) -> None: ...
 

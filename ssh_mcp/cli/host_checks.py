@@ -128,7 +128,7 @@ async def _allowed_but_missing(host: RemoteHost, runs: bool) -> list[Finding]:
 
 async def _exists(host: RemoteHost, path: str) -> bool:
     try:
-        return await (await connection_of(host).files()).standing(path) is not None
+        return await (await connection_of(host).files()).lookup(path) is not None
     except SFTPSubsystemUnavailable:
         return True  # nobody can say
 

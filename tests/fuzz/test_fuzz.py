@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.fuzz import text_targets, wire_targets
+from tests.fuzz import file_targets, text_targets, wire_targets
 from tests.fuzz.engine import Broken, Target, TooSlow, run
 
-TARGETS = [*wire_targets.TARGETS, *text_targets.TARGETS]
+TARGETS = [*wire_targets.TARGETS, *text_targets.TARGETS, *file_targets.TARGETS]
 ROUNDS = {
     "facts": 300,
     "shell_reader": 500,

@@ -118,7 +118,7 @@ class SftpClient:
         sent = self._wire(path)
         return await self.ask_attributes(lambda i: m.LStat(i, sent), Operation.STAT, path)
 
-    async def standing(self, path: str) -> FileAttributes | None:
+    async def lookup(self, path: str) -> FileAttributes | None:
         sent = self._wire(path)
         reply = await self.engine.ask(lambda i: m.LStat(i, sent))
         if isinstance(reply, m.Status) and reply.code == m.StatusCode.NO_SUCH_FILE:

@@ -77,10 +77,7 @@ class Attributes:
     async def look(self, path: str) -> tuple[bool, int]:
         """Whether the file has an access list, and how many names; (False, 1) where nothing can be known."""
         done = await self._run(("attributes", "look"), path) if await self.usable() else None
-        words = done.stdout.decode("ascii", "replace").split() if done is not None and done.exit_code == 0 else []
-        if len(words) != 2 or not words[1].isdigit():
-            return False, 1
-        return words[0].endswith("+"), int(words[1])
+        return (False, 1) if done is None else parse_look(done)
 
     async def _run(self, names: tuple[str, ...], *values: str, limit: float = _LIMIT) -> Completed | None:
         line = run_program(files_text(*names), *values).wire()
@@ -97,6 +94,14 @@ def parse_kept(stdout: bytes) -> Kept:
     words = stdout.decode("ascii", "replace").split()
     links = words[words.index("links") + 1] if "links" in words[:-1] else "1"
     return Kept(int(links) if links.isdigit() else 1, "lost" in words, "mounted" in words)
+
+
+def parse_look(done: Completed) -> tuple[bool, int]:
+    """What look.sh prints: whether the file has an access list, and how many names; (False, 1) where it failed."""
+    words = done.stdout.decode("ascii", "replace").split() if done.exit_code == 0 else []
+    if len(words) != 2 or not words[1].isdigit():
+        return False, 1
+    return words[0].endswith("+"), int(words[1])
 
 
 def unkept(path: str) -> FileConflict:
@@ -117,3 +122,11 @@ def remark(host: RemoteHost, path: str, kept: Kept) -> None:
         )
     if kept.lost:
         host.call.warn(f"Extended attributes of {shown(path)} could not be kept.")
+
+
+def remark_links(host: RemoteHost, path: str, links: int) -> None:
+    """Say before a write that it will split a file off its other names."""
+    if links > 1:
+        host.call.warn(
+            f"{shown(path)} has {links} names (hard links): it will be split off, the others keep the old content."
+        )

@@ -171,12 +171,12 @@ class SftpPaths(PathResolver):
         no inode, so owner, mode, size and time are compared. A file that grows meanwhile is looked at again.
         """
         for _ in range(_LOOKS):
-            now, opened, standing = await together(files.realpath(path), handle.stat(), files.lstat(path))
-            if now != path or (standing.permissions, standing.uid, standing.gid) != (
+            now, opened, there = await together(files.realpath(path), handle.stat(), files.lstat(path))
+            if now != path or (there.permissions, there.uid, there.gid) != (
                 opened.permissions, opened.uid, opened.gid
             ):  # fmt: skip
                 break
-            if (standing.size, standing.mtime) == (opened.size, opened.mtime):
+            if (there.size, there.mtime) == (opened.size, opened.mtime):
                 return opened
         raise changed(path)
 

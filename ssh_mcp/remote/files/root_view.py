@@ -9,7 +9,7 @@ from ssh_mcp.errors import FileConflict, TooLarge
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import Purpose, split_parent
 from ssh_mcp.remote.files.arguments import DEFAULT_MODE, Selection
-from ssh_mcp.remote.files.attributes import parse_kept, remark, unkept
+from ssh_mcp.remote.files.attributes import parse_kept, parse_look, remark, remark_links, unkept
 from ssh_mcp.remote.files.leftovers import LEFTOVERS
 from ssh_mcp.remote.files.paths import changed
 from ssh_mcp.remote.files.pieces import CONTEXT, Piece, Window, cut_piece
@@ -79,6 +79,10 @@ class RootView:
                 f"{shown(where.path)} has more than {cap} bytes.", "The operator can raise SSH_EDIT_MAX_FILE_BYTES."
             )
         return Seen(piece.data, state)
+
+    async def foresee(self, path: PermittedPath) -> None:
+        done = await self._run(("attributes", "look"), path)
+        remark_links(self._host, path, parse_look(done)[1])
 
     async def replace(self, wanted: Replacement) -> int:
         source = wanted.source

@@ -110,7 +110,9 @@ class FileService(Generic[ViewT]):
             result = ContentResult(host=self._host.name, path=where.path, dry_run=dry_run)
             if self.shows(where.path):
                 result.diff = text_edits.diff(text, changed, where.path)
-            if not dry_run:
+            if dry_run:
+                await self._view.foresee(where.path)
+            else:
                 source = BytesSource(changed.encode("utf-8"))
                 wanted = Replacement(where.path, source, unchanged=seen.state)
                 result.bytes_written = await self._view.replace(wanted)

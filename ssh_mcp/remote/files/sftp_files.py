@@ -97,6 +97,8 @@ class SftpFiles(FileService[SftpView]):
         result = ContentResult(host=self._host.name, path=target, dry_run=dry_run)
         async with lock_for(self._host, target), self.source(content, target) as (source, size):
             old, result.diff = await self._compare(target, content)
+            if dry_run and old is not None:
+                await self._view.foresee(target)
             if not dry_run:
                 writer = Writer(self._host, await self._paths.files())
                 written, result.sha256 = await together(writer.write(Job(target, source, mode)), source.sha256())
@@ -138,7 +140,7 @@ class SftpFiles(FileService[SftpView]):
     async def _compare(self, target: PermittedPath, content: Content) -> tuple[FileAttributes | None, str | None]:
         """The old file's attributes, and a diff where both are text of a moderate size."""
         files = await self._paths.files()
-        old = await files.standing(target)
+        old = await files.lookup(target)
         if content.data is None or len(content.data) > _DIFF_UP_TO or not self.shows(target):
             return old, None
         new = as_text(content.data, partial=False)

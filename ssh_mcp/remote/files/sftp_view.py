@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ssh_mcp.errors import TooLarge
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import Purpose, child
+from ssh_mcp.remote.files.attributes import Attributes, remark_links
 from ssh_mcp.remote.files.listing import entries_of
 from ssh_mcp.remote.files.paths import in_place
 from ssh_mcp.remote.files.pieces import Piece, cut_piece
@@ -95,6 +96,10 @@ class SftpView:
         if not now.size or (now.size, now.mtime) != (seen.size, seen.mtime) or len(data) != expected:
             data = await file.handle.read(0, cap)
         return data, now
+
+    async def foresee(self, path: PermittedPath) -> None:
+        found = await Attributes(self._host, await self._paths.files()).look(path)
+        remark_links(self._host, path, found[1])
 
     async def replace(self, wanted: Replacement) -> int:
         assert wanted.owner == ":", "SFTP gives a file its old owner, or the login's"

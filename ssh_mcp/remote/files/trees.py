@@ -53,22 +53,24 @@ class Trees:
         files = await self._paths.files()
         missing: list[str] = []
         above: str = target
-        while (standing := await _kind(files, above)) is None:
+        while (found := await _kind(files, above)) is None:
             missing.insert(0, above)
             if not parents:
                 break
             above = split_parent(above)[0]
-        if standing not in (None, "directory", "unknown"):
+        if found not in (None, "directory", "unknown"):
             raise FileConflict(f"{shown(above)} exists and is no directory.", "Choose another name.")
         if not missing:
             if parents:
                 return self._result(target, "The directory exists already.")
             raise FileConflict(f"{shown(target)} exists already.", "Choose another name, or give parents true.")
-        for directory in missing:
+        policy = await self._paths.policy()
+        wanted = [self._paths.decide(directory, policy, Purpose.WRITE) for directory in missing]
+        for directory in wanted:
             await self._make(files, directory, mode)
         return self._result(target, f"Made {len(missing)} {'directory' if len(missing) == 1 else 'directories'}.")
 
-    async def _make(self, files: Files, directory: str, mode: int) -> None:
+    async def _make(self, files: Files, directory: PermittedPath, mode: int) -> None:
         await files.mkdir(directory, mode)
         if await files.realpath(directory) != directory:
             raise changed(directory)

@@ -82,5 +82,8 @@ class FileView(Protocol):
     async def content(self, where: Located) -> Seen:
         """All of it. Raises TooLarge beyond SSH_EDIT_MAX_FILE_BYTES, PathChanged."""
 
+    async def foresee(self, path: PermittedPath) -> None:
+        """For a dry run: warn of what replacing the file would do besides changing its content."""
+
     async def replace(self, wanted: Replacement) -> int:
         """Create or replace a file atomically; its size. Raises FileConflict, PathChanged."""

@@ -197,7 +197,7 @@ class Writer:
     async def _attempt(self, job: Job, directory: str) -> Written:
         create_mode = 0o600
         if self._files in _REFUSING:
-            create_mode = self._mode(job, await self._files.standing(job.path)) & 0o777
+            create_mode = self._mode(job, await self._files.lookup(job.path)) & 0o777
         temporary = child(directory, temporary_name())
         try:
             return await self._write(job, directory, temporary, create_mode)
@@ -218,26 +218,26 @@ class Writer:
             _, where, old, mine = await together(
                 create(),
                 self._files.realpath(temporary),
-                self._files.standing(job.path),
-                self._files.standing(temporary),
+                self._files.lookup(job.path),
+                self._files.lookup(temporary),
             )
             if where != temporary or mine is None:
                 raise changed(job.path)
             self._replaceable(job, old)
             (handle,) = handles
             mode = await self._owner_and_mode(handle, job, old, mine)
-            size, standing = await self._fill(handle, _Filling(job, temporary, mode, old), directory)
+            size, there = await self._fill(handle, _Filling(job, temporary, mode, old), directory)
         except BaseException:
             for handle in handles:
                 with anyio.move_on_after(_CLEAN_WITHIN, shield=True), suppress(TransportError):
                     await handle.close()
             raise
-        self._replaceable(job, standing)
+        self._replaceable(job, there)
         if job.check is not None:
             await job.check(temporary, size)
-        if job.before is not None and standing is not None:
+        if job.before is not None and there is not None:
             await job.before()
-        now = await self._place(job, temporary, standing)
+        now = await self._place(job, temporary, there)
         if now.size is not None and now.size != size:
             raise FileConflict(f"{shown(job.path)} was written by somebody else at the same time.", "Look at it.")
         return Written(size, old)
@@ -268,14 +268,14 @@ class Writer:
         pouring = job.source.pour(handle)
         if not job.source.at_once:
             pouring = known(await pouring)
-        size, dressed, _, status, _, where, standing = await together(
+        size, dressed, _, status, _, where, there = await together(
             pouring,
             self._keep(filling) if keeping else self._set_mode(handle, filling.mode),
             handle.fsync(),
             handle.stat(),
             handle.close(),
             self._files.realpath(directory),
-            self._files.standing(job.path),
+            self._files.lookup(job.path),
         )
         if status.size is not None and status.size != size:
             raise RemoteError(f"{job.path}: {size} bytes were written, and {status.size} arrived.", "Try again.")
@@ -283,7 +283,7 @@ class Writer:
             raise changed(job.path)
         if not dressed:
             raise _Again
-        return size, standing
+        return size, there
 
     def _replaceable(self, job: Job, old: FileAttributes | None) -> None:
         if old is None:
@@ -345,7 +345,7 @@ class Writer:
         self._host.call.warn(f"{path} belonged to user {old.uid}, group {old.gid}; it now belongs to the login user.")
         return False
 
-    async def _place(self, job: Job, temporary: str, standing: FileAttributes | None) -> FileAttributes:
+    async def _place(self, job: Job, temporary: str, there: FileAttributes | None) -> FileAttributes:
         """Let the temporary take its place, and look at what is there then."""
         try:
             if not job.overwrite:
@@ -353,7 +353,7 @@ class Writer:
             elif "posix-rename@openssh.com" in self._files.extensions:
                 moving = self._files.replace(temporary, job.path)
             else:
-                await self._swap(job.path, temporary, exists=standing is not None)
+                await self._swap(job.path, temporary, exists=there is not None)
                 moving = known(None)
             return (await together(moving, self._files.lstat(job.path)))[1]
         except FileError as error:
@@ -361,7 +361,7 @@ class Writer:
                 raise FileConflict(f"{shown(job.path)} exists already.", "Choose another name.") from None
             if (
                 error.kind is FileErrorKind.FAILURE
-                and standing is not None
+                and there is not None
                 and await is_mount_point(self._files, job.path)
             ):
                 return await self._in_place(job, temporary)

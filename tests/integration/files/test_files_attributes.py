@@ -131,7 +131,10 @@ async def test_a_hard_linked_file_says_that_it_is_split(
         (place / "b").unlink(missing_ok=True)
         os.link(place / "a", place / "b")
         async with mcp_server({"web": hosts}) as server:
-            done = await server.call(tool, host="web", path=f"{place}/a", old_string="one", new_string="two")
+            edit = {"host": "web", "path": f"{place}/a", "old_string": "one", "new_string": "two"}
+            would = await server.call(tool, **edit, dry_run=True)
+            assert any("will be split off" in w for w in would["output_warnings"]), would
+            done = await server.call(tool, **edit)
             assert any("2 names" in w for w in done["output_warnings"]), done
         assert ((place / "a").read_text(), (place / "b").read_text()) == ("two", "one")
 

@@ -600,3 +600,16 @@ async def test_an_account_of_sftp_alone_can_do_everything(
         await server.call("ssh_delete", host="web", path=f"{place}/h")
         assert (await server.call("ssh_file_hash", host="web", path=f"{place}/f", algorithm="md5"))["size"] == 4
         assert names(place) == ["f", "i"]
+
+
+async def test_missing_parents_are_made_only_where_policy_allows_them(
+    mcp_server: McpServerFactory, sshd: Sshd, place: Path
+) -> None:
+    host = Host(sshd, lines=[f'path_allowlist = ["{place}/a/b"]'])
+    async with mcp_server({"web": host}) as server:
+        text = await server.refused("ssh_mkdir", host="web", path=f"{place}/a/b/c", parents=True)
+        assert text.startswith("PathNotAllowed: ")
+        assert names(place) == []
+        (place / "a").mkdir()
+        await server.call("ssh_mkdir", host="web", path=f"{place}/a/b/c", parents=True)
+        assert (place / "a" / "b" / "c").is_dir()
