@@ -50,6 +50,10 @@ class Call:
     """The client's arguments, validated."""
     approval: CallApproval | None = None
     """How a person is asked; None: nobody can be, so that what must be asked is refused."""
+    accepted: bool = False
+    """Whether a person said yes to the call that makes this one: nobody is asked twice."""
+    runner: object | None = None
+    """What runs tools: for the one tool that calls others, which knows its type."""
     started: float = field(default_factory=time.monotonic)
     warnings: list[str] = field(default_factory=list)
     hosts: list[RemoteHost] = field(default_factory=list)
@@ -116,7 +120,7 @@ class Call:
         ``hosts`` are those that it concerns, by default all of the call. What a person accepted already in this call is
         not asked again.
         """
-        if not matches:
+        if not matches or self.accepted:
             return
         from ssh_mcp.errors import ApprovalRequired
         from ssh_mcp.remote.confirming import subject_of

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, PrivateAttr
 
 from ssh_mcp.results.base import LongText, Ours, Provenance, Result, Spooled
+from ssh_mcp.results.fleet import FleetGroup
 
 
 class ExecResult(Spooled):
@@ -55,6 +56,8 @@ class BroadcastResult(Result):
     failed: list[Ours] = Field(default_factory=list)
     errors: Annotated[dict[str, str], Provenance.GUARDED] = Field(default_factory=dict)
     elapsed_ms: int = 0
+    groups: list[FleetGroup] = Field(default_factory=list)
+    not_attempted: list[Ours] = Field(default_factory=list)
 
 
 class ShellOpened(Result):

@@ -107,7 +107,7 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     if settings.ssh_hooks_module:
         load_hooks(settings.ssh_hooks_module, registry)
     hooks = Hooks(registry)
-    runner = Runner(fleet=fleet, audit=audit, hooks=hooks)
+    runner = Runner(fleet=fleet, audit=audit, hooks=hooks, entries={entry.name: entry for entry in entries})
     server = _server(fleet, audit, hooks)
     background = _background(entries, settings, remarks)
     if background is not None:

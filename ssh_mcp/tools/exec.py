@@ -6,9 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ssh_mcp.inventory.selectors import select
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.call import Call
-from ssh_mcp.remote.exec.broadcast import broadcast
+from ssh_mcp.remote.exec.broadcast import broadcast, in_groups
+from ssh_mcp.remote.exec.rolling import check_rolling
 from ssh_mcp.remote.exec.streaming import run_streaming
 from ssh_mcp.remote.host import RemoteHost
 from ssh_mcp.results.exec import BroadcastResult, ExecResult
@@ -52,14 +54,21 @@ async def ssh_exec_run_streaming(
 
 @tool(group="exec", tier=Tier.DANGEROUS, confirms=True)
 async def ssh_broadcast(
-    hosts: Annotated[list[str], Field(min_length=1, max_length=500)],
+    hosts: Annotated[
+        list[str], Field(min_length=1, max_length=500, description="Aliases, web[01-20], @tag, @web!web03")
+    ],
     command: str,
     call: Call,
     timeout: Timeout = None,
     max_bytes: ResultBytes = None,
+    *,
+    grouped: Annotated[bool, Field(description="Equal results once")] = False,
+    batch: Annotated[int, Field(description="Hosts at a time")] = 50,
+    max_failures: Annotated[int | None, Field(description="Stop beyond so many")] = None,
 ) -> BroadcastResult:
-    """Run one command on many hosts (1-500), 50 at once. Each host has its own policy and fails alone. On one
-    host: ssh_exec_run.
-    """
+    """Run one command on many hosts (1-500). Each has its own policy and fails alone. On one: ssh_exec_run."""
     call.fit_within(max_bytes)
-    return await broadcast(call, hosts, command, timeout)
+    check_rolling(batch, max_failures, 0)
+    names = select(hosts, call.fleet.inventory.listed())
+    found = await broadcast(call, names, command, timeout, batch=batch, max_failures=max_failures)
+    return in_groups(found) if grouped else found

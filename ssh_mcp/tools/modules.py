@@ -23,6 +23,7 @@ FAMILIES: tuple[str, ...] = (
     "systemd",
     "packages",
     "forward",
+    "fleet",
     "output",
 )
 

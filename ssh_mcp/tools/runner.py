@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +18,7 @@ from ssh_mcp.audit.sinks import Audit, AuditCall
 from ssh_mcp.errors import ApprovalRequired, InvalidArgument, PlatformNotSupported, Refusal, UnknownTool, public_text
 from ssh_mcp.guard.aside import aside, weight, whole_weight
 from ssh_mcp.guard.spool import Owner
-from ssh_mcp.inventory.values import shown
+from ssh_mcp.inventory.values import nearest, shown
 from ssh_mcp.policy.closed import ClosedTools
 from ssh_mcp.remote.call import Call, ProgressSender, no_progress
 from ssh_mcp.remote.caller import Caller
@@ -46,6 +46,29 @@ UTF8_MAX = 4
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+def child_entry(call: Call, name: str) -> Entry:
+    """The open tool that a call may run for each of its hosts. Raises TierClosed, InvalidArgument."""
+    runner = call.runner
+    assert isinstance(runner, Runner)
+    entry = runner.entries.get(name)
+    if entry is None:
+        closed = runner.fleet.facts.closed
+        if name in closed:
+            raise closed.refusal(name)
+        guess = nearest(name, list(runner.entries))
+        raise InvalidArgument(f"There is no tool {shown(name)}.", f"Did you mean {guess}?" if guess else "")
+    if load(entry.family, entry.name).hosts != ("host",):
+        raise InvalidArgument(f"{name} does not take one host.", "Call it directly.")
+    return entry
+
+
+async def run_child(call: Call, entry: Entry, arguments: Mapping[str, Any], *, accepted: bool) -> Result:
+    """Run a tool for another call: its own audit line, policy and guard. Raises ToolFailed."""
+    runner = call.runner
+    assert isinstance(runner, Runner)
+    return await runner.run(entry, arguments, caller=call.caller, parent=call, accepted=accepted)
+
+
 class ToolFailed(Exception):
     """``str()`` is what the client reads: ``ClassName: what happened. What to do.``"""
 
@@ -64,6 +87,8 @@ class Runner:
     audit: Audit
     hooks: Hooks
     load_spec: SpecLoader = load
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    """The open tools by name: what one tool may call for another."""
 
     async def run(
         self,
@@ -72,8 +97,14 @@ class Runner:
         send_progress: ProgressSender = no_progress,
         caller: Caller = UNKNOWN,
         client: ClientChannel = NOBODY,
+        *,
+        parent: Call | None = None,
+        accepted: bool = False,
     ) -> Result:
-        """Answer the tool's guarded result. Raises ToolFailed for every refusal and failure."""
+        """Return the tool's guarded result. Raises ToolFailed for every refusal and failure.
+
+        ``parent`` is the call that makes this one, which bounds its own result; ``accepted``: a person was asked there.
+        """
         self.fleet.refresh()
         record = self.audit.begin(entry.name, entry.tier)
         record.caller(caller.identity, caller.client, caller.session)
@@ -82,6 +113,8 @@ class Runner:
             record.host(claimed)
         elif "hosts" in entry.input_schema.get("properties", {}):
             record.hosts(_claimed_hosts(arguments))
+        if parent is not None:
+            record.parent(parent.record.correlation_id)
         self.hooks.notify(HookContext.before(entry.name, entry.tier, claimed, record.correlation_id))
         call = Call(
             fleet=self.fleet,
@@ -92,12 +125,15 @@ class Runner:
             group=entry.group,
             tier=entry.tier,
             approval=CallApproval(self.fleet.approvals, client, caller.client or "the client"),
+            accepted=accepted,
+            runner=self,
         )
         failure: BaseException | None = None
         self.fleet.running[record.correlation_id] = call
         try:
             self.audit.require(entry.tier)
-            return await self._run(entry, arguments, call)
+            guarded = await self._run(entry, arguments, call)
+            return guarded if parent is not None else await self._fitted(guarded, call)
         except (Refusal, TransportError) as error:
             failure = error
             text = public_text(error)
@@ -167,7 +203,7 @@ class Runner:
         if warnings is not None:
             warnings.extend(w for w in call.warnings if w not in warnings)
         _without_closed_advice(guarded, self.fleet.facts.closed)
-        return await self._fitted(guarded, call)
+        return guarded
 
     async def _fitted(self, result: Result, call: Call) -> Result:
         """The result within its budget; what does not fit is kept for ``ssh_output_read``."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
+from ssh_mcp.inventory.selectors import select as selected
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.call import Call
 from ssh_mcp.remote.fleet import Fleet
@@ -31,10 +36,14 @@ async def ssh_server_info(call: Call) -> ServerInfo:
 
 
 @tool(group="host", tier=Tier.READ)
-async def ssh_host_list(call: Call) -> HostList:
+async def ssh_host_list(
+    call: Call,
+    select: Annotated[str | None, Field(description="Such as web[01-20], @tag, @web!web03")] = None,
+) -> HostList:
     """Hosts this server may reach. Start here when you do not know an alias."""
     fleet = call.fleet
-    entries = await listed_hosts(fleet)
+    wanted = None if select is None else frozenset(selected([select], fleet.inventory.listed()))
+    entries = [entry for entry in await listed_hosts(fleet) if wanted is None or entry.alias in wanted]
     problem = fleet.inventory_problem
     return HostList(
         hosts=entries,

@@ -100,16 +100,24 @@ def tool(
     idempotent: bool | None = None,
     task: bool = False,
     confirms: bool = False,
+    tier_of_call: bool = False,
 ) -> Callable[[F], F]:
     """Put a function on the list under its own name.
 
     ``windows_instead`` marks a tool that needs a POSIX shell: it is the sentence that tells a caller with a Windows
     host what to use instead (may be empty); None: the tool works there too. ``destructive`` decides for the low-access
     tier (deletes or overwrites); the other tiers' answer is fixed. ``task`` lets a client run it as a background task.
+    ``tier_of_call``: the tool calls another, whose tier counts, so that clients are told the worst it may do.
     """
 
     def register(function: F) -> F:
-        spec = _read(function, group, tier, windows_instead, hints_for(tier, destructive, idempotent))
+        spec = _read(
+            function,
+            group,
+            tier,
+            windows_instead,
+            hints_for(Tier.DANGEROUS if tier_of_call else tier, destructive, idempotent),
+        )
         spec = replace(spec, task=task, confirms=confirms)
         if spec.name in REGISTRY and REGISTRY[spec.name].function is not function:
             raise ValueError(f"two tools are called {spec.name}")

@@ -9,13 +9,14 @@ from pydantic_core import to_json
 from ssh_mcp.results.base import Result
 
 _SILENT: tuple[Any, ...] = (None, "", {})
-_REMARKS = "output_warnings"
+_UNSAID = frozenset({"output_warnings", "groups", "not_attempted"})
+"""Lists of which an empty one says nothing."""
 
 
 def text_form(result: Result) -> str:
     """JSON with default values, empty texts and ``quiet_fields`` left out.
 
-    An empty list stays, since it says that nothing was found; of ``output_warnings`` it says nothing.
+    An empty list stays, since it says that nothing was found; of some it says nothing.
     """
     return to_json(_spoken(result)).decode()
 
@@ -31,7 +32,7 @@ def _spoken(result: Result) -> dict[str, Any]:
         if isinstance(value, dict) and value and all(isinstance(each, Result) for each in value.values()):
             spoken[name] = {key: _spoken(each) for key, each in value.items()}
         elif isinstance(value, list) and not value:
-            if name != _REMARKS:
+            if name not in _UNSAID:
                 spoken[name] = []
         elif name in dumped and dumped[name] not in _SILENT:
             spoken[name] = dumped[name]

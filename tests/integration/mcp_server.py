@@ -53,7 +53,7 @@ class McpServer:
     log_file: Path
     env: dict[str, str] = field(repr=False)
 
-    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+    async def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """The structured answer of a tool that must not fail."""
         done = await self.client.call_tool(tool, arguments, raise_on_error=False)
         text = "".join(getattr(block, "text", "") for block in done.content)
@@ -61,7 +61,7 @@ class McpServer:
         assert isinstance(done.structured_content, dict)
         return done.structured_content
 
-    async def refused(self, tool: str, **arguments: Any) -> str:
+    async def refused(self, tool: str, /, **arguments: Any) -> str:
         """The text of a call that must fail: ``ClassName: what happened. What to do.``"""
         done = await self.client.call_tool(tool, arguments, raise_on_error=False)
         text = "".join(getattr(block, "text", "") for block in done.content)

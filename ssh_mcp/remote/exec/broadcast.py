@@ -14,8 +14,12 @@ import anyio
 from ssh_mcp.errors import PlatformNotSupported, Refusal, public_text
 from ssh_mcp.guard.aside import aside, weight
 from ssh_mcp.guard.shared import guard_for
+from ssh_mcp.inventory.selectors import fold
 from ssh_mcp.remote.exec.commands import seconds_for
+from ssh_mcp.remote.exec.grouping import group, together
+from ssh_mcp.remote.exec.rolling import roll
 from ssh_mcp.results.exec import BroadcastResult, ExecResult
+from ssh_mcp.results.fleet import FleetGroup
 from transports.errors import TransportError
 
 if TYPE_CHECKING:
@@ -41,7 +45,15 @@ class _Board:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-async def broadcast(call: Call, names: list[str], command: str, timeout: float | None) -> BroadcastResult:
+async def broadcast(
+    call: Call,
+    names: list[str],
+    command: str,
+    timeout: float | None,
+    *,
+    batch: int = AT_ONCE,
+    max_failures: int | None = None,
+) -> BroadcastResult:
     """Run ``command`` on each name once; all are resolved and decided before the first runs.
 
     A refused or failed host is in ``errors`` and ``failed``; a non-zero exit in ``results`` and ``failed``. When the
@@ -60,18 +72,21 @@ async def broadcast(call: Call, names: list[str], command: str, timeout: float |
         async with limiter:
             await _prepare(call, name, command, board)
 
-    async def one(name: str) -> None:
+    async def one(name: str) -> bool:
         async with limiter:
             board.started.add(name)
             await _run_one(call, name, timeout, board)
         await call.progress(len(board.results) + len(board.errors), len(unique), f"{name} done")
+        return name in board.results
+
+    left: list[str] = []
 
     try:
         await _each(unique, prepare)
         ready = [name for name in unique if name in board.ready]
         if ready:
             await call.confirm_command(*(board.ready[name] for name in ready))
-        await _each(ready, one)
+        left = await roll(ready, one, batch=batch, max_failures=max_failures, failed=len(board.errors))
     except anyio.get_cancelled_exc_class():
         finished = len(board.results) + len(board.errors)
         logger.warning(
@@ -89,10 +104,21 @@ async def broadcast(call: Call, names: list[str], command: str, timeout: float |
         command=command,
         results={n: board.results[n] for n in unique if n in board.results},
         succeeded=good,
-        failed=[n for n in unique if n not in good],
+        failed=[n for n in unique if n not in good and n not in left],
         errors={n: board.errors[n] for n in unique if n in board.errors},
         elapsed_ms=round((time.monotonic() - began) * 1000),
+        not_attempted=left,
     )
+
+
+def in_groups(result: BroadcastResult) -> BroadcastResult:
+    """The same with equal results of several hosts once."""
+    plain = {name: each.model_dump(mode="json") for name, each in result.results.items()}
+    groups = [
+        FleetGroup(hosts=fold(g.hosts), count=len(g.hosts), result=dict(g.result), diff=g.diff) for g in group(plain)
+    ]
+    errors = {fold(hosts): text for hosts, text in together(result.errors)}
+    return result.model_copy(update={"results": {}, "groups": groups, "errors": errors})
 
 
 async def _each(names: list[str], task: Callable[[str], Coroutine[Any, Any, None]]) -> None:

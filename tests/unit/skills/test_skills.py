@@ -108,7 +108,7 @@ def test_the_front_part_is_yaml_and_agrees_with_the_registry(path: Path) -> None
     if path in SKILL_FILES:
         tool = TOOLS[name_of(path)]
         assert (front["tier"], front["group"]) == (tool.tier.value, tool.group)
-        assert front["annotations"]["read_only"] is (tool.tier is Tier.READ)
+        assert front["annotations"]["read_only"] is (tool.tier is Tier.READ and tool.name != "ssh_fleet")
         if tool.tier in (Tier.DANGEROUS, Tier.SUDO):
             assert front["annotations"]["destructive"] is True
 

@@ -1,0 +1,30 @@
+"""Equal results are one group; the minority is shown by its difference."""
+
+from __future__ import annotations
+
+from ssh_mcp.remote.exec.grouping import group, together
+
+
+def test_equal_results_are_one_group_whatever_took_how_long() -> None:
+    results = {
+        "web01": {"host": "web01", "exit_code": 0, "stdout": "a\nb\n", "duration_ms": 5},
+        "web02": {"host": "web02", "exit_code": 0, "stdout": "a\nB\n", "duration_ms": 5},
+        "web03": {"host": "web03", "exit_code": 0, "stdout": "a\nb\n", "duration_ms": 900},
+    }
+    largest, other = group(results)
+    assert (largest.hosts, largest.diff) == (("web01", "web03"), None)
+    assert other.hosts == ("web02",)
+    assert other.diff is not None
+    assert "-stdout: b" in other.diff
+    assert "+stdout: B" in other.diff
+
+
+def test_a_long_difference_is_left_out() -> None:
+    long = {f"h{n}": {"stdout": "\n".join(f"{n} {i}" for i in range(200))} for n in range(2)}
+    assert [g.diff for g in group(long)] == [None, None]
+
+
+def test_errors_of_one_kind_are_said_once_for_all_hosts() -> None:
+    found = together({"web01": "Down: web01.", "web02": "Down: web02.", "db1": "Other."})
+    assert found[0] == (("web01", "web02"), "Down: HOST.")
+    assert found[1] == (("db1",), "Other.")
