@@ -138,8 +138,9 @@ def read_mended(line: bytes) -> Mended | None:
 
 @dataclass(slots=True)
 class _Walk:
-    """The state of one verification."""
+    """The state of one verification. ``whole``: the first line must be the first one of its file."""
 
+    whole: bool = True
     number: int = 0
     last: Link | None = None
     first: Link | None = None
@@ -163,7 +164,7 @@ class _Walk:
                 return
             self.notes.append(f"line {self.number - 1} was left unfinished by a writer that was stopped; accounted for")
             self.torn = None
-        elif link is not None and link.intact and read_mended(line) is not None:
+        elif link is not None and link.intact and read_mended(line) is not None and (self.whole or self.number > 1):
             self.fail(self.number, "the unfinished line that stood before it is missing")
             return
         if link is None:
@@ -178,7 +179,7 @@ class _Walk:
 
     def _place(self, link: Link) -> None:
         if self.last is None:
-            if not link.file_start:
+            if self.whole and not link.file_start:
                 self.fail(self.number, f"the file begins with seq {link.seq}: the lines before it are missing")
             return
         expected = self.last.seq + 1
@@ -224,6 +225,23 @@ def verify(file: Path, *, expect_first_prev: str | None = None, expect_last: str
         walk.fail(walk.number, "it is not an audit line, or it was changed")
     if walk.bad_line is None:
         _check_ends(walk, expect_first_prev, expect_last, None if saw_head else head)
+    return _verdict(walk)
+
+
+def verify_from(file: Path, offset: int) -> Verdict:
+    """Check the lines from ``offset`` (the beginning of one) on; ``first_bad_line`` counts from there.
+
+    For a reader that shows only the end of a long file. Raises OSError where the file cannot be read.
+    """
+    walk = _Walk(whole=False)
+    with file.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size - offset
+        stream.seek(offset)
+        for line, complete in _lines(stream, size):
+            if complete:
+                walk.step(line)
+            if walk.bad_line is not None:
+                break
     return _verdict(walk)
 
 

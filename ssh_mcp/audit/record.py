@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
 FAN_OUT: Final = "?"
 _ALWAYS: Final = ("ts", "correlation_id", "tool", "tier", "host", "result", "duration_ms")
@@ -61,6 +62,20 @@ class ApprovalNote:
         """What an audit line holds of it."""
         return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
 
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, object]) -> ApprovalNote:
+        """The note of a line; what is missing or of another kind is empty."""
+        text = {name: str(fields[name]) for name in ("channel", "id", "who", "grant") if fields.get(name) is not None}
+        waited = fields.get("waited_ms")
+        return cls(
+            outcome=cast("Any", str(fields.get("outcome", ""))),
+            channel=text.get("channel", ""),
+            id=text.get("id", ""),
+            who=text.get("who"),
+            grant=text.get("grant"),
+            waited_ms=waited if isinstance(waited, int) else 0,
+        )
+
 
 @dataclass(slots=True)
 class AuditRecord:
@@ -98,14 +113,52 @@ class AuditRecord:
     cheatsheet_pattern_id: str | None = None
     redact_bypass: bool = False
 
-    def to_json(self) -> str:
-        """One line of ASCII JSON without a newline."""
+    def to_fields(self) -> dict[str, object]:
+        """The fields of its line, in their order."""
         fields: dict[str, object] = {name: getattr(self, name) for name in _ALWAYS}
         for name in _SOMETIMES:
             value = getattr(self, name)
             if value is not None and value is not False and value != ():
                 fields[name] = value.to_fields() if isinstance(value, ApprovalNote) else value
-        return _ENCODED(fields)
+        return fields
+
+    def to_json(self) -> str:
+        """One line of ASCII JSON without a newline."""
+        return _ENCODED(self.to_fields())
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, object]) -> AuditRecord | None:
+        """The record of a line's fields, or None where they are not one's. Fields of newer versions are left out."""
+        kept: dict[str, Any] = {}
+        for name, kind in _TYPES.items():
+            value = fields.get(name)
+            if value is None:
+                continue
+            if kind is tuple:
+                if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+                    return None
+                value = tuple(value)
+            elif not isinstance(value, kind):
+                return None
+            kept[name] = value
+        note = fields.get("approval")
+        if isinstance(note, Mapping):
+            kept["approval"] = ApprovalNote.from_fields(note)
+        try:
+            return cls(**kept)
+        except TypeError:  # one of those that each line has is missing
+            return None
+
+
+_TYPES: Final[Mapping[str, type]] = {
+    name: tuple if name in ("hosts", "path_hashes", "paths")
+    else bool if name == "redact_bypass"
+    else int if name in ("port", "duration_ms", "exit_code")
+    else str
+    for name in (*_ALWAYS, *_SOMETIMES)
+    if name != "approval"
+}  # fmt: skip
+"""What each field of a line is, but for ``approval``."""
 
 
 def hash_text(text: str) -> str:

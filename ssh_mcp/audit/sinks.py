@@ -29,6 +29,7 @@ from ssh_mcp.errors import AuditUnavailable, Refusal
 from transports.errors import TransportError
 
 from .files import LOCK_PATIENCE, ChainFile
+from .formats import Format, rendered
 from .record import FAN_OUT, ApprovalNote, AuditRecord, hash_text
 
 MAX_PENDING: Final = 10_000
@@ -177,7 +178,8 @@ def _leave(token: Token[AuditCall | None]) -> None:
 class Audit:
     """The audit of one server. Thread-safe; writing takes some tens of microseconds, so that nothing awaits."""
 
-    def __init__(self, file: Path | None = None, *, masked: bool = False) -> None:
+    def __init__(self, file: Path | None = None, *, masked: bool = False, form: Format = "native") -> None:
+        self._form: Format = form
         self.masked = masked
         """Whether lines hold masked commands and paths beside their hashes."""
         self._file = ChainFile(file) if file is not None else None
@@ -224,11 +226,13 @@ class Audit:
 
     def write(self, record: AuditRecord, error: BaseException | None = None) -> None:
         """Log and append one finished record. Never raises: what fails shows in ``problem`` and in ``require``."""
-        line = record.to_json()
+        line = native = record.to_json()
+        if self._form != "native":
+            line = rendered(record, self._form)
         if logger.isEnabledFor(logging.INFO):  # made by hand: nobody asks which line of this file logged it
             logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, line, (), None))
         for watcher in tuple(self._watchers):
-            watcher(line)
+            watcher(native)
         if error is not None and logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s", _detail(record.correlation_id, error))
         if self._file is None:
@@ -242,7 +246,7 @@ class Audit:
 
     @contextmanager
     def watched(self, watcher: Callable[[str], object]) -> Iterator[None]:
-        """``watcher`` gets each line while the block lasts. It must neither block nor raise."""
+        """``watcher`` gets each line, in our own fields, while the block lasts. It must neither block nor raise."""
         self._watchers.append(watcher)
         try:
             yield

@@ -14,7 +14,9 @@ from cyclopts.exceptions import CycloptsError
 from rich.console import Console
 
 from ssh_mcp.cli import EXIT_USAGE
+from ssh_mcp.cli.audit_app import audit_app
 from ssh_mcp.cli.output import console, say
+from ssh_mcp.cli.parameters import CONNECTIONS, FIRST, SERVER, Json
 from ssh_mcp.errors import ConfigError, Refusal, public_text
 from transports.errors import TransportError
 
@@ -43,10 +45,6 @@ def _version() -> str:
     return metadata.version("ssh-mcp")
 
 
-FIRST = Group("First steps", sort_key=1)
-SERVER = Group("Server", sort_key=2)
-CONNECTIONS = Group("Connections", sort_key=3)
-
 app = App(
     name="ssh-mcp",
     help=HELP,
@@ -57,14 +55,6 @@ app = App(
     usage="Usage: ssh-mcp [COMMAND]",
     group_commands=Group("Options", sort_key=9),
     suppress_keyboard_interrupt=False,
-)
-audit_app = App(
-    name="audit",
-    help="Look at the audit file.",
-    help_epilogue="",
-    usage="Usage: ssh-mcp audit COMMAND",
-    group=SERVER,
-    group_commands="Commands",
 )
 app.command(audit_app)
 job_app = App(
@@ -86,9 +76,6 @@ policy_app = App(
 )
 app.command(policy_app)
 
-Json = Annotated[
-    bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, for programs to read.")
-]
 Host = Annotated[str, Parameter(help="An alias of hosts.toml, or a name of SSH_HOSTS_ALLOWLIST.")]
 
 
@@ -327,21 +314,6 @@ def job_cancel(
     from ssh_mcp.cli.job import cancel
 
     return cancel(host, job_id, remove=remove, as_json=as_json)
-
-
-@audit_app.command(help_epilogue="")
-def verify(
-    file: Annotated[Path, Parameter(help="The audit file; with rotated ones, oldest first.")],
-    /,
-    *more: Path,
-    expect_last: Annotated[
-        str | None, Parameter(help="The hash that the last line must have, noted elsewhere.")
-    ] = None,
-) -> int:
-    """Check the chain of an audit file; names the first line that was changed, removed or moved."""
-    from ssh_mcp.cli.audit import verify as verify_file
-
-    return verify_file([file, *more], expect_last)
 
 
 @policy_app.command(name="show", help_epilogue="")

@@ -101,7 +101,9 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
         approvals=Approvals(store, channel=settings.ssh_ask_channel, seconds=settings.ssh_ask_seconds),
     )
     audit = Audit(
-        Path(settings.ssh_audit_file) if settings.ssh_audit_file else None, masked=settings.ssh_audit_detail == "masked"
+        Path(settings.ssh_audit_file) if settings.ssh_audit_file else None,
+        masked=settings.ssh_audit_detail == "masked",
+        form=settings.ssh_audit_format,
     )
     registry = HookRegistry()
     if settings.ssh_hooks_module:

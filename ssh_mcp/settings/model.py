@@ -135,6 +135,7 @@ class Settings:
     ssh_ask_seconds: float = _s(v.seconds(1, 3600), 50.0)
     ssh_audit_file: str | None = _opt(v.path)
     ssh_audit_detail: Literal["hashes", "masked"] = _s(v.choice("hashes", "masked"), "hashes")
+    ssh_audit_format: Literal["native", "ocsf", "ecs"] = _s(v.choice("native", "ocsf", "ecs"), "native")
     mcp_transport: Literal["stdio", "http", "sse"] = _s(
         v.choice("stdio", "http", "sse", also={"streamable-http": "http"}), "stdio"
     )

@@ -276,8 +276,9 @@ def test_any_single_byte_change_is_found_at_its_line(
     path = tmp_path_factory.mktemp("a") / "audit"
     write(path, 4)
     raw = bytearray(path.read_bytes())
-    at = data.draw(st.integers(0, len(raw) - 1))
-    new = data.draw(st.integers(0, 255).filter(lambda value: value != raw[at]))
+    # Neither draw depends on the bytes, which hold times and ids and differ between two runs of one example.
+    at = data.draw(st.integers(0, 1_000_000)) * len(raw) // 1_000_001
+    new = (raw[at] + data.draw(st.integers(1, 255))) % 256
     expected = raw[:at].count(b"\n") + 1
     joined = raw[at] == 0x0A
     raw[at] = new

@@ -1,0 +1,98 @@
+"""The subcommands of ``ssh-mcp audit``: names, arguments and help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from ssh_mcp.cli.parameters import SERVER, Json
+
+audit_app = App(
+    name="audit",
+    help="Look at the audit: what was done, by whom, and how it ended.",
+    help_epilogue="",
+    usage="Usage: ssh-mcp audit COMMAND",
+    group=SERVER,
+    group_commands="Commands",
+)
+
+File = Annotated[Path | None, Parameter(help="The audit file; SSH_AUDIT_FILE by default. Rotated ones are found.")]
+HostName = Annotated[str | None, Parameter(help="Only this host (alias or hostname).")]
+Tool = Annotated[str | None, Parameter(help="Only this tool; * matches anything.")]
+Tier = Annotated[Literal["read", "low-access", "dangerous", "sudo"] | None, Parameter(help="Only this tier.")]
+Since = Annotated[str | None, Parameter(help="2h, 3d, today, yesterday, 21:30, 2026-11-27 or 2026-11-27T21:30.")]
+Until = Annotated[str | None, Parameter(help="Likewise.")]
+Errors = Annotated[bool, Parameter(negative="", show_default=False, help="Only what failed or was refused.")]
+Follow = Annotated[bool, Parameter(negative="", show_default=False, help="Go on with new lines until Ctrl+C.")]
+
+
+@audit_app.command(sort_key=1, help_epilogue="")
+def show(
+    *,
+    host: HostName = None,
+    tool: Tool = None,
+    tier: Tier = None,
+    since: Since = None,
+    until: Until = None,
+    errors: Errors = False,
+    follow: Follow = False,
+    file: File = None,
+    as_json: Json = False,
+) -> int:
+    """Show calls, oldest first, one a line; a broken chain is said at the top. With --json one object a line."""
+    from ssh_mcp.cli.audit import query_of
+    from ssh_mcp.cli.audit import show as show_lines
+
+    return show_lines(file, query_of(host, tool, tier, since, until, errors=errors), follow_on=follow, as_json=as_json)
+
+
+@audit_app.command(sort_key=2, help_epilogue="")
+def tail(
+    *,
+    lines: Annotated[int, Parameter(name=["--lines", "-n"], help="How many.")] = 20,
+    host: HostName = None,
+    tool: Tool = None,
+    tier: Tier = None,
+    errors: Errors = False,
+    follow: Follow = False,
+    file: File = None,
+    as_json: Json = False,
+) -> int:
+    """Show the last calls."""
+    from ssh_mcp.cli.audit import query_of
+    from ssh_mcp.cli.audit import tail as tail_lines
+
+    query = query_of(host, tool, tier, None, None, errors=errors)
+    return tail_lines(file, lines, query, follow_on=follow, as_json=as_json)
+
+
+@audit_app.command(sort_key=3, help_epilogue="")
+def summary(
+    *,
+    host: HostName = None,
+    since: Since = None,
+    until: Until = None,
+    file: File = None,
+    as_json: Json = False,
+) -> int:
+    """Count calls by host and tool; name the slowest, what was refused, and what a person decided."""
+    from ssh_mcp.cli.audit import query_of, summarize
+
+    return summarize(file, query_of(host, None, None, since, until), as_json=as_json)
+
+
+@audit_app.command(sort_key=5, help_epilogue="")
+def verify(
+    file: Annotated[Path, Parameter(help="The audit file; with rotated ones, oldest first.")],
+    /,
+    *more: Path,
+    expect_last: Annotated[
+        str | None, Parameter(help="The hash that the last line must have, noted elsewhere.")
+    ] = None,
+) -> int:
+    """Check the chain of an audit file; names the first line that was changed, removed or moved."""
+    from ssh_mcp.cli.audit import verify as verify_file
+
+    return verify_file([file, *more], expect_last)
