@@ -92,7 +92,7 @@ _SECTION = r"#{2,4} ?(?:Instruction|Response|Input|Output|Human|Assistant|System
 """Headings of Alpaca's, Vicuna's and Solar's templates: ``### Instruction:``."""
 _ALWAYS = "Human|HUMAN|Assistant|ASSISTANT|System prompt|System|SYSTEM|Claude|ChatGPT"
 _IN_SPEECH = "User|USER|AI|Developer"
-"""``User: root`` stands in many a tool's output; three words after it are speech."""
+"""Many tools print ``User: root``; three words after it are speech."""
 _TURN = re.compile(
     rf"^[ \t>*#]{{0,16}}(?:(?:{_ALWAYS})[*]{{0,2}}[ \t]?:[*]{{0,2}}(?:[ \t]+\S|[ \t]*$)"
     rf"|(?:{_IN_SPEECH})[*]{{0,2}}[ \t]?:[ \t]+\S+[ \t]+\S+[ \t]+\S+)",

@@ -1,13 +1,13 @@
-"""Line bounds of a text, asked for in text order.
+"""Line bounds of a text, requested in text order.
 
-Looking for the next line end anew at every match would make one long line cost the square of its length.
+Searching for the next line end at every match would make one long line cost the square of its length.
 """
 
 from __future__ import annotations
 
 
 class Lines:
-    """Remembers the line that was asked about last; linear in all for positions in ascending order."""
+    """Remembers the last line requested; linear in all for positions in ascending order."""
 
     __slots__ = ("_end", "_next", "_start", "_text")
 

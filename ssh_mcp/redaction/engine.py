@@ -41,7 +41,7 @@ __all__ = [
 MAX_ARGUMENTS = 32_768
 """Characters of one list of arguments."""
 _RECORDS = frozenset({Format.NETRC, Format.PGPASS, Format.SHADOW})
-"""Formats whose secrets stand in a field without a name, which no gate can see."""
+"""Formats whose secrets are in a field without a name, which no gate can see."""
 _STRUCTURED = frozenset({Format.YAML, Format.JSON, Format.TOML, Format.XML, Format.CODE})
 
 

@@ -1,7 +1,7 @@
 """Text as a reader sees it: invisible characters gone, full-width ones as ASCII, other languages' word for password.
 
 ``pass<U+200B>word=x`` shows as ``password=x`` and must be found as that. Detectors read the folded text; what they find
-is moved back to where it stands in the text itself, which keeps every character.
+is moved back to its place in the text itself, which keeps every character.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WIDE = re.compile("[\uff01-\uff5e]")
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """``text`` folded. ``_at`` are places in it where what stands behind is moved by ``_by`` in the text itself."""
+    """``text`` folded. ``_at`` are places in it behind which positions differ by ``_by`` from the text itself."""
 
     text: str
     _at: list[int] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Folded:
         return bool(self._at)
 
     def origin(self, place: int) -> int:
-        """Where the character at ``place`` stands in the text itself."""
+        """The position in the text itself of the character at ``place``."""
         known = bisect_right(self._at, place)
         return place + (self._by[known - 1] if known else 0)
 

@@ -16,7 +16,7 @@ from ssh_mcp.redaction.detectors import DETECTORS
 from ssh_mcp.redaction.detectors.base import Detector, TextDetector, Wide
 
 BLOCK = 65_536
-"""Characters asked about at once, up to the next line end; a hit is narrowed down to ``CHUNK``, then to lines."""
+"""Characters checked at once, up to the next line end; a hit is narrowed down to ``CHUNK``, then to lines."""
 CHUNK = 1024
 FILE_STEMS = (
     "kennwort|senha|wachtwoord"
@@ -29,7 +29,7 @@ _Asks = tuple[tuple[bool, Ask], ...]
 
 
 def _joined(patterns: Iterable[Wide], *, apart: bool) -> _Asks:
-    """One automaton for each family, or (not ``apart``) one for lower case and one for the text as it stands."""
+    """One automaton for each family, or (not ``apart``) one for lower case and one for the unchanged text."""
     families: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for wide in patterns:
         families[wide.family if apart else "", wide.lower].append(wide.pattern)
@@ -70,9 +70,9 @@ class Gate:
             self._wide, self._brief, self._file = ((*asks, (False, self._own)) for asks in (_WIDE, _BRIEF, _FILE))
 
     def hot(self, text: str, *, file: bool = False) -> Iterator[tuple[int, int, tuple[Detector, ...]]]:
-        """(start, end, whom to ask) of every line, newline included, that may hold a secret, in order.
+        """(start, end, its detectors) of every line, newline included, that may hold a secret, in order.
 
-        ``file`` asks more widely: every line that names a secret at all is looked at for names.
+        ``file`` is wider: every line that names a secret at all is looked at for names.
         """
         text = self._probe(text)
         for start, end in _hot_lines(_Cased(text, text.lower()), self._file if file else self._wide):
@@ -132,7 +132,7 @@ def _hot_lines(cased: _Cased, asks: _Asks) -> Iterator[tuple[int, int]]:
 
 
 def _lines_asked(cased: _Cased, asks: _Asks, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Lines of one chunk; the asking is left to ``map``, because many lines of a chunk with one hit are without."""
+    """Lines of one chunk; the checks are left to ``map``, because many lines of a chunk with one hit are without."""
     plain, lower = cased.text[start:end].split("\n"), cased.lower[start:end].split("\n")
     hits = {n for low, ask in asks for n, hit in enumerate(map(ask, lower if low else plain)) if hit}
     if hits:

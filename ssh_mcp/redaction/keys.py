@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ssh_mcp.redaction.words import words
 
 MAX_NAME = 128
-"""Characters of a name that are looked at (its end: that is where the deciding word stands)."""
+"""Characters of a name that are looked at (its end: that is where the deciding word is)."""
 
 
 class Strength(IntEnum):
@@ -84,7 +84,7 @@ _ABOUT_LAST = words(
     "file path dir directory url uri timeout ttl count length size lifetime enabled site policy expiry algorithm algo",
     "format alg enc",
 )
-"""The same as the last word, whatever stands between."""
+"""The same as the last word, whatever is between."""
 _LENIENT_ABOUT = frozenset({"id", "ids"})
 _BEFORE = {
     "pass": words("proxy fastcgi uwsgi scgi grpc memcached band by low high first second single multi"),
@@ -122,7 +122,7 @@ def words_of(name: str) -> list[str]:
 
 
 def _word_strength(word: str) -> tuple[Strength, str]:
-    """Strength of one word, and what of it stands behind the secret part (``passwordfile`` → ``file``)."""
+    """Strength of one word, and what of it follows the secret part (``passwordfile`` → ``file``)."""
     if word in _STRONG:
         return Strength.STRONG, ""
     if word in _WEAK:
@@ -277,7 +277,7 @@ _RULES = words(
 
 
 def _by_plural(name: str) -> Strength:
-    """``passwords``, ``api_tokens``: what stands below is named after whose it is."""
+    """``passwords``, ``api_tokens``: the entries below are named after their owners."""
     parts = words_of(name)
     if not parts or parts[0] in {"no", "image", "docker"} or any(w in _ABOUT for w in parts[:-1]):
         return Strength.NONE

@@ -26,7 +26,7 @@ class Marker:
         self._hint = max(0, min(4, hint_chars))
 
     def digest(self, value: str) -> str:
-        """12 hex digits. Lone surrogates are hashed as they stand."""
+        """12 hex digits. Lone surrogates are hashed as they are."""
         data = value.encode("utf-8", "surrogatepass")
         if self._salt:
             return hmac.new(self._salt, data, hashlib.sha256).hexdigest()[:12]

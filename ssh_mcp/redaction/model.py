@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Format(StrEnum):
-    """How a text is read. env, yaml, json, ini and generic can be asked for; all are found by name or content."""
+    """How a text is read. A caller can choose env, yaml, json, ini and generic; all are found by name or content."""
 
     ENV = "env"
     INI = "ini"

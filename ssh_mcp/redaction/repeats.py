@@ -1,6 +1,6 @@
 """The same secret again, where nothing names it: ``password=x`` above, ``logging in with x`` below.
 
-Only distinctive values count: a word, number or name may stand elsewhere for something else.
+Only distinctive values count: a word, number or name may mean something else elsewhere.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _SNAKE = re.compile(r"[A-Za-z]+(?:_[A-Za-z0-9]+)+")
 _PASSWORDS = words("password passwords passwd passphrase pwd pass pw passcode secret psk")
 _KINDS = frozenset({"key", "flag", "url", "header"})
-"""What only its name gave away; tokens, hashes and key blocks are found wherever they stand."""
+"""What only its name gave away; tokens, hashes and key blocks are found anywhere."""
 MIN_LENGTH, MAX_LENGTH = 6, 512
 MAX_VALUES = 256
 """Values remembered per result; each costs one search of the text."""
 
 
 class Repeats:
-    """The values masked so far in one result, and where they stand again.
+    """The values masked so far in one result, and where they occur again.
 
     ``forward``: only behind the place that named them, which is all that a stream can do. Pieces of one text then give
     the same as the whole, if they share one object.
@@ -46,7 +46,7 @@ class Repeats:
         return bool(self._values)
 
     def learn(self, text: str, spans: Iterable[Span]) -> None:
-        """Remember the values of ``spans`` in ``text`` that are distinctive, as they stand and percent-encoded."""
+        """Remember the values of ``spans`` in ``text`` that are distinctive, literal and percent-encoded."""
         for span in spans:
             if span.kind in _KINDS:
                 self.add(text[span.start : span.end], span.key, span.end)

@@ -115,7 +115,7 @@ class OutputStream:
         for span in spans:
             if span.start < hold < span.end:
                 hold = span.end
-        # A secret longer than all that is held: its marker stands for what has come, the rest of it is dropped.
+        # A secret longer than all that is held: its marker replaces what has come, the rest of it is dropped.
         self._swallow = hold == len(text)
         shown = apply(text[:hold], [s for s in spans if s.end <= hold], self._rules.marker)
         return shown, text[hold:]

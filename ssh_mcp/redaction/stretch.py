@@ -1,4 +1,4 @@
-"""The lines that a detector is asked about."""
+"""The lines that a detector examines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Stretch:
     lines: Lines
 
     def has(self, mark: str) -> bool:
-        """Whether ``mark`` stands in the stretch."""
+        """Whether the stretch contains ``mark``."""
         return self.text.find(mark, self.start, self.end) >= 0
 
     def is_secret(self, name: str, value: str, at_least: Strength = Strength.NONE) -> bool:

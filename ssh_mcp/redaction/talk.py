@@ -23,7 +23,7 @@ class Reading(IntEnum):
 class Assignment:
     """How a bare (unquoted) value was named.
 
-    ``anchored``: the name begins its line. ``inside``: it stands in braces or brackets, among others. ``tight``: no
+    ``anchored``: the name begins its line. ``inside``: it is in braces or brackets, among others. ``tight``: no
     blank before the value. ``before``: the character before the name.
     """
 
@@ -71,7 +71,7 @@ class Said(NamedTuple):
 
     @property
     def spaced(self) -> bool:
-        """Whether blanks stand around the equals sign: ``token = x``."""
+        """Whether there are blanks around the equals sign: ``token = x``."""
         return not (self.seen.tight or self.seen.colon)
 
 
@@ -183,7 +183,7 @@ TALK_RULES = (
         lambda said: (said.reading is Reading.OUTPUT or said.seen.comment) and is_prose(said.value),
         "password: must be at least 8 characters",
     ),
-    TalkRule("a name that begins its line, or stands in braces", _is_sure, _no, "password: swordfish"),
+    TalkRule("a name that begins its line, or is in braces", _is_sure, _no, "password: swordfish"),
     TalkRule(
         "a header in quotes, or an error about a quoted name",
         _is_quoted_header,

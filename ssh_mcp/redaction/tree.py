@@ -1,6 +1,6 @@
 """One reading of nested data for YAML, JSON and TOML: the format readers report structure, this decides.
 
-It knows what lines alone cannot: that a value stands under a secret name, in a list under one, beside a ``name:``
+It knows what lines alone cannot: that a value is under a secret name, in a list under one, beside a ``name:``
 that is one, after a ``--password`` in an argument list, or in the ``data:`` of a Kubernetes Secret. Iterative, no
 recursion: depth costs one small object a level.
 """
@@ -34,7 +34,7 @@ _PATH_DEPTH = 24
 
 
 class Scalar(NamedTuple):
-    """A scalar whose content stands at ``start`` to ``end`` of the text and means ``value``."""
+    """A scalar: ``text[start:end]`` is its content, ``value`` what it means."""
 
     start: int
     end: int
@@ -53,7 +53,7 @@ NOTHING = Scalar(0, 0, "")
 
 @dataclass(slots=True)
 class _Frame:
-    """One open mapping or list. ``under``: the strength of the name it stands under; ``above``: of the names above,
+    """One open mapping or list. ``under``: the strength of the name it is under; ``above``: of the names above,
     ``plural``: of those that name several.
     """
 
@@ -161,14 +161,14 @@ class Tree:
             top.is_secret_kind = True
         if lower == "id-token" and scalar.value in {"write", "read", "none"}:
             return  # what a GitHub workflow may do
-        if strength and self._judge(scalar, name, strength, name):
+        if strength and self._report(scalar, name, strength, name):
             return
         if self._of_plural(top, scalar, name) or self._of_strong(top, scalar, name):
             return
         if lower in _NAME_KEYS and (paired := self._keys.strength(scalar.value)):
             top.pair, top.pair_name = paired, scalar.value
             for waiting in top.waiting:
-                self._judge(waiting, top.pair_name, paired, top.pair_name)
+                self._report(waiting, top.pair_name, paired, top.pair_name)
             top.waiting.clear()
         elif lower in _VALUE_KEYS:
             self._value_of_pair(top, scalar, name)
@@ -176,8 +176,8 @@ class Tree:
     def _value_of_pair(self, top: _Frame, scalar: Scalar, name: str) -> None:
         """``value`` beside a ``name``, below a secret name, or before its ``name`` has come."""
         if top.pair:
-            self._judge(scalar, top.pair_name, top.pair, top.pair_name)
-        elif not ((under := top.under or top.above) and self._judge(scalar, top.name, under, name)):
+            self._report(scalar, top.pair_name, top.pair, top.pair_name)
+        elif not ((under := top.under or top.above) and self._report(scalar, top.name, under, name)):
             top.waiting.append(scalar)
 
     def _of_plural(self, top: _Frame, scalar: Scalar, name: str) -> bool:
@@ -189,7 +189,7 @@ class Tree:
             return False
         if strength is not Strength.STRONG and values.is_harmless(scalar.value):
             return False
-        return self._judge(scalar, top.name, strength, name)
+        return self._report(scalar, top.name, strength, name)
 
     def _of_strong(self, top: _Frame, scalar: Scalar, name: str) -> bool:
         """``password: {production: x}``: one secret for each of several places."""
@@ -197,23 +197,23 @@ class Tree:
         if top.under is not Strength.STRONG or name.lower() in _NAME_KEYS or self._keys.speaks_about(name):
             return False
         plain = values.is_plain(value) or values.is_code(value) or any(c.isspace() for c in value)
-        return not plain and self._judge(scalar, top.name, Strength.STRONG, name)
+        return not plain and self._report(scalar, top.name, Strength.STRONG, name)
 
     def _item(self, top: _Frame, scalar: Scalar) -> None:
         value = scalar.value
         flag, top.flag = top.flag, None
-        if flag and not value.startswith("-") and self._judge(scalar, flag, self._keys.strength(flag), None):
+        if flag and not value.startswith("-") and self._report(scalar, flag, self._keys.strength(flag), None):
             return
         if m := _ASSIGNMENT.fullmatch(value):
             if self._keys.strength(m[1]) and scalar.literal:
                 part = Scalar(scalar.start + m.start(2), scalar.end, m[2])
-                self._judge(part, m[1], self._keys.strength(m[1]), m[1])
+                self._report(part, m[1], self._keys.strength(m[1]), m[1])
         elif f := _FLAG.fullmatch(value):
             top.flag = f[1] if self._keys.strength(f[1]) else None
         elif top.under and not (top.under is not Strength.STRONG and values.is_harmless(value)):
-            self._judge(scalar, top.name, top.under, None)
+            self._report(scalar, top.name, top.under, None)
 
-    def _judge(self, scalar: Scalar, name: str, strength: Strength, last: str | None) -> bool:
+    def _report(self, scalar: Scalar, name: str, strength: Strength, last: str | None) -> bool:
         """Report the scalar if it is secret under ``name``. ``last``: the last part of its path."""
         start, end, value, quoted = scalar
         if scalar.literal:

@@ -361,7 +361,7 @@ def _closing(text: str, quote: str, at: int, eol: int) -> int:
 
 
 def _closes(text: str, m: re.Match[str], at: int, eol: int) -> bool:
-    """``"Password: " + x``: the quote where the value should begin ends the string that the name stands in."""
+    """``"Password: " + x``: the quote where the value should begin ends the string that contains the name."""
     if text[at] not in "\"'" or m[2]:
         return False
     return at + 1 >= eol or (text[at + 1] in " \t;),+]" and text[at + 2 : at + 3] != text[at])

@@ -1,6 +1,6 @@
 """Commands over lines that end in a backslash (a POSIX shell), a backquote (PowerShell) or a caret (cmd).
 
-The program's name and the option that says what is a password may stand on different lines.
+The program's name and the option that says what is a password may be on different lines.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def continued(text: str) -> Iterator[Place]:
 
 
 def _continues(text: str, m: re.Match[str]) -> bool:
-    """A backslash is not escaped; a backquote or caret stands behind a blank."""
+    """A backslash is not escaped; a backquote or caret follows a blank."""
     before = text[m.start() - 1 : m.start()]
     return before != "\\" if m[0][0] == "\\" else before in {" ", "\t"}
 
@@ -61,7 +61,7 @@ def joined(text: str, place: Place) -> str:
 
 
 _ASKED = (commands, flags)
-"""Those whose name and value may stand on different lines of a command."""
+"""Those whose name and value may be on different lines of a command."""
 _ASKS = tuple((module.DETECTOR, rust_asks("|".join(module.DETECTOR.line))) for module in _ASKED)
 
 

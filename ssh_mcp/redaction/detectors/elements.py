@@ -64,20 +64,20 @@ def elements(s: Stretch) -> list[Span]:
 
 
 def _long_elements(s: Stretch) -> list[Span]:
-    """An element whose opening tag ends its line: its content and its closing tag stand below."""
+    """An element whose opening tag ends its line: its content and its closing tag are below."""
     out = []
     for opening in OPENING.finditer(s.text, s.start, s.end):
         if not s.keys.strength(opening[1]):
             continue
         m = _LONG_ELEMENT.match(s.text, opening.start(), min(len(s.text), s.end + LONG_REACH))
         if m and m[3] == m[1] and not (" " in m[2] and is_prose(m[2])) and s.is_secret(m[1], m[2]):
-            user = m[2].rfind("\n") + 1 if m[1] == "auth-user-pass" else 0  # OpenVPN: the user's name stands above
+            user = m[2].rfind("\n") + 1 if m[1] == "auth-user-pass" else 0  # OpenVPN: the user's name is above
             out.append(s.span((m.start(2) + user, m.end(2)), m[1]))
     return out
 
 
 def _headless(s: Stretch) -> list[Span]:
-    """``x</password>``: an element whose opening tag was cut away, or stands on a line above."""
+    """``x</password>``: an element whose opening tag was cut away, or is on a line above."""
     out = []
     for m in _CLOSING.finditer(s.text, s.start, s.end):
         if s.keys.strength(m[1]):
@@ -95,7 +95,7 @@ _TAG_REACH = 2_400
 
 
 def _reach(s: Stretch) -> list[Reach]:
-    """A name's value may stand up to the third tag below it, a long element's end further."""
+    """A name's value may be as far as the third tag below it, a long element's end further."""
     if not s.has("<"):
         return []
     ends = [

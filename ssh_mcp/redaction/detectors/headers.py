@@ -1,4 +1,4 @@
-"""Authorization, Cookie and Set-Cookie; Bearer, Basic and Digest wherever they stand."""
+"""Authorization, Cookie and Set-Cookie; Bearer, Basic and Digest anywhere."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COOKIE_ATTRIBUTE = words("path domain expires max-age samesite httponly secure 
 
 
 def headers(text: str, start: int, end: int) -> list[Span]:
-    """Authorization, Cookie and Set-Cookie; Bearer, Basic and Digest wherever they stand."""
+    """Authorization, Cookie and Set-Cookie; Bearer, Basic and Digest anywhere."""
     out = [Span(*m.span(1), "header") for m in _DIGEST.finditer(text, start, end)]
     for m in _AUTHORIZATION.finditer(text, start, end):
         group = 1 if m[1] is not None else 2

@@ -26,13 +26,13 @@ _DECORATION = re.compile(r"[\"'`,;+)\]}]{1,8}$")
 _PUTTY = re.compile(r"^[ \t]*Private-Lines: (\d{1,4})[ \t]*\r?\n", re.MULTILINE)
 _MAC = re.compile(r"^[ \t]*Private-MAC: ([0-9a-f]{32,64})", re.MULTILINE)
 _LOOK = 512
-"""Characters at a line's end by which it is judged."""
+"""Characters at a line's end by which it is classified."""
 HEADLESS = 16_384
 """Characters above an END line in which the lines of a block are looked for whose BEGIN was cut away."""
 _SHORT_LINES = 2
-"""The last line of a block is short, and a PGP checksum stands below it."""
+"""The last line of a block is short, and a PGP checksum follows it."""
 _ODD_LINES = 8
-"""Lines that are no key material and may still stand in a block (log lines between, continuation)."""
+"""Lines that are no key material and may still be inside a block (log lines between, continuation)."""
 
 
 class KeyBlocks:
@@ -159,7 +159,7 @@ def _core(line: str) -> str:
 
 
 def _line_kind(line: str) -> int | None:
-    """1: a line of key material (perhaps behind a log's prefix); 0: may stand in a block; None: something else."""
+    """1: a line of key material (perhaps behind a log's prefix); 0: may be inside a block; None: something else."""
     core = _core(line)
     if not core or _HEADER.fullmatch(core):
         return 0

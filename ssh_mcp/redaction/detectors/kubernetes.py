@@ -1,6 +1,6 @@
 """Objects whose kind is Secret, as kubectl prints them in YAML and JSON: every value under ``data`` and ``stringData``.
 
-Whether these values are secret only the object's kind says, which may stand above or below them. One pass over the
+Whether these values are secret only the object's kind says, which may be above or below them. One pass over the
 lines, by indentation: neither YAML nor JSON need be whole.
 """
 

@@ -1,4 +1,4 @@
-"""What stands below a secret name, as the readers of lines see it: ``passwords:`` and the accounts under it,
+"""What is below a secret name, read line by line: ``passwords:`` and the accounts under it,
 ``"db_password": {`` and its ``value``, ``secret_key = (`` and the string on the next line.
 """
 
@@ -52,7 +52,7 @@ def scan(s: Stretch) -> list[Span]:
 
 
 def _under(s: Stretch, heading: re.Match[str]) -> list[Span]:
-    """The entries that stand directly below a heading, or the one string that does."""
+    """The entries directly below a heading, or the one string there."""
     name = heading[2]
     if not (s.keys.strength(name) or s.keys.plural(name)):
         return []
@@ -71,7 +71,7 @@ def _under(s: Stretch, heading: re.Match[str]) -> list[Span]:
     return [
         span
         for m in _ENTRY.finditer(s.text, first, place[1])
-        if (span := _judged(s, name, m, deeper=len(m[0]) - len(m[0].lstrip(" \t")) != depth))
+        if (span := _secret_in(s, name, m, deeper=len(m[0]) - len(m[0].lstrip(" \t")) != depth))
     ]
 
 
@@ -100,12 +100,12 @@ def _inline(s: Stretch) -> list[Span]:
         for outer in _INLINE.finditer(s.text, s.start, s.end)
         if s.keys.strength(outer[1]) or s.keys.plural(outer[1])
         for m in _ITEM.finditer(s.text, *outer.span(2))
-        if (span := _judged(s, outer[1], m))
+        if (span := _secret_in(s, outer[1], m))
     ]
 
 
-def _judged(s: Stretch, name: str, entry: re.Match[str], *, deeper: bool = False) -> Span | None:
-    """The value of an entry; one that stands ``deeper`` than the heading's own counts if it is called a value."""
+def _secret_in(s: Stretch, name: str, entry: re.Match[str], *, deeper: bool = False) -> Span | None:
+    """The value of an entry; one that is ``deeper`` than the heading's own counts if it is called a value."""
     if entry[4] is not None and s.has("{") and entry[4][0].isupper() and speaks_of_secrets(entry[4].rstrip()):
         return None  # a name of the program's: {"x25519": X25519PrivateKey}
     if deeper and entry[1].lower() not in _VALUE_NAMES and not s.keys.plural(name):

@@ -1,7 +1,7 @@
 """Secrets that only a fixed mark gives away: the talk of mail, file and chat servers, hash dumps, ``chpasswd`` lists.
 
 A mark is a literal, looked for in all of the text at once; the grammar behind it is asked only of the lines that hold
-one. What such a line announces stands on the lines below it: ``reaches`` says how far, so that no stream is cut there.
+one. What such a line announces is on the lines below it: ``reaches`` says how far, so that no stream is cut there.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _STARS = re.compile(
 
 
 class _Exchange(NamedTuple):
-    """A line that ``above`` matches, and what stands within ``lines`` lines below it. ``named``: group 1 is a name."""
+    """A line that ``above`` matches, and what is within ``lines`` lines below it. ``named``: group 1 is a name."""
 
     mark: str
     above: re.Pattern[str]
@@ -242,7 +242,7 @@ def spans(text: str, keys: KeyMatcher, marks: Container[str]) -> list[Span]:
 
 
 def reaches(text: str, keys: KeyMatcher, marks: Container[str]) -> Iterator[tuple[int, int | None]]:
-    """From each line that announces something to behind the last line in which it may stand; None: not there yet."""
+    """From each line that announces something to behind the last line in which it may be; None: not there yet."""
     for exchange in _EXCHANGES:
         if exchange.mark not in marks:
             continue
@@ -373,7 +373,7 @@ _BEHIND_MARK = {
     ":*:": r"[\w\-*]+:[\w.\-*@]+:[!-~]",
     " * ": r" *[!-~]+[ \t]+(?:\*|\"\*\"|[0-9]+\.[0-9]+\.[0-9.]+(?:/[0-9]+)?)[ \t]*\r?(?:\n|$)",
 }
-"""Marks that stand in many a text, with what must follow them."""
+"""Marks that are common in ordinary text, with what must follow them."""
 _MARKS_TOGETHER = 12
 """A dozen in each automaton: Rust finds so few literals with SIMD (15 us in 200 kB each; all in one took 60 to 350)."""
 _PATTERNS = tuple(re.escape(mark) + _BEHIND_MARK.get(mark, "") for mark in MARKS)
@@ -384,7 +384,7 @@ _GROUPS = tuple(
 
 
 def _marks(text: str) -> frozenset[str]:
-    """Those of the marks that may stand in ``text``; wider than those that do."""
+    """Those of the marks that ``text`` may contain; wider than those that it does."""
     probe = as_ascii(text)
     return frozenset(chain.from_iterable(marks for marks, ask in _GROUPS if ask(probe)))
 

@@ -27,9 +27,9 @@ _PAIR = re.compile(
 )
 _PAIR_WORD = re.compile(r"[^\s,\"'}]{1,4096}")
 _PAIR_REACH = 600
-"""Characters beyond its line in which a name's value may stand."""
+"""Characters beyond its line in which a name's value may be."""
 _LINES_ABOVE = 3
-"""How far above its value the name of a pair may stand."""
+"""How far above its value the name of a pair may be."""
 
 
 def pairs(s: Stretch) -> list[Span]:
@@ -76,7 +76,7 @@ DETECTOR = LineDetector(
     name="pairs of name and value",
     find=pairs,
     reach=_reach,
-    # The name's own line is looked at through its value's, which stands below.
+    # The name's own line is examined when its value's is, which is below.
     wide=(Wide("values", r"val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]"),),
     line=(
         insensitive(r"(?:^|[^A-Za-z])(?:parameter)?val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]"),

@@ -21,7 +21,7 @@ from ssh_mcp.redaction.words import words
 _STRING = r"(?:[bruL@$]{1,2}(?=[\"']))?(?:\"((?:[^\"\\\n]|\\.){1,512}+)\"|'((?:[^'\\\n]|\\.){1,512}+)')"
 _WRAPPED = rf"(?:(?:\[\]byte|b|String|str|String::from|&)?\(?[ ]?){_STRING}"
 _CHAIN = r"[$@%&*]?\\?(?:\w{1,40}(?:\.|->|::|\?\.))*"
-"""What stands before a name: ``self.``, ``$this->``, ``user?.``, ``$_POST['`` needs the index below."""
+"""What may precede a name: ``self.``, ``$this->``, ``user?.``, ``$_POST['`` needs the index below."""
 _NAME = rf"[\"']?{_CHAIN}(?:\w{{1,40}}[\[(][\"'])?\$?\{{?([A-Za-z_][\w\-]{{0,60}})"
 
 _INIT = re.compile(

@@ -29,7 +29,7 @@ class Shape(NamedTuple):
 
 
 class Infix(NamedTuple):
-    """A token that is known by what stands inside it: ``pattern`` is Python's, ``gate`` Rust's and wider."""
+    """A token that is known by what is inside it: ``pattern`` is Python's, ``gate`` Rust's and wider."""
 
     provider: str
     pattern: str
@@ -440,7 +440,7 @@ INFIXES = (
     Infix("ngrok", r"[0-9][A-Za-z0-9]{26}_[0-9][A-Za-z0-9]{20}(?!\w)", r"[A-Za-z0-9]_[0-9][A-Za-z0-9]{20}", _GH),
     Infix("Salesforce", r"00D[A-Za-z0-9]{12,15}![\w.]{80,120}", r"00D[A-Za-z0-9]{12}", _GH),
 )
-"""Shapes that are known by what stands inside them."""
+"""Shapes that are known by what is inside them."""
 
 
 def gate_of(shape: Shape | Infix) -> str:

@@ -36,7 +36,7 @@ def _sql(s: Stretch) -> list[Span]:
 
 
 def insert_names(head: str) -> list[str]:
-    """The columns of ``INSERT INTO t (a, b) VALUES``, where the rows stand on the lines below."""
+    """The columns of ``INSERT INTO t (a, b) VALUES``, where the rows are on the lines below."""
     m = _INSERT_HEAD.search(head)
     return _names(m[1]) if m else []
 
@@ -46,7 +46,7 @@ def _names(listed: str) -> list[str]:
 
 
 def insert_rows(s: Stretch, at: int, end: int, names: list[str]) -> list[Span]:
-    """The tuples behind ``VALUES``, as far as they stand on the line."""
+    """The tuples behind ``VALUES``, as far as they are on the line."""
     out: list[Span] = []
     while opening := _TUPLE.match(s.text, at, end):
         at = opening.end()

@@ -1,6 +1,6 @@
 """Secrets that only their column names: CSV and TSV, what psql, mysql, sqlite and vault print, SQL dumps, Markdown.
 
-A head names a secret column, on a line that the gate lets through; the rows stand below it. Both must agree in the
+A head names a secret column, on a line that the gate lets through; the rows are below it. Both must agree in the
 number of their cells, so that prose with commas is none. Each table is read once, from its head to its end.
 """
 
@@ -66,7 +66,7 @@ _LINE = (
 
 
 class Table(NamedTuple):
-    """Its secrets, and where it ends; ``end`` is None where the text ends first. ``head`` must stand above its rest."""
+    """Its secrets, and where it ends; ``end`` is None where the text ends first. ``head`` must precede its rest."""
 
     spans: list[Span]
     end: int | None
@@ -93,7 +93,7 @@ def _reach(page: Stretch, lines: Sequence[Place]) -> list[Reach]:
 
 
 def rows_of_pairs(s: Stretch) -> list[Span]:
-    """``| SecretAccessKey | x |``: a row of two cells, a name and its value, whatever stands above."""
+    """``| SecretAccessKey | x |``: a row of two cells, a name and its value, whatever is above."""
     m = _PAIR.fullmatch(s.text, s.start, s.end - s.text.endswith("\n", s.start, s.end))
     if m is None or s.keys.strength(m[1]) is not Strength.STRONG or values.is_plain(m[2]) or values.is_code(m[2]):
         return []
@@ -143,7 +143,7 @@ def _ends_blank(line: str) -> bool:
     return not line.strip()
 
 
-def _judged(s: Stretch, place: Place, name: str, *, beside: frozenset[str] = frozenset()) -> list[Span]:
+def _secret_in(s: Stretch, place: Place, name: str, *, beside: frozenset[str] = frozenset()) -> list[Span]:
     """The secret in a cell, if it is one."""
     value = s.text[slice(*place)]
     if len(value) < 3 or value == "\\N" or "<sha:" in value:
@@ -174,7 +174,7 @@ def _fields(s: Stretch) -> Callable[[int, int], list[Span] | None]:
         m = _FIELD.match(s.text, low, high)
         if m is None:
             return None
-        return _judged(s, _stripped(s.text, *m.span(2)), m[1]) if s.keys.strength(m[1]) else []
+        return _secret_in(s, _stripped(s.text, *m.span(2)), m[1]) if s.keys.strength(m[1]) else []
 
     return row
 
@@ -211,7 +211,7 @@ def _of_copy(s: Stretch, names: list[str]) -> Table | None:
     def row(low: int, high: int) -> list[Span]:
         cells = _split(s.text, low, high, "\t", quotes=False)
         fits = len(cells) == len(names)
-        return [x for n, name in secret.items() for x in _judged(s, cells[n], name)] if fits else []
+        return [x for n, name in secret.items() for x in _secret_in(s, cells[n], name)] if fits else []
 
     return _run(s, s.end, row, lambda line: line.rstrip() == "\\." or not line.strip())
 
@@ -326,7 +326,7 @@ def _barred(s: Stretch, line: str, at: int) -> Table | None:
         cells = _bars(s.text, low, high, framed=framed)
         if len(cells) != len(names):
             return []
-        return [x for n, name in secret.items() for x in _judged(s, _plain(s.text, cells[n]), name, beside=beside)]
+        return [x for n, name in secret.items() for x in _secret_in(s, _plain(s.text, cells[n]), name, beside=beside)]
 
     def ends(below: str) -> bool:
         return not (_BAR.search(below) or _RULE.fullmatch(below))
@@ -346,7 +346,7 @@ def _sole(s: Stretch, name: str, at: int) -> Table | None:
         return None
 
     def row(low: int, high: int) -> list[Span]:
-        return _judged(s, _stripped(s.text, low, high), name)
+        return _secret_in(s, _stripped(s.text, low, high), name)
 
     def ends(below: str) -> bool:
         return below[:1] != " " or not below.strip() or " " in below.strip()
@@ -368,14 +368,14 @@ def _aligned(s: Stretch, line: str, columns: list[int], at: int) -> Table | None
         return [
             x
             for n, name in secret.items()
-            for x in _judged(s, _stripped(s.text, low + columns[n], low + bounds[n]), name)
+            for x in _secret_in(s, _stripped(s.text, low + columns[n], low + bounds[n]), name)
         ]
 
     return _run(s, at, row, _ends_blank, s.text[s.start : at])
 
 
 def _delimited(s: Stretch, line: str) -> Table | None:
-    """A head and rows with the same number of cells, told apart by commas, semicolons, tabs or bars."""
+    """A head and rows with the same number of cells, separated by commas, semicolons, tabs or bars."""
     sign = next((c for c in ("\t", "|", ";", ",") if c in line), "")
     if not sign or line[0] in " \t":
         return None
@@ -396,7 +396,7 @@ def _delimited(s: Stretch, line: str) -> Table | None:
             stray += 1
             return None if not fitted or stray > _STRAY else []
         fitted, stray = fitted + 1, 0
-        return [x for n, name in secret.items() for x in _judged(s, cells[n], name, beside=beside)]
+        return [x for n, name in secret.items() for x in _secret_in(s, cells[n], name, beside=beside)]
 
     return _run(s, s.end, row, _ends_blank)
 

@@ -15,7 +15,7 @@ from ssh_mcp.redaction.stretch import Stretch
 VARIABLE = re.compile(r"\b(?:variable|output|resource\s{1,9}\"\w{1,80}\")\s{1,9}\"([\w\-]{1,100})\"\s{0,9}\{")
 _DEFAULT = re.compile(r"(?:^[ \t]*|\{[ \t]*)(?:default|value|result)[ \t]*=[ \t]*", re.MULTILINE)
 _PAIR_REACH = 600
-"""Characters beyond its line in which a name's value may stand."""
+"""Characters beyond its line in which a name's value may be."""
 
 
 def _variables(s: Stretch) -> list[Span]:

@@ -38,7 +38,7 @@ NAMES = (
 SOFT_NAMES = rf"(?:auth|bearer|cookie|sess|jwt|dsn|salt|signature|private|tokens|key){NAME}"
 """Names that are secret if their value looks like one."""
 BELOW = r"[\"']?[ \t]*(?:=>|[:=])[ \t]*(?:[{(]|#|\r?(?:\n|$))"
-"""A separator behind which the value stands below, or in braces."""
+"""A separator whose value is below, or in braces."""
 STEMS = "pass|pwd|secret|token|cred|psk|auth|bearer|cookie|sess|jwt|dsn|salt|signature|private|key"
 KEY_KINDS = "pi|ss|nt|on|pt|ng|er|ed|te|pp|se|ge|ie|th|to|ac|al|ry|in|es|oy|ok|wt|re|ep"
 """How the words end that make a key a secret one: api_key, access-key, encryptionKey …"""

@@ -42,7 +42,7 @@ def env(text: str, rules: Rules) -> list[Span]:
         place, after = _env_value(text, lines, m.end())
         at = max(after, m.end())
         if rules.keys.strength(m[1]):
-            out += _judged(text, place, m[1], m[1], rules)
+            out += _secret_in(text, place, m[1], m[1], rules)
         elif "\n" not in text[m.end() : at]:
             at = m.end()  # a value on one line may hold further assignments
     return out
@@ -87,7 +87,7 @@ def ini(text: str, rules: Rules) -> list[Span]:
         while which < len(sections) and sections[which][0] < m.start():
             which += 1
         place = _ini_value(text, lines, m.end())
-        out += _judged(text, place, name, f"{sections[which - 1][1]}.{name}" if which else name, rules)
+        out += _secret_in(text, place, name, f"{sections[which - 1][1]}.{name}" if which else name, rules)
         at = max(at, place[1])
     return out
 
@@ -111,7 +111,7 @@ def _ini_value(text: str, lines: Lines, at: int) -> Place:
     return at, at + len(text[at:stop].rstrip())
 
 
-def _judged(text: str, place: Place, name: str, path: str, rules: Rules) -> list[Span]:
+def _secret_in(text: str, place: Place, name: str, path: str, rules: Rules) -> list[Span]:
     """The span of a value that is secret under ``name``; ``path`` is what it is reported as."""
     place = without_reference(text, place)
     own, strength = rules.keys.is_own(name), rules.keys.strength(name)

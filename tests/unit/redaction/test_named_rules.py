@@ -31,5 +31,5 @@ def test_a_name_has_the_strength_of_its_rule(rule: NameRule) -> None:
 
 @pytest.mark.parametrize("rule", TALK_RULES, ids=lambda r: r.name)
 def test_talk_stays_and_what_is_none_is_masked(rule: TalkRule) -> None:
-    masked = rule.name == "a name that begins its line, or stands in braces"
+    masked = rule.name == "a name that begins its line, or is in braces"
     assert (output(rule.example) != rule.example) is masked
