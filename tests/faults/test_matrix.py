@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -22,6 +23,8 @@ from tests.faults.faults import FAULTS, Cell, Ran, run_cell
 from tests.faults.rig import PEER, Rig, moments, named, proxied, rig
 from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import McpServerFactory
+from tests.peers.other_servers import start_dropbear_for_root
+from tests.peers.sshd import Sshd
 
 WANTED = os.environ.get("SSH_MCP_FAULTS", "32")
 BEHIND = int(os.environ.get("SSH_MCP_FAULTS_BEHIND", "0"))
@@ -56,16 +59,38 @@ def work() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.fixture(params=["openssh", "dropbear"])
+def servers(request: pytest.FixtureRequest, tmp_path: Path, sshd_factory: SshdFactory) -> Iterator[SshdFactory]:
+    """Dropbear's sessions lead no process groups."""
+    if request.param == "openssh":
+        yield sshd_factory
+        return
+    started: list[Sshd] = []
+
+    def start(**_options: Any) -> Sshd:
+        started.append(start_dropbear_for_root(tmp_path))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
 async def test_after_any_fault_at_any_byte_nothing_is_left_and_the_next_call_works(
-    mcp_server: McpServerFactory, sshd_factory: SshdFactory, control_dir: str, quick: Path, work: Path
+    mcp_server: McpServerFactory,
+    servers: SshdFactory,
+    control_dir: str,
+    quick: Path,
+    work: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     chosen = [cell for cell in cells(SEED) if re.search(ONLY, str(cell))][BEHIND:]
     if WANTED != "full":
-        chosen = chosen[: int(WANTED)]
+        chosen = chosen[: int(WANTED) // (1 if request.node.callspec.params["servers"] == "openssh" else 2)]
     counts: Counter[str] = Counter()
     worst: dict[str, float] = {}
-    with proxied(sshd_factory, LANES) as lanes:
-        async with rig(mcp_server, lanes, sshd_factory(), work, control_dir) as r:
+    with proxied(servers, LANES) as lanes:
+        async with rig(mcp_server, lanes, servers(), work, control_dir) as r:
             chosen = [c for c in chosen if c.family.tool in r.tools]
             total = len(chosen)
             while chosen:

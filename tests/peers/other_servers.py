@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import os
+import pwd
 import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.peers import need
@@ -29,8 +31,18 @@ def let_in(account: Account) -> None:
         os.chown(path, account.uid, -1)
 
 
-def start_dropbear(tmp_path: Path, account: Account, *extra: str) -> Sshd:
-    """A dropbear that lets the account in; one listener, sessions below it."""
+def start_dropbear_for_root(tmp_path: Path) -> Sshd:
+    """A dropbear for root, who in it, and in its sessions, has another home: a bind mount of a namespace of its own."""
+    need(os.geteuid() == 0 and shutil.which("unshare"), "a home of root's own needs root and unshare")
+    home = _directory(tmp_path, f"home-{len(list(tmp_path.iterdir()))}")
+    real = Path(pwd.getpwuid(0).pw_dir)
+    script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+    inside = ("unshare", "-m", "sh", "-c", script, "sh", str(home), str(real))
+    return start_dropbear(home, Account("root", home, "/bin/sh", 0), inside=inside)
+
+
+def start_dropbear(tmp_path: Path, account: Account, *, inside: Sequence[str] = ()) -> Sshd:
+    """A dropbear that lets the account in; one listener, sessions below it. ``inside``: words before its own."""
     binary, convert = _program("dropbear"), _program("dropbearconvert")
     directory = _directory(tmp_path, "dropbear")
     host_key = keygen(directory / "host_key", "rsa", bits=2048)
@@ -38,7 +50,7 @@ def start_dropbear(tmp_path: Path, account: Account, *extra: str) -> Sshd:
     own = directory / "dropbear_key"
     run(convert, "openssh", "dropbear", str(host_key), str(own))
     port = free_port()
-    argv = [binary, "-F", "-E", "-r", str(own), "-p", f"127.0.0.1:{port}", "-P", str(directory / "pid"), *extra]
+    argv = [*inside, binary, "-F", "-E", "-r", str(own), "-p", f"127.0.0.1:{port}", "-P", str(directory / "pid")]
     return _start(directory, argv, port, account, host_key)
 
 
