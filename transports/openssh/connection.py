@@ -24,6 +24,7 @@ from transports.api import (
 )
 from transports.errors import MasterLost, SessionRefused, SFTPSubsystemUnavailable, TransportError
 from transports.mux.client import NoSlot, alive_check
+from transports.openssh.local.tasks import Tasks
 from transports.openssh.masters.master import MasterLauncher
 from transports.openssh.masters.pool import Pool
 from transports.openssh.sessions import forwards
@@ -43,6 +44,7 @@ T = TypeVar("T")
 
 FILES_QUIET_SECONDS: Final = 60.0
 """How long an unused SFTP channel is kept; then the master can idle out."""
+_CLOSING_SECONDS: Final = 5.0
 _REFUSED_PAUSE: Final = 0.05
 _FILES_SCARCE_SECONDS: Final = 1.0
 """How long it is kept where somebody waits for its slot."""
@@ -64,7 +66,7 @@ class OpenSSHConnection:
         self._files: SftpClient | None = None
         self._files_lock = anyio.Lock()
         self._files_timer: asyncio.TimerHandle | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing = Tasks()
         self._use(self._make_backend(backend))
 
     def __repr__(self) -> str:
@@ -251,9 +253,7 @@ class OpenSSHConnection:
         if self._files_timer is not None:
             self._files_timer.cancel()
         if files is not None:
-            task = asyncio.get_running_loop().create_task(files.aclose())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._closing.start(files.aclose())
 
     async def _take_warm(self, sink: OutputSink) -> Running | None:
         return await self._warm.take(sink) if self._warm is not None else None
@@ -316,6 +316,6 @@ class OpenSSHConnection:
         for runner in runners:
             await runner.aclose()
             await runner.pool.aclose()
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        await self._closing.finish(_CLOSING_SECONDS)
         for runner in runners:
             await runner.backend.aclose()

@@ -1,29 +1,21 @@
 """The bytes below the SFTP client: a channel's pipes watched by the event loop, or any ``ByteChannel``.
 
-The event loop is used directly here and not through anyio: with ``add_reader``, ``readv`` into one reused buffer and
-``writev`` 1 GB moved at 420 to 520 MB/s through a mux session on two cores, with one awaited ``bytes`` object a read at
-250 to 320 (``sftp`` with its defaults and a login of its own: 320 down, 245 up).
+``readv`` into one reused buffer and ``writev`` from event loop callbacks: figures in ``transports.pipes``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from transports.channel import ByteChannel, PipeChannel
 from transports.errors import MasterLost, TransportError
+from transports.pipes import PipeWriter, widen
 
 READ_SIZE: Final = 256 * 1024
 """Bytes taken from the kernel at once: what a widened pipe holds."""
-_PIPE_SIZE: Final = 256 * 1024
-_F_SETPIPE_SZ: Final = 1031
-"""fcntl command of Linux, by name only from Python 3.10 on some platforms (fcntl(2))."""
-_IOV: Final = 64
-"""Buffers given to one writev; IOV_MAX is 1024 on Linux and 16 at the least (POSIX)."""
 
 OnData = Callable[[memoryview], None]
 OnEnd = Callable[[TransportError | None], None]
@@ -61,11 +53,10 @@ class PipeLink:
     def __init__(self, channel: ByteChannel, read_fd: int, write_fd: int) -> None:
         self._channel = channel
         self._read_fd = read_fd
-        self._write_fd = write_fd
+        self._writer = PipeWriter(write_fd, 0)
         self._view = memoryview(bytearray(READ_SIZE))
-        self._queue: deque[bytes | memoryview] = deque()
         self._loop = asyncio.get_running_loop()
-        self._reading = self._watching = self._closed = self._wide = False
+        self._reading = self._closed = self._wide = False
         self._explaining: asyncio.Task[None] | None = None
 
     def start(self, on_data: OnData, on_end: OnEnd) -> None:
@@ -75,21 +66,15 @@ class PipeLink:
         self._loop.add_reader(self._read_fd, self._readable)
 
     def send(self, buffers: list[bytes | memoryview]) -> None:
-        if self._closed:
-            return
-        self._queue.extend(buffers)
-        if not self._watching:
-            self._flush()
+        if not self._closed:
+            self._writer.write(buffers)
 
     def widen(self) -> None:
         if self._wide or self._closed:
             return
         self._wide = True
-        import fcntl  # not on Windows, whose channels have no pipes to hand over
-
-        for fd in (self._read_fd, self._write_fd):
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(fd, _F_SETPIPE_SZ, _PIPE_SIZE)
+        widen(self._read_fd)
+        widen(self._writer.fd)
 
     def stderr_text(self) -> str:
         return self._channel.stderr_text()
@@ -120,46 +105,13 @@ class PipeLink:
         else:
             self._on_end(None)
 
-    def _flush(self) -> None:
-        queue = self._queue
-        while queue:
-            batch = [queue[i] for i in range(min(len(queue), _IOV))]
-            try:
-                written = os.writev(self._write_fd, batch)
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError:
-                # EPIPE: the reader learns of the end, and why, by itself
-                queue.clear()
-                break
-            self._advance(written)
-        if queue and not self._watching:
-            self._watching = True
-            self._loop.add_writer(self._write_fd, self._flush)
-        elif not queue and self._watching:
-            self._watching = False
-            self._loop.remove_writer(self._write_fd)
-
-    def _advance(self, written: int) -> None:
-        queue = self._queue
-        while written:
-            head = queue[0]
-            if written < len(head):
-                queue[0] = memoryview(head)[written:]
-                return
-            written -= len(head)
-            queue.popleft()
-
     def _stop(self) -> None:
         """Leave the descriptors alone from now on."""
         self._closed = True
-        self._queue.clear()
+        self._writer.stop()
         if self._reading:
             self._reading = False
             self._loop.remove_reader(self._read_fd)
-        if self._watching:
-            self._watching = False
-            self._loop.remove_writer(self._write_fd)
 
 
 class ChannelLink:

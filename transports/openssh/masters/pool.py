@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
 from transports.errors import LocalError, MasterLost, TransportError
+from transports.openssh.local.tasks import Tasks
 from transports.openssh.masters.slots import Master, Phase, Slots, Waiter
 
 H = TypeVar("H")
@@ -87,7 +88,7 @@ class Pool(Generic[H]):
         self._futures: dict[int, asyncio.Future[Lease[H]]] = {}
         self._handles: dict[int, H] = {}
         self._up_since: dict[int, float] = {}
-        self._starts: set[asyncio.Task[None]] = set()
+        self._starts = Tasks()
         self._timer: asyncio.TimerHandle | None = None
         self._failures = 0
         self._short_lives = 0
@@ -247,9 +248,7 @@ class Pool(Generic[H]):
             self._fail_all(self._error)
             return
         master.phase = Phase.STARTING
-        task = asyncio.get_running_loop().create_task(self._bring_up(master))
-        self._starts.add(task)
-        task.add_done_callback(self._starts.discard)
+        self._starts.start(self._bring_up(master))
 
     async def _bring_up(self, master: Master) -> None:
         try:
@@ -296,7 +295,5 @@ class Pool(Generic[H]):
         """Give up waiting and starting. Leases in use stay their holders' affair."""
         if self._timer is not None:
             self._timer.cancel()
-        for task in list(self._starts):
-            task.cancel()
-        await asyncio.gather(*self._starts, return_exceptions=True)
+        await self._starts.cancel()
         self._fail_all(TransportError("The transport is closed.", sent=False))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
 
 from transports.errors import TransportError
+from transports.openssh.local.tasks import Tasks
 from transports.openssh.shell.frame import Processes, end_group_script
 from transports.openssh.shell.hangup import hang_up_script
 
@@ -33,7 +33,7 @@ class PendingCleanup:
         self._aside = aside
         self._unended: list[tuple[str, Processes]] = []
         self._lost: list[Frame] = []
-        self._running: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self._closed = False
 
     def unended(self, nonce: str, processes: Processes) -> None:
@@ -46,8 +46,8 @@ class PendingCleanup:
 
     def start(self) -> None:
         """The host is reached again: end what is pending, beside whatever goes on."""
-        if (self._unended or self._lost) and self._running is None and not self._closed:
-            self._running = asyncio.get_running_loop().create_task(self._run_all())
+        if (self._unended or self._lost) and not len(self._tasks) and not self._closed:
+            self._tasks.start(self._run_all())
 
     async def _run_all(self) -> None:
         try:
@@ -61,8 +61,6 @@ class PendingCleanup:
                 self._unended = [other for other in self._unended if other != frame]
         except (TransportError, TimeoutError):
             return  # the next call tries again
-        finally:
-            self._running = None
 
     async def _run(self, script: str) -> None:
         with anyio.fail_after(ENDING_SECONDS):
@@ -71,6 +69,4 @@ class PendingCleanup:
     async def aclose(self) -> None:
         """Run no more of it."""
         self._closed = True
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+        await self._tasks.cancel()

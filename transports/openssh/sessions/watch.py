@@ -9,13 +9,13 @@ lost is ended when the host is reached again (endings.py).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
 
 from transports.errors import TransportError
+from transports.openssh.local.tasks import Tasks
 from transports.openssh.masters.pool import Pool
 from transports.openssh.masters.slots import Master
 from transports.openssh.sessions.execution import Collector
@@ -48,7 +48,7 @@ class LinkWatch:
         self._pool = pool
         self._start = start
         self._watches: dict[_Key, _Watch] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._closed = False
 
     def over(self, running: Running) -> None:
@@ -67,7 +67,7 @@ class LinkWatch:
         watch = self._watches.get(key)
         if watch is None:
             watch = self._watches[key] = _Watch()
-            self._spawn(self._open(key, watch, running.lease.master))
+            self._tasks.start(self._open(key, watch, running.lease.master))
         watch.watched.add(running)
         _tell(watch, running, watched=True)
 
@@ -121,7 +121,7 @@ class LinkWatch:
     def _dismiss(self, key: _Key, watch: _Watch) -> None:
         if watch.session is not None:
             self._watches.pop(key, None)
-            self._spawn(self._goodbye(watch))
+            self._tasks.start(self._goodbye(watch))
 
     async def _goodbye(self, watch: _Watch) -> None:
         """Its last line must arrive: were its stdin closed without it, it would hang up on all that it watches."""
@@ -137,19 +137,11 @@ class LinkWatch:
         finally:
             session.close()
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def aclose(self) -> None:
         """Dismiss all watches. What still runs on the host is its callers' to end. Bounded."""
         self._closed = True
         self.drop()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_GOODBYE_SECONDS + 1)
-        for task in self._tasks:
-            task.cancel()
+        await self._tasks.finish(_GOODBYE_SECONDS + 1)
 
 
 def _key(running: Running) -> _Key:
