@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
@@ -93,7 +94,7 @@ def began(record: AuditRecord) -> float:
 def parse_line(line: bytes) -> AuditRecord | None:
     """The record of a line of any format, or None where it is none."""
     try:
-        fields = json.loads(line)
+        fields = json.loads(line.decode())  # of bytes, it would look for their encoding first
     except (ValueError, RecursionError):
         return None
     if not isinstance(fields, dict):
@@ -118,7 +119,7 @@ def audit_files(current: Path) -> list[Path]:
 
 
 def read(files: Sequence[Path], query: Query) -> Iterator[AuditRecord]:
-    """Wanted lines of the files, oldest first. What is no audit line is left out. Raises OSError."""
+    """Wanted lines that the files hold now, oldest first. What is no audit line is left out. Raises OSError."""
     needles = query.needles()
     for file in _recent(files, query.since):
         for line in lines_since(file, query.since):
@@ -142,37 +143,58 @@ def last(file: Path, count: int, query: Query) -> list[AuditRecord]:
     return found[::-1]
 
 
-def follow(file: Path, query: Query, offset: int) -> Iterator[AuditRecord]:
-    """Wanted lines from byte ``offset`` on, as they are written, and on into the next file; never ends by itself."""
+def follow(file: Path, query: Query) -> Iterator[AuditRecord]:
+    """Wanted lines written from now on, also into the next file; never ends by itself.
+
+    The file is opened by this call, not by the first step: what is written in between counts.
+    """
+    stream: IO[bytes] | None = None
+    if file.exists():
+        stream = file.open("rb")
+        stream.seek(0, os.SEEK_END)
+    return _followed(file, stream, query)
+
+
+def _followed(file: Path, stream: IO[bytes] | None, query: Query) -> Iterator[AuditRecord]:
     while True:
+        if stream is not None:
+            with stream:
+                yield from _appended(file, stream, query)
         try:
             stream = file.open("rb")
         except FileNotFoundError:
+            stream = None
             time.sleep(_FOLLOW_SECONDS)
-            continue
-        with stream:
-            stream.seek(offset)
-            inode, rest = os.fstat(stream.fileno()).st_ino, b""
-            while True:
-                data = stream.readline(MAX_LINE)
-                rest += data
-                if rest.endswith(b"\n"):
-                    record, rest = parse_line(rest), b""
-                    if record is not None and query.matches(record):
-                        yield record
-                elif not data:
-                    if _replaced(file, inode):
-                        break
-                    time.sleep(_FOLLOW_SECONDS)
-        offset = 0
+
+
+def _appended(file: Path, stream: IO[bytes], query: Query) -> Iterator[AuditRecord]:
+    """What is written to the stream, until the file has been replaced and its last line was read."""
+    inode, rest, replaced = os.fstat(stream.fileno()).st_ino, b"", False
+    while True:
+        data = stream.readline(MAX_LINE)
+        rest += data
+        if rest.endswith(b"\n"):
+            record, rest = parse_line(rest), b""
+            if record is not None and query.matches(record):
+                yield record
+        elif not data:
+            if replaced:
+                return
+            replaced = _replaced(file, inode)  # a last look follows: a line may have come in between
+            if not replaced:
+                time.sleep(_FOLLOW_SECONDS)
 
 
 def lines_since(file: Path, since: float | None) -> Iterator[bytes]:
-    """Lines with their newline, from somewhat before ``since`` on."""
+    """Lines with their newline that the file holds now, from somewhat before ``since`` on."""
     with _opened(file) as stream:
-        if since is not None and not _is_compressed(file):
-            stream.seek(start_of(stream, since - SLACK))
-        while line := stream.readline(MAX_LINE):
+        if _is_compressed(file):
+            yield from iter(partial(stream.readline, MAX_LINE), b"")
+            return
+        size = os.fstat(stream.fileno()).st_size
+        done = start_of(stream, since - SLACK) if since is not None else 0
+        while done < size and (line := stream.readline(MAX_LINE)):
+            done += len(line)
             yield line
 
 

@@ -130,17 +130,18 @@ class AuditRecord:
     def from_fields(cls, fields: Mapping[str, object]) -> AuditRecord | None:
         """The record of a line's fields, or None where they are not one's. Fields of newer versions are left out."""
         kept: dict[str, Any] = {}
-        for name, kind in _TYPES.items():
-            value = fields.get(name)
-            if value is None:
+        for name, value in fields.items():
+            kind = _TYPES.get(name)
+            if kind is None or value is None:
                 continue
             if kind is tuple:
                 if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
                     return None
-                value = tuple(value)
-            elif not isinstance(value, kind):
+                kept[name] = tuple(value)
+            elif isinstance(value, kind):
+                kept[name] = value
+            else:
                 return None
-            kept[name] = value
         note = fields.get("approval")
         if isinstance(note, Mapping):
             kept["approval"] = ApprovalNote.from_fields(note)

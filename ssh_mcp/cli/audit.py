@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,12 +17,16 @@ from ssh_mcp.audit import reader
 from ssh_mcp.audit.chain import verify_all
 from ssh_mcp.audit.formats import Format, rendered
 from ssh_mcp.audit.record import AuditRecord
+from ssh_mcp.audit.report import page
 from ssh_mcp.audit.summary import Summary, Tally
 from ssh_mcp.audit.times import point_in_time
 from ssh_mcp.cli.audit_rows import HEADING, row, shown_time
 from ssh_mcp.errors import ConfigError
 
 _RED = "\x1b[31m{}\x1b[0m"
+_LATEST = 200
+"""Calls listed in a report."""
+
 _MOST = 15
 """Rows of a table of the summary."""
 
@@ -43,22 +49,22 @@ def show(file: Path | None, query: reader.Query, *, follow_on: bool, as_json: bo
     current, form = audit_file(file)
     files = reader.audit_files(current)
     warn_if_broken(files, query.since, to_stderr=as_json)
-    offset = current.stat().st_size if current.exists() else 0
+    later = reader.follow(current, query) if follow_on else None
     found = _print(reader.read(files, query), form, as_json=as_json)
     if not found and not as_json and not follow_on:
         print("No call matches.")
-    if follow_on:
-        _print(reader.follow(current, query, offset), form, as_json=as_json, heading=not found)
+    if later is not None:
+        _print(later, form, as_json=as_json, heading=not found, flush=True)
     return 0
 
 
 def tail(file: Path | None, count: int, query: reader.Query, *, follow_on: bool, as_json: bool) -> int:
     """Print the last lines."""
     current, form = audit_file(file)
-    offset = current.stat().st_size
+    later = reader.follow(current, query) if follow_on else None
     _print(reader.last(current, count, query), form, as_json=as_json)
-    if follow_on:
-        _print(reader.follow(current, query, offset), form, as_json=as_json, heading=False)
+    if later is not None:
+        _print(later, form, as_json=as_json, heading=False, flush=True)
     return 0
 
 
@@ -86,6 +92,23 @@ def summarize(file: Path | None, query: reader.Query, *, as_json: bool) -> int:
         print(f"\nslowest\n{HEADING}")
         for record in total.slowest[:5]:
             print(row(record))
+    return 0
+
+
+def report(output: Path, file: Path | None, query: reader.Query) -> int:
+    """Write the page, readable by this user alone."""
+    current, _ = audit_file(file)
+    files = reader.audit_files(current)
+    broken = warn_if_broken(files, None, to_stderr=False)
+    total, latest = Summary(), deque[AuditRecord](maxlen=_LATEST)
+    for record in reader.read(files, query):
+        total.add(record)
+        latest.append(record)
+    text = page(total, list(latest), source=str(current), broken=broken, made=time.time())
+    output.unlink(missing_ok=True)  # a former report's mode, or a link, must not decide who can read this one
+    with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(text)
+    print(f"{output}: {total.calls} calls, {total.errors} failed or refused")
     return 0
 
 
@@ -131,7 +154,9 @@ def broken_chain(files: list[Path], since: float | None) -> str | None:
     )
 
 
-def _print(records: Iterable[AuditRecord], form: Format, *, as_json: bool, heading: bool = True) -> int:
+def _print(
+    records: Iterable[AuditRecord], form: Format, *, as_json: bool, heading: bool = True, flush: bool = False
+) -> int:
     colours = sys.stdout.isatty()
     number = 0
     for record in records:
@@ -145,7 +170,7 @@ def _print(records: Iterable[AuditRecord], form: Format, *, as_json: bool, headi
                 text = _RED.format(text)
         sys.stdout.write(text + "\n")
         number += 1
-        if colours:
+        if flush:
             sys.stdout.flush()
     sys.stdout.flush()
     return number

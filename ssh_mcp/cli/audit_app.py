@@ -83,6 +83,23 @@ def summary(
     return summarize(file, query_of(host, None, None, since, until), as_json=as_json)
 
 
+@audit_app.command(sort_key=4, help_epilogue="")
+def report(
+    output: Annotated[Path, Parameter(help="The HTML file to write.")],
+    /,
+    *,
+    host: HostName = None,
+    since: Since = None,
+    until: Until = None,
+    file: File = None,
+) -> int:
+    """Write one HTML page: when, where, what, the slowest, what was refused and why, and approvals."""
+    from ssh_mcp.cli.audit import query_of
+    from ssh_mcp.cli.audit import report as write_report
+
+    return write_report(output, file, query_of(host, None, None, since, until))
+
+
 @audit_app.command(sort_key=5, help_epilogue="")
 def verify(
     file: Annotated[Path, Parameter(help="The audit file; with rotated ones, oldest first.")],

@@ -40,6 +40,7 @@ PACKAGES = (
     "ucspi-tcp",
     "sqlite3",
     "lftp",
+    "chromium",
     "shellcheck",
 )
 """Debian packages for the lab and the integration tests: ``apt-get install --no-install-recommends`` them."""

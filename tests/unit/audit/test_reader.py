@@ -140,7 +140,7 @@ def test_following_sees_new_lines_and_the_next_file(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     sink = Audit(file)
     sink.write(record(0))
-    stream = reader.follow(file, Query(), file.stat().st_size)
+    stream = reader.follow(file, Query())
     found: list[int] = []
     enough = threading.Event()
 
