@@ -58,8 +58,8 @@ async def copy_tree(
         for one in reversed(found):
             if one.is_directory:
                 await _dress(files, temporary + one.path[len(source) :], one.entry.attributes)
+        await Attributes(host, files).keep_tree(source, temporary)  # while nobody else can enter it
         await _dress(files, temporary, await files.stat(source))
-        await Attributes(host, files).keep_tree(source, temporary)
         await files.rename(temporary, target)
     except BaseException:
         with anyio.move_on_after(_CLEAN_WITHIN, shield=True), suppress(TransportError):

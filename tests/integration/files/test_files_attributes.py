@@ -208,3 +208,27 @@ async def test_in_a_chroot_the_shell_is_not_asked_about_other_files(
         assert os.listdir(jail / "data") == ["f"]
     finally:
         shutil.rmtree(jail)
+
+
+async def test_what_moves_to_another_disk_keeps_its_access_list(
+    mcp_server: McpServerFactory, sshd: Sshd, place: Path, listed: Path
+) -> None:
+    disk = place / "disk"
+    disk.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "t", str(disk)], check=False, capture_output=True)
+    need(done.returncode == 0, "no filesystem can be mounted here")
+    try:
+        run("setfattr", "-x", "user.note", str(listed))  # tmpfs keeps no user attributes before Linux 6.6
+        (place / "tree" / "sub").mkdir(parents=True)
+        shutil.copy(listed, place / "tree" / "sub" / "f")
+        run("setfacl", "-m", "u:nobody:rw,g::---,m::rw,o::---", f"{place}/tree/sub/f")
+        (place / "tree" / "link").symlink_to("sub/f")
+        async with mcp_server({"web": sshd}) as server:
+            await server.call("ssh_mv", host="web", src=str(listed), dst=f"{disk}/f")
+            await server.call("ssh_mv", host="web", src=f"{place}/tree", dst=f"{disk}/tree")
+        for file in (disk / "f", disk / "tree" / "sub" / "f"):
+            assert {"user:nobody:rw-", "group::---"} <= set(run("getfacl", "-c", "-p", str(file)).split()), file
+        assert os.readlink(disk / "tree" / "link") == "sub/f"
+        assert sorted(os.listdir(place)) == ["disk"]
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
