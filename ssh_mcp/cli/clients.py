@@ -27,6 +27,8 @@ from urllib.parse import unquote, urlsplit
 
 from ssh_mcp.cli import EXIT_USAGE
 from ssh_mcp.cli.output import console, say
+from ssh_mcp.distribution import COMMANDS
+from ssh_mcp.distribution import NAME as DISTRIBUTION
 from ssh_mcp.inventory.values import nearest, shown
 from ssh_mcp.settings.model import NAMES, SECRET_NAMES
 
@@ -39,6 +41,9 @@ Entry = dict[str, object]
 _NOT_CARRIED: Final = frozenset({"MCP_TRANSPORT", "MCP_HTTP_HOST", "MCP_HTTP_PORT", "MCP_HTTP_TOKEN_FILE"})
 """Settings of an HTTP server: one that a client starts speaks on stdin."""
 _FILES: Final = frozenset(name for name in NAMES if name.endswith(("_FILE", "_DIR")) or name == "SSH_KNOWN_HOSTS")
+_REQUIREMENT: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?(?:(?:[<>=!~@ ]).*)?")
+"""A name of the package index with extras and versions, as in ``name[extra]>=1`` (PEP 508) and uvx's ``name@1.0``."""
+_ARCHIVES: Final = (".whl", ".tar.gz", ".zip")
 # Agent sockets whose path is another one after the next login.
 _PASSING_SOCKET: Final = re.compile(r"^/(private/)?tmp/|/com\.apple\.launchd\.|/vscode-ssh-auth|/\.ssh/agent/")
 
@@ -371,16 +376,17 @@ def snippet(
     launcher: Launcher,
     env: Mapping[str, str],
     executable: str | None = None,
-    source: str = "ssh-mcp",
+    source: str = DISTRIBUTION,
     http: Start | None = None,
 ) -> Snippet:
     """The text for one client.
 
     ``env`` is the environment of the terminal in which the person asks: the settings that are set there are carried
     over, without secrets, and so is the agent's socket where the client would not pass it on. ``executable`` is the
-    absolute path of uvx or of the installed ``ssh-mcp`` (desktop clients have a short PATH); ``source`` is what uvx
-    installs from (a name, a path or a ``git+https`` address). ``http``: the address of a server that runs already.
-    Raises ValueError for an unknown client, and for one that cannot be given an address.
+    absolute path of uvx or of the installed script (desktop clients have a short PATH); ``source`` is what uvx
+    installs from (our name, a path or a ``git+https`` address). ``http``: the address of a server that runs already.
+    Raises ValueError for an unknown client, for one that cannot be given an address, and for a source that is another
+    project.
     """
     name = client_name(client)
     known = CLIENTS[name]
@@ -410,9 +416,21 @@ def _start(
     if not keeps_environment and env.get("SSH_AUTH_SOCK"):
         carried = {"SSH_AUTH_SOCK": env["SSH_AUTH_SOCK"], **carried}
     if launcher == "uvx":
-        args = ("ssh-mcp",) if source == "ssh-mcp" else ("--from", source, "ssh-mcp")
+        _refuse_another_project(source)
+        args = (DISTRIBUTION,) if source == DISTRIBUTION else ("--from", source, DISTRIBUTION)
         return Start(executable or "uvx", args, carried)
-    return Start(executable or "ssh-mcp", (), carried)
+    return Start(executable or DISTRIBUTION, (), carried)
+
+
+def _refuse_another_project(source: str) -> None:
+    """Raise ValueError for a name of the package index that is not ours: uvx would run it with the user's keys."""
+    named = _REQUIREMENT.fullmatch(source)
+    if named is None or re.sub(r"[-_.]+", "-", named[1]).lower() == DISTRIBUTION or source.endswith(_ARCHIVES):
+        return
+    raise ValueError(
+        f"{shown(source)} names another project on the package index. This one is {DISTRIBUTION}; for a directory of "
+        "that name write ./ before it."
+    )
 
 
 def _is_carried(name: str, env: Mapping[str, str]) -> bool:
@@ -443,11 +461,6 @@ def _hints(known: _Client, start: Start, env: Mapping[str, str], executable: str
             )
     elif not socket:
         hints.append(f"Start {known.title} where ssh-add -l works, or set identity_agent in hosts.toml.")
-    if start.args == (SERVER_NAME,):
-        hints.append(
-            "uvx takes whatever the package index has under the name ssh-mcp: make sure that it is this program, or "
-            "name a directory, a wheel or a git+https address with --from."
-        )
     secrets = [name for name in sorted(SECRET_NAMES) if env.get(name, "").strip() and name in NAMES]
     if secrets:
         hints.append(
@@ -483,8 +496,10 @@ def show(client: str, *, uvx: bool, source: str | None = None, http: bool = Fals
 
 
 def _found(client: str, *, uvx: bool, source: str | None, http: bool, write: bool) -> Snippet:
-    executable = shutil.which("uvx") if uvx else shutil.which("ssh-mcp") or _this_script()
-    origin = (source or installed_from()) if uvx else SERVER_NAME
+    script = _this_script()
+    uvx = uvx or (script is not None and _is_passing(script))
+    executable = shutil.which("uvx") if uvx else script or shutil.which(DISTRIBUTION)
+    origin = (_local(source) if source else installed_from()) if uvx else DISTRIBUTION
     return snippet(
         client,
         launcher="uvx" if uvx else "script",
@@ -521,24 +536,36 @@ def _address(*, real_token: bool) -> Start:
 
 
 def installed_from() -> str:
-    """What uvx has to install to get this very program: the place it was installed from (PEP 610), else its name.
-
-    The bare name means whatever the package index has under it, which may be somebody else's program.
-    """
+    """What uvx has to install to get this very program: the place it was installed from (PEP 610), else its name."""
     try:
-        origin = json.loads(metadata.distribution(SERVER_NAME).read_text("direct_url.json") or "{}")
+        origin = json.loads(metadata.distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
     except (metadata.PackageNotFoundError, ValueError, OSError):
-        return SERVER_NAME
+        return DISTRIBUTION
     url = origin.get("url") if isinstance(origin, dict) else None
     if not isinstance(url, str) or not url:
-        return SERVER_NAME
+        return DISTRIBUTION
     vcs = origin.get("vcs_info")
     if isinstance(vcs, dict):
         return f"{vcs.get('vcs', 'git')}+{url}@{vcs.get('commit_id', 'HEAD')}"
     return unquote(urlsplit(url).path) if url.startswith("file:///") and os.sep == "/" else url
 
 
+def _local(source: str) -> str:
+    """A source on this machine by its absolute path: a client starts uvx in a directory of its own."""
+    if source.startswith(("./", "../", "~")) or source in (".", "..") or Path(source).is_file():
+        return os.path.abspath(os.path.expanduser(source))  # noqa: PTH100, PTH111 - links stay as they were written
+    return source
+
+
 def _this_script() -> str | None:
-    """The script that runs now, where it is ours and not python -m or a test runner."""
-    path = os.path.abspath(sys.argv[0])  # noqa: PTH100 - links stay: an environment's script must stay in it
-    return path if os.path.basename(path).startswith("ssh-mcp") else None  # noqa: PTH119
+    """The script that runs now, else the one beside this Python. Another one of that name on PATH may not be ours."""
+    path = Path(os.path.abspath(sys.argv[0]))  # noqa: PTH100 - links stay: an environment's script must stay in it
+    if path.stem in COMMANDS:
+        return str(path)
+    beside = Path(sys.executable).with_name(DISTRIBUTION + (".exe" if os.name == "nt" else ""))
+    return str(beside) if beside.is_file() else None
+
+
+def _is_passing(script: str) -> bool:
+    """Whether the script lies in an environment that uvx made for one run and may remove."""
+    return "archive-v0" in Path(os.path.realpath(script)).parts

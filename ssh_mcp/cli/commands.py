@@ -17,6 +17,7 @@ from ssh_mcp.cli import EXIT_USAGE
 from ssh_mcp.cli.audit_app import audit_app
 from ssh_mcp.cli.output import console, say
 from ssh_mcp.cli.parameters import CONNECTIONS, FIRST, SERVER, Json
+from ssh_mcp.distribution import Example, example, version
 from ssh_mcp.errors import ConfigError, Refusal, public_text
 from transports.errors import TransportError
 
@@ -39,18 +40,12 @@ EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
 
-def _version() -> str:
-    from importlib import metadata
-
-    return metadata.version("ssh-mcp")
-
-
 app = App(
     name="ssh-mcp",
     help=HELP,
     help_epilogue=EPILOGUE,
     help_format="markdown",
-    version=_version,
+    version=version,
     version_flags=["--version", "-V"],
     usage="Usage: ssh-mcp [COMMAND]",
     group_commands=Group("Options", sort_key=9),
@@ -171,7 +166,14 @@ def client(
     return show(name, uvx=uvx or source is not None, source=source, http=http, write=write)
 
 
-@app.command(group=FIRST, sort_key=5, help_epilogue="")
+@app.command(name="example", group=FIRST, sort_key=5, help_epilogue="")
+def show_example(which: Annotated[Example, Parameter(help="hosts.toml, settings.env, or policy cases.")], /) -> int:
+    """Print a complete, commented example file."""
+    sys.stdout.write(example(which))
+    return 0
+
+
+@app.command(group=FIRST, sort_key=6, help_epilogue="")
 def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="The shell that reads it.")], /) -> int:
     """Print a completion script; for bash: eval "$(ssh-mcp completion bash)"."""
     sys.stdout.write(app.generate_completion(shell=shell))
@@ -341,7 +343,7 @@ def policy_explain(
 
 @policy_app.command(name="test", help_epilogue="")
 def policy_test(
-    file: Annotated[Path, Parameter(help="A TOML file of cases; see policy-cases.toml.example.")],
+    file: Annotated[Path, Parameter(help="A TOML file of cases; see `ssh-mcp example cases`.")],
     /,
     *,
     as_json: Json = False,

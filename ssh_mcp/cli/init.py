@@ -44,7 +44,7 @@ CASES = "policy-cases.toml"
 HEAD = """\
 # Written by `ssh-mcp init`. Your ssh_config says the rest about these names: HostName, User, Port, keys, ProxyJump.
 # Paths and commands are closed until you open them, here for all hosts or below for one.
-# What else can be said: hosts.toml.example and docs/configuration.md. Check with: ssh-mcp doctor
+# Every field, with comments: ssh-mcp example hosts. Check with: ssh-mcp doctor
 
 [defaults]
 """
@@ -136,7 +136,7 @@ def _candidates(
     missing = "names no single host, only patterns" if source.is_file() else None
     say(out, f"{source} {missing}." if missing else f"There is no {source}.")
     if not ask or not sys.stdin.isatty():
-        say(out, "Write hosts.toml by hand, as hosts.toml.example shows.")
+        say(out, "Write hosts.toml by hand; `ssh-mcp example hosts` prints an example.")
         return []
     return _typed(out, there)
 

@@ -6,7 +6,6 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from ssh_mcp.approval.sealing import request_state_security
 from ssh_mcp.approval.store import ApprovalStore
 from ssh_mcp.audit.hooks import HookRegistry, Hooks, load_hooks
 from ssh_mcp.audit.sinks import Audit
+from ssh_mcp.distribution import version
 from ssh_mcp.guard.spool import Spool
 from ssh_mcp.inventory.notes import Notes
 from ssh_mcp.inventory.resolve import load_inventory
@@ -154,7 +154,7 @@ def _background(entries: tuple[Entry, ...], settings: Settings, remarks: list[st
     try:
         from ssh_mcp.server.background import Background
     except ImportError:
-        remarks.append("FASTMCP_DOCKET_URL is set, but background tasks are missing: pip install 'ssh-mcp[tasks]'.")
+        remarks.append("FASTMCP_DOCKET_URL is set, but background tasks are missing: pip install 'openssh-mcp[tasks]'.")
         return None
     background = Background(settings)
     remarks += background.remarks(settings)
@@ -172,11 +172,6 @@ def _facts(entries: tuple[Entry, ...], settings: Settings, closed: ClosedTools) 
         tools=frozenset(e.name for e in entries),
         closed=closed,
     )
-
-
-def version() -> str:
-    """The installed version."""
-    return metadata.version("ssh-mcp")
 
 
 def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> Server:

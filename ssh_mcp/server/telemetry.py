@@ -37,7 +37,7 @@ def set_up(settings: Settings) -> Callable[[], None]:
     try:
         return _export()
     except ImportError:
-        logger.warning("%s is set, but spans cannot be sent: install ssh-mcp[telemetry].", endpoint)
+        logger.warning("%s is set, but spans cannot be sent: install openssh-mcp[telemetry].", endpoint)
         return nothing
 
 

@@ -32,6 +32,7 @@ COMMANDS_TESTED = {
     "init": "integration/cli/test_cli_connection.py",
     "doctor": "integration/cli/test_doctor.py",
     "client": "unit/cli/test_clients.py",
+    "example": "unit/cli/test_cli.py",
     "connect": "integration/cli/test_cli_connection.py",
     "disconnect": "integration/cli/test_cli_connection.py",
     "agent": "integration/cli/test_cli_connection.py",
@@ -43,8 +44,15 @@ COMMANDS_TESTED = {
 }
 """Each command that a page shows, and the test file that runs it."""
 OTHERS_TESTED = {"printf %s /etc/nginx/nginx.conf | sha256sum | cut -c1-16": "unit/audit/test_audit_docs.py"}
-INSTALLING = {"uv tool install .", "pipx install ."}
+INSTALLING = {
+    "uv tool install .",
+    "uv tool install openssh-mcp",
+    "pipx install openssh-mcp",
+    "uv tool uninstall openssh-mcp",
+}
 """Run as tests/integration/server/test_wheel.py does: the wheel into an empty environment."""
+OURS_ON_THE_WEB = re.compile(r"https://github\.com/openssh-mcp/openssh-mcp/(?:blob|tree)/main/")
+"""The package index shows README without the files beside it, so that its links are absolute."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +234,9 @@ def test_a_newcomer_reaches_a_first_ping_in_five_steps() -> None:
     steps = re.findall(r"^(\d)\. (.*(?:\n   .*)*)", readme("Your first host, in five steps"), re.MULTILINE)
     assert [number for number, _ in steps] == ["1", "2", "3", "4", "5"]
     for (_, text), command in zip(
-        steps[:4], ["uv tool install .", "ssh-mcp init", "ssh-mcp doctor", "ssh-mcp client claude-desktop"], strict=True
+        steps[:4],
+        ["uv tool install openssh-mcp", "ssh-mcp init", "ssh-mcp doctor", "ssh-mcp client claude-desktop"],
+        strict=True,
     ):
         assert f"`{command}`" in text
     assert "ping" in steps[4][1]
@@ -265,7 +275,8 @@ def links() -> list[tuple[Path, str]]:
     found = []
     for page in PAGES:
         prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-        found += [(page, target) for target in re.findall(r"\]\(([^)\s]+)\)", prose) if "://" not in target]
+        targets = re.findall(r"\]\(([^)\s]+)\)", prose)
+        found += [(page, OURS_ON_THE_WEB.sub("", t)) for t in targets if "://" not in t or OURS_ON_THE_WEB.match(t)]
     return found
 
 

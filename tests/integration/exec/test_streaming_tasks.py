@@ -146,7 +146,7 @@ async def test_a_missing_extra_is_a_warning(
     monkeypatch.setitem(sys.modules, "ssh_mcp.server.background", None)
     async with mcp_server({"web": sshd}, fastmcp_docket_url="redis://127.0.0.1:1/0") as server:
         assert (await server.call("ssh_exec_run_streaming", host="web", command="echo a"))["stdout"] == "a\n"
-    assert "pip install 'ssh-mcp[tasks]'" in caplog.text
+    assert "pip install 'openssh-mcp[tasks]'" in caplog.text
 
 
 def test_servers_of_different_policy_have_different_queues() -> None:

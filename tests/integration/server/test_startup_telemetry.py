@@ -106,7 +106,7 @@ def test_an_endpoint_without_the_extra_is_a_warning(
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with caplog.at_level(logging.WARNING):
         assert set_up(Settings()) is nothing
-    assert f"{ENDPOINT} is set, but spans cannot be sent: install ssh-mcp[telemetry]." in caplog.text
+    assert f"{ENDPOINT} is set, but spans cannot be sent: install openssh-mcp[telemetry]." in caplog.text
 
 
 def test_switched_off_the_sdk_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,10 +75,15 @@ def run(installed: Path, cwd: Path, *words: str) -> str:
 def test_the_wheel_holds_both_packages_with_their_data_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {name.split("/")[0].partition("-")[0] for name in names} == {"ssh_mcp", "transports"}
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"ssh_mcp", "transports", "openssh_mcp"}
     assert "ssh_mcp/tools/catalogue.json" in names
     assert "ssh_mcp/py.typed" in names
     assert "transports/py.typed" in names
+    assert {name.rpartition("/")[2] for name in names if "/extra_metadata/" in name} == {
+        "hosts.toml.example",
+        "settings.env.example",
+        "policy-cases.toml.example",
+    }
     assert len([name for name in names if name.startswith("ssh_mcp/skills/") and name.endswith("SKILL.md")]) == len(
         read()
     )
@@ -101,7 +106,9 @@ def test_everything_is_found_from_another_directory(installed: Path, tmp_path: P
 
 
 def test_the_script_is_there(installed: Path, tmp_path: Path) -> None:
-    assert run(installed, tmp_path, str(installed / "ssh-mcp"), "--version").strip()
+    for name in ("openssh-mcp", "ssh-mcp"):
+        assert run(installed, tmp_path, str(installed / name), "--version").strip() != "0+source"
+    assert "[hosts." in run(installed, tmp_path, str(installed / "openssh-mcp"), "example", "hosts")
     assert "First steps" in run(installed, tmp_path, str(installed / "ssh-mcp"), "--help")
     snippet = run(installed, tmp_path, str(installed / "ssh-mcp"), "client", "cursor")
     assert f'"command": "{installed}/ssh-mcp"' in snippet

@@ -213,3 +213,15 @@ def test_audit_verify_names_a_missing_file(tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr().out == f"{tmp_path}: is no regular file\n"
     assert run(["audit", "verify", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().out.endswith("none: no such file\n")
+
+
+@pytest.mark.parametrize(("which", "holds"), [("hosts", "[hosts."), ("settings", "ALLOW_"), ("cases", "[[case]]")])
+def test_the_examples_are_printed(which: str, holds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["example", which]) == 0
+    assert holds in capsys.readouterr().out
+
+
+def test_the_readmes_links_work_on_the_package_index(project_root: Path) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", (project_root / "README.md").read_text())
+    assert targets
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []

@@ -111,11 +111,11 @@ def test_a_client_that_can_only_start_programs_says_so() -> None:
 @pytest.mark.parametrize(
     ("launcher", "executable", "source", "command"),
     [
-        ("uvx", "/opt/bin/uvx", "ssh-mcp", ["/opt/bin/uvx", "ssh-mcp"]),
-        ("uvx", None, "git+https://example.org/s", ["uvx", "--from", "git+https://example.org/s", "ssh-mcp"]),
-        ("script", "/opt/my bin/ssh-mcp", "ssh-mcp", ["/opt/my bin/ssh-mcp"]),
-        ("script", 'C:\\Users\\me\\"x"\\ssh-mcp.exe', "ssh-mcp", ['C:\\Users\\me\\"x"\\ssh-mcp.exe']),
-        ("script", None, "ssh-mcp", ["ssh-mcp"]),
+        ("uvx", "/opt/bin/uvx", "openssh-mcp", ["/opt/bin/uvx", "openssh-mcp"]),
+        ("uvx", None, "git+https://example.org/s", ["uvx", "--from", "git+https://example.org/s", "openssh-mcp"]),
+        ("script", "/opt/my bin/ssh-mcp", "openssh-mcp", ["/opt/my bin/ssh-mcp"]),
+        ("script", 'C:\\Users\\me\\"x"\\ssh-mcp.exe', "openssh-mcp", ['C:\\Users\\me\\"x"\\ssh-mcp.exe']),
+        ("script", None, "openssh-mcp", ["openssh-mcp"]),
     ],
 )
 def test_a_snippet_starts_the_server_in_the_clients_own_shape(
@@ -209,10 +209,15 @@ def test_an_unknown_client_is_answered_with_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("uvx", "source", "command"),
     [
-        (False, None, ["/opt/bin/ssh-mcp"]),
-        (True, None, ["/opt/bin/uvx", "--from", "/srv/my clone", "ssh-mcp"]),
-        (True, "ssh_mcp-1.0-py3-none-any.whl", ["/opt/bin/uvx", "--from", "ssh_mcp-1.0-py3-none-any.whl", "ssh-mcp"]),
-        (True, "ssh-mcp", ["/opt/bin/uvx", "ssh-mcp"]),
+        (False, None, ["/opt/bin/openssh-mcp"]),
+        (True, None, ["/opt/bin/uvx", "--from", "/srv/my clone", "openssh-mcp"]),
+        (
+            True,
+            "/w/openssh_mcp-1.0-py3-none-any.whl",
+            ["/opt/bin/uvx", "--from", "/w/openssh_mcp-1.0-py3-none-any.whl", "openssh-mcp"],
+        ),
+        (True, "openssh-mcp", ["/opt/bin/uvx", "openssh-mcp"]),
+        (True, "./clone", ["/opt/bin/uvx", "--from", "CWD/clone", "openssh-mcp"]),
     ],
 )
 def test_the_command_prints_the_text_alone_on_stdout(
@@ -224,22 +229,61 @@ def test_the_command_prints_the_text_alone_on_stdout(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: f"/opt/bin/{name}")
     monkeypatch.setattr("ssh_mcp.cli.clients.installed_from", lambda: "/srv/my clone")
+    monkeypatch.setattr("ssh_mcp.cli.clients._this_script", lambda: None)
     assert show("claude-desktop", uvx=uvx, source=source) == 0
     out, err = capsys.readouterr()
     words, _ = started("claude-desktop", entry("claude-desktop", out))
-    assert words == command
+    assert words == [word.replace("CWD", os.getcwd()) for word in command]
     assert "claude_desktop_config.json" in err
     assert "- Quit Claude Desktop" in err
-    assert ("whatever the package index has" in err) is (source == "ssh-mcp")
+
+
+@pytest.mark.parametrize("source", ["ssh-mcp", "ssh_mcp", "SSH.MCP", "ssh-mcp[tasks]>=1", "ssh-mcp@latest", "openssh"])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_no_snippet_runs_another_project_of_the_package_index(name: str, source: str) -> None:
+    with pytest.raises(ValueError, match="names another project on the package index"):
+        snippet(name, launcher="uvx", env=ENV, source=source)
+
+
+@pytest.mark.parametrize(
+    "source", ["openssh-mcp", "openssh_mcp", "openssh-mcp[tasks]", "openssh-mcp@0.1.0", "./ssh-mcp"]
+)
+def test_our_own_name_and_a_directory_of_any_name_are_taken(source: str) -> None:
+    snippet("cursor", launcher="uvx", env=ENV, source=source)
+
+
+def test_another_program_of_our_name_on_path_is_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "ssh-mcp"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert show("cursor", uvx=False) == 0
+    assert str(other) not in capsys.readouterr().out
+
+
+def test_a_program_that_uvx_runs_prints_a_snippet_with_uvx(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "cache" / "archive-v0" / "x1" / "bin" / "openssh-mcp"
+    script.parent.mkdir(parents=True)
+    script.touch()
+    monkeypatch.setattr("sys.argv", [str(script), "client", "cursor"])
+    monkeypatch.setattr("shutil.which", lambda name: f"/opt/bin/{name}")
+    monkeypatch.setattr("ssh_mcp.cli.clients.installed_from", lambda: "openssh-mcp")
+    assert show("cursor", uvx=False) == 0
+    words, _ = started("cursor", entry("cursor", capsys.readouterr().out))
+    assert words == ["/opt/bin/uvx", "openssh-mcp"]
 
 
 @pytest.mark.parametrize(
     ("recorded", "source"),
     [
-        (None, "ssh-mcp"),
-        ("{}", "ssh-mcp"),
-        ("not json", "ssh-mcp"),
-        ("[]", "ssh-mcp"),
+        (None, "openssh-mcp"),
+        ("{}", "openssh-mcp"),
+        ("not json", "openssh-mcp"),
+        ("[]", "openssh-mcp"),
         ('{"url": "file:///srv/my%20clone", "dir_info": {"editable": true}}', "/srv/my clone"),
         ('{"url": "https://example.org/ssh_mcp.whl", "archive_info": {}}', "https://example.org/ssh_mcp.whl"),
         (
