@@ -35,7 +35,7 @@ PATIENCE = 5.0
 
 _ALIAS = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*")
 _SPLIT = re.compile(r"\s*=\s*|\s+")
-_TYPED = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>[^@\s:]+|\[[0-9A-Fa-f:.%]+\])(?::(?P<port>\d{1,5}))?\Z")
+_TYPED = re.compile(r"(?:(?P<user>\S+)@)?(?P<host>[^@\s:]+|\[[0-9A-Fa-f:.%]+\])(?::(?P<port>\d{1,5}))?\Z")
 """``deploy@web01.example.net:2222``."""
 
 CASES = "policy-cases.toml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from ssh_mcp.facts.base import Parsed, Problems, integer, number
 from ssh_mcp.tokens import Command, command
@@ -67,18 +68,21 @@ def _own_pids(lines: list[str]) -> set[int]:
     return {pid for pid in pids if pid is not None and pid > 1}
 
 
+_ROW: Final = re.compile(
+    r"\s*(\d{1,10})\s+(\d{1,10})\s+(\S(?:.*?\S)??)\s+(\d{1,9}(?:[.,]\d+)?)\s+(\d{1,9}(?:[.,]\d+)?)(?:\s+(.*))?$"
+)
+"""pid, ppid, user, pcpu, pmem, args. A domain's account may hold blanks: ``  7 1 CORP\\john doe 0.3 1.2 sleep 60``."""
+
+
 def _full(line: str, problems: Problems) -> Process | None:
     if not line.strip():
         return None
-    words = line.split(None, 5)
-    if len(words) == 5:
-        words.append("")
-    if len(words) == 6:
-        pid, parent, cpu, memory = integer(words[0]), integer(words[1]), number(words[3]), number(words[4])
-        if pid is not None and parent is not None and cpu is not None and memory is not None:
-            return Process(pid, parent, words[2], cpu, memory, words[5].rstrip())
-    problems.unread(line)
-    return None
+    match = _ROW.match(line)
+    cpu, memory = (number(match[4]), number(match[5])) if match is not None else (None, None)
+    if match is None or cpu is None or memory is None:
+        problems.unread(line)
+        return None
+    return Process(int(match[1]), int(match[2]), match[3], cpu, memory, (match[6] or "").rstrip())
 
 
 def _bare(line: str, shares: dict[int, tuple[float, float]], problems: Problems) -> Process | None:

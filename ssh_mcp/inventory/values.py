@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from transports.names import login_name_problem
+
 _ALIAS: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,127}\Z")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
 _ZONE: Final = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*%[A-Za-z0-9._-]+\Z")
@@ -20,8 +22,6 @@ _NUMBER: Final = re.compile(r"(?:0x[0-9a-f]{1,8}|0[0-7]{0,11}|[1-9]\d{0,9})\Z")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]")
 _DRIVE: Final = re.compile(r"/?[A-Za-z]:[\\/]")
 _HOST_FORBIDDEN: Final = frozenset("|&;<>()$`\\\"'*?[]{}!#~^,/@=")
-_USER_FORBIDDEN: Final = frozenset("|&;<>()$`\"'*?[]{}!#~^/:,=%")
-_DOMAIN_USER: Final = re.compile(r"[^\\]+\\[A-Za-z0-9][^\\]*\Z")
 
 
 class BadValue(ValueError):
@@ -138,15 +138,9 @@ def _bad_percent(text: str) -> bool:
 
 
 def user(text: str) -> str:
-    r"""A login name; ``DOMAIN\user`` and ``user@domain`` are fine."""
-    if not text:
-        raise BadValue("is empty", "Give a login name.")
-    if text.startswith("-"):
-        raise BadValue("begins with '-', which ssh would take for an option", "Give a login name.")
-    if not text.isprintable() or any(c.isspace() or c in _USER_FORBIDDEN for c in text):
-        raise BadValue("holds whitespace, control characters or shell metacharacters", "Give a plain login name.")
-    if text.startswith("@") or ("\\" in text and not _DOMAIN_USER.match(text)):
-        raise BadValue("is not a login name", "Write it like deploy, DOMAIN\\deploy or deploy@domain.")
+    """A login name (``transports.names``)."""
+    if (problem := login_name_problem(text)) is not None:
+        raise BadValue(problem, "Give a login name such as deploy, DOMAIN\\deploy or alice:db1.")
     return text
 
 

@@ -31,12 +31,15 @@ def _free(text: str, what: str, limit: int) -> str:
 
 # --- accounts -------------------------------------------------------------------------------------------------------
 
-_USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\+-]*\$?")
+_USER: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@\\+-]| (?=[A-Za-z0-9_]))*\$?")
 
 
 def user(text: str) -> str:
-    """A login name, also of a domain (``alice@example.org``, or with a backslash)."""
-    return _matched(_USER, text, "user name", "A user name holds letters, digits and _ . @ + -.", 256)
+    r"""An account of the host, also of a domain (``alice@example.org``, ``CORP\john doe``).
+
+    Narrower than a login name: what a bastion packs into one (``alice:db1``) names no account.
+    """
+    return _matched(_USER, text, "user name", "A user name holds letters, digits, single blanks and _ . @ + -.", 256)
 
 
 # --- systemd --------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IMPURE = {"asyncio", "anyio", "socket", "os", "subprocess", "time", "threading"}
 
 PURE = [
+    "transports/names.py",
     "transports/wire.py",
     "transports/mux/messages.py",
     "transports/mux/codec.py",
@@ -75,7 +76,7 @@ def test_transports_know_nothing_of_ssh_mcp() -> None:
 
 
 def test_the_foundations_of_transports_import_nothing_local() -> None:
-    for name in ("api.py", "errors.py"):
+    for name in ("api.py", "errors.py", "names.py"):
         local = [m for m, _ in imports(ROOT / "transports" / name) if m.startswith("transports")]
         assert local == [], name
 
@@ -97,7 +98,7 @@ def test_only_the_app_and_the_command_line_name_a_concrete_transport() -> None:
     for path in files(*ROOMS_THAT_MAY_NOT_SEE_OPENSSH):
         for module, _ in imports(path):
             if module.startswith("transports"):
-                assert module in {"transports.api", "transports.errors"}, (path, module)
+                assert module in {"transports.api", "transports.errors", "transports.names"}, (path, module)
 
 
 def test_tools_reach_hosts_only_through_remote() -> None:

@@ -46,7 +46,18 @@ def test_ordinary_hostnames_pass(text: str) -> None:
     assert values.hostname(text) == text
 
 
-@pytest.mark.parametrize("text", ["deploy", "EXAMPLE\\deploy", "deploy@example.com", "svc-a.b_c+d"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "deploy",
+        "EXAMPLE\\deploy",
+        "CORP\\john doe",
+        "deploy@example.com",
+        "svc-a.b_c+d",
+        "alice:db1",
+        "alice#root#10.0.0.7",
+    ],
+)
 def test_ordinary_users_pass(text: str) -> None:
     assert values.user(text) == text
 

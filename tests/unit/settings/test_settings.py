@@ -135,7 +135,7 @@ def test_truth_has_many_spellings(text: str) -> None:
             "Write **/none or an absolute pattern."),
         ),
         ("SSH_DEFAULT_USER", "-l", ("SSH_DEFAULT_USER=-l: begins with '-', which ssh would take for an option. "
-         "Give a login name.")),
+         "Give a login name such as deploy, DOMAIN\\deploy or alice:db1.")),
         ("SSH_DEFAULT_KEY", "${NO_SUCH}/k", ("SSH_DEFAULT_KEY=${NO_SUCH}/k: names the variable NO_SUCH, which is not "
          "set. Set it or write the value itself.")),
         ("SSH_LOCAL_TRANSFER_ROOTS", "data", ("SSH_LOCAL_TRANSFER_ROOTS=data: entry data must be an absolute directory "

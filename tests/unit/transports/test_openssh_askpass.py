@@ -15,7 +15,7 @@ from transports.api import Auth, AuthMethod
 from transports.openssh.login import askpass
 from transports.openssh.login.binaries import Binaries
 
-NEW = Binaries("ssh", None, None, None, (9, 2), "OpenSSH_9.2p1", frozenset(), (), ())
+NEW = Binaries("ssh", None, None, None, (9, 2), "OpenSSH_9.2p1", frozenset(), (), (), ())
 AUTH = Auth(
     method=AuthMethod.KEY, key="/k/id ' $(id)", passphrase_cmd="printf 'open sesame'", password_cmd="echo pw; echo x"
 )

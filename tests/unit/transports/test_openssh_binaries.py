@@ -77,7 +77,7 @@ async def test_the_probe_runs_once_and_features_follow_the_version(
 
 
 async def test_a_missing_helper_is_only_an_error_when_it_is_wanted() -> None:
-    found = binaries.Binaries("ssh", None, None, None, (9, 2), "", frozenset(), (), ())
+    found = binaries.Binaries("ssh", None, None, None, (9, 2), "", frozenset(), (), (), ())
     with pytest.raises(LocalError, match="ssh-add was not found"):
         found.path("ssh-add")
     assert found.path("ssh") == "ssh"

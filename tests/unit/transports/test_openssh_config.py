@@ -20,6 +20,7 @@ from transports.openssh.login.config import (
     escape,
     launch_lines,
     prefer_aes,
+    prefer_mlkem,
     quote,
     render,
     via_lines,
@@ -127,6 +128,28 @@ async def test_aes_comes_first_only_where_nobody_chose(binaries: Binaries) -> No
     assert preferred[:2] == ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com")
     assert sorted(preferred) == sorted(binaries.default_ciphers)
     assert prefer_aes("aes128-ctr", binaries) == ()
+
+
+async def test_mlkem_comes_first_where_ssh_has_it_behind_and_nobody_chose(binaries: Binaries) -> None:
+    names = ("sntrup761x25519-sha512", "mlkem768x25519-sha256", "curve25519-sha256")
+    as_9_9 = replace(binaries, default_kex=names)
+    assert prefer_mlkem(",".join(names), as_9_9) == (names[1], names[0], names[2])
+    assert prefer_mlkem("mlkem768x25519-sha256,curve25519-sha256", as_9_9) == ()  # the operator's own list
+    assert prefer_mlkem(",".join(names[::2]), replace(binaries, default_kex=names[::2])) == ()  # 9.2 has none
+    as_10 = replace(binaries, default_kex=(names[1], names[0]))
+    assert prefer_mlkem(",".join(as_10.default_kex), as_10) == ()
+
+
+async def test_a_percent_in_a_login_name_is_escaped_only_where_ssh_expands_it(binaries: Binaries) -> None:
+    host = replace(WEB, user="alice%db1")
+    assert ("User", "alice%db1") in base_lines(host, CONFIG, replace(binaries, version=(9, 9)))
+    assert ("User", "alice%%db1") in base_lines(host, CONFIG, replace(binaries, version=(10, 0)))
+
+
+async def test_an_unattended_login_adds_no_key_to_the_agent(binaries: Binaries) -> None:
+    for login in (Login(), Login(askpass=True)):
+        assert ("AddKeysToAgent", "no") in launch_lines(login, Auth(), binaries)
+    assert "AddKeysToAgent" not in dict(launch_lines(Login(interactive=True), Auth(), binaries))
 
 
 @pytest.mark.parametrize(

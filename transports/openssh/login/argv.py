@@ -1,4 +1,4 @@
-"""Command lines for ssh, sftp, ssh-keygen and ssh-add. Pure.
+"""Command lines for ssh, ssh-keygen and ssh-add. Pure.
 
 Every name goes through ``check_name`` and stands behind ``--``: a host called ``-oProxyCommand=…`` would otherwise be
 an option, and that option is code execution on this machine. Failures are ``ValueError`` with a sentence for people.
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from transports.names import login_name_problem
+
 _FORBIDDEN_IN_NAMES: Final = frozenset("/@\\'\"`$&;|<>(){}*?!#~^=,")
-_FORBIDDEN_IN_USERS: Final = frozenset("/'\"`$&;|<>(){}*?!#~^=,%:[]")
 
 NEVER_LOG_IN: Final = (
     ("ProxyCommand", "false"),
@@ -24,30 +25,23 @@ NEVER_LOG_IN: Final = (
 replaced by ``false``, and it is left without any credential."""
 
 
-def _check(text: str, what: str, forbidden: frozenset[str]) -> str:
-    if not text:
-        raise ValueError(f"an empty {what} is no {what}")
-    if text.startswith("-"):
-        raise ValueError(f"the {what} {text!r} begins with '-' and would be an option of ssh")
-    if any(c.isspace() or not c.isprintable() for c in text):
-        raise ValueError(f"the {what} {text!r} holds whitespace or control characters")
-    if bad := sorted(set(text) & forbidden):
-        raise ValueError(f"the {what} {text!r} holds {' '.join(bad)}")
-    return text
-
-
 def check_name(name: str) -> str:
-    """A host name, address or ssh_config alias, unchanged. IPv6 stands without brackets here."""
-    return _check(name, "host name", _FORBIDDEN_IN_NAMES)
+    """A host name, address or ssh_config alias, unchanged; IPv6 without brackets. Raises ValueError."""
+    if not name:
+        raise ValueError("an empty host name is no host name")
+    if name.startswith("-"):
+        raise ValueError(f"the host name {name!r} begins with '-' and would be an option of ssh")
+    if any(c.isspace() or not c.isprintable() for c in name):
+        raise ValueError(f"the host name {name!r} holds whitespace or control characters")
+    if bad := sorted(set(name) & _FORBIDDEN_IN_NAMES):
+        raise ValueError(f"the host name {name!r} holds {' '.join(bad)}")
+    return name
 
 
 def check_user(user: str) -> str:
-    """A login name, unchanged. ``user@domain`` exists, and a domain before one backslash (Windows)."""
-    _check(user.replace("@", "").replace("\\", ""), "user name", _FORBIDDEN_IN_USERS)
-    if "\\" in user and not user.rpartition("\\")[2][:1].isalnum():
-        raise ValueError(f"the user name {user!r} holds a backslash that is not before a letter or digit")
-    if user.count("\\") > 1 or user.startswith(("-", "@", "\\")):
-        raise ValueError(f"the user name {user!r} is not one")
+    """A login name, unchanged."""
+    if (problem := login_name_problem(user)) is not None:
+        raise ValueError(f"the user name {user!r} {problem}")
     return user
 
 
@@ -56,11 +50,6 @@ def check_port(port: int) -> int:
     if not 1 <= port <= 65535:
         raise ValueError(f"port {port} is not between 1 and 65535")
     return port
-
-
-def bracketed(host: str) -> str:
-    """``[::1]`` for an IPv6 address, anything else as it is: for ``host:port`` and ``host:path`` forms."""
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def known_hosts_name(host: str, port: int) -> str:
@@ -101,15 +90,6 @@ def mux_argv(
     flags, words = _request(subsystem, command)
     quiet = options((*NEVER_LOG_IN, ("LogLevel", "ERROR"), ("RequestTTY", "no"), ("EscapeChar", "none")))
     return [ssh, "-F", "none", "-S", control_path, *quiet, *flags, "--", check_name(name), *words]
-
-
-def sftp_argv(sftp: str, ssh: str, control_path: str, name: str, *, batch: str = "-") -> list[str]:
-    """The sftp program over a live control socket, commands from ``batch`` (``-``: stdin).
-
-    The destination ends in ``:`` so that no part of it can be read as a remote path.
-    """
-    never = options((*NEVER_LOG_IN, ("ControlPath", control_path.replace("%", "%%"))))
-    return [sftp, "-q", "-S", ssh, "-F", "none", *never, "-b", batch, "--", f"{bracketed(check_name(name))}:"]
 
 
 def stdio_forward_argv(ssh: str, control_path: str, name: str) -> list[str]:

@@ -23,8 +23,8 @@ Program = Literal["ssh", "sftp", "ssh-keygen", "ssh-add"]
 class Binaries:
     """What was found on PATH. ``version_text`` is ``ssh -V``'s line; the rest is what ``ssh -F none -G`` says.
 
-    ``keywords`` (lower case) are the settings this build knows; ``default_ciphers`` and ``default_identities`` are
-    what it does where nobody says anything.
+    ``keywords`` (lower case) are the settings this build knows; ``default_ciphers``, ``default_kex`` and
+    ``default_identities`` are what it uses where no setting says otherwise.
     """
 
     ssh: str
@@ -35,6 +35,7 @@ class Binaries:
     version_text: str
     keywords: frozenset[str]
     default_ciphers: tuple[str, ...]
+    default_kex: tuple[str, ...]
     default_identities: tuple[str, ...]
 
     @property
@@ -46,6 +47,11 @@ class Binaries:
     def known_hosts_command(self) -> bool:
         """KnownHostsCommand exists and so has to be switched off where only one file may count (8.5)."""
         return self.version >= (8, 5)
+
+    @property
+    def expands_user(self) -> bool:
+        """User takes ``%`` tokens (10.0)."""
+        return self.version >= (10, 0)
 
     @property
     def askpass_require(self) -> bool:
@@ -126,6 +132,7 @@ async def _question(ssh: str) -> Binaries:
         version_text=version_text,
         keywords=frozenset(settings),
         default_ciphers=tuple(settings.get("ciphers", ("",))[0].split(",")),
+        default_kex=tuple(settings.get("kexalgorithms", ("",))[0].split(",")),
         default_identities=settings.get("identityfile", ()),
     )
 

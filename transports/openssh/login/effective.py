@@ -23,7 +23,7 @@ from transports.openssh.local.single_flight import SingleFlight
 from transports.openssh.login import effective_cache
 from transports.openssh.login.argv import ssh_argv
 from transports.openssh.login.binaries import Binaries, parse_settings
-from transports.openssh.login.config import Line, base_lines, render
+from transports.openssh.login.config import Line, base_lines, render, user_value
 from transports.openssh.login.effective_cache import Answer, Stamp
 from transports.openssh.login.failures import Attempt, login_error
 from transports.openssh.login.log import read
@@ -206,8 +206,8 @@ class Evaluator:
     async def fragment(self, lines: list[Line], destination: Destination, binaries: Binaries) -> str:
         """A whole fragment: ``lines``, the operator's files, and what fills gaps."""
         user = self._config.default_user
-        fallbacks = [("User", user)] if user is not None else []
         try:
+            fallbacks = [("User", user_value(user, binaries))] if user is not None else []
             return render(lines, await self.includes(binaries), fallbacks)
         except ValueError as error:
             raise ConnectError(f"{destination.name} cannot be described to ssh: {error}.", sent=False) from error

@@ -13,7 +13,7 @@ from typing import Final
 ALLOWED_OPTIONS: Final = frozenset(
     {
         "addressfamily", "bindaddress", "bindinterface", "casignaturealgorithms", "checkhostip", "ciphers",
-        "compression", "connectionattempts", "fingerprinthash", "gssapiauthentication", "gssapikeyexchange",
+        "compression", "connectionattempts", "gssapiauthentication", "gssapikeyexchange",
         "gssapikexalgorithms", "hashknownhosts", "hostbasedacceptedalgorithms", "hostbasedkeytypes",
         "hostkeyalgorithms", "hostkeyalias", "ipqos", "kexalgorithms", "macs", "preferredauthentications",
         "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes", "rekeylimit", "requiredrsasize", "serveralivecountmax",
@@ -50,7 +50,7 @@ _REASONS: Final = {
     _CREDENTIALS: "identityfile identityagent identitiesonly certificatefile addkeystoagent batchmode "
     "numberofpasswordprompts passwordauthentication kbdinteractiveauthentication kbdinteractivedevices "
     "challengeresponseauthentication pubkeyauthentication hostbasedauthentication enablesshkeysign usekeychain",
-    _LOG: "loglevel logverbose syslogfacility visualhostkey",
+    _LOG: "fingerprinthash loglevel logverbose syslogfacility visualhostkey",
 }
 REFUSED_OPTIONS: Final = frozenset(word for words in _REASONS.values() for word in words.split())
 """Keywords (lower case) that are refused by name."""

@@ -16,7 +16,7 @@ from transports.openssh.login import askpass
 from transports.openssh.login.agent import agent_socket, pinned_key
 from transports.openssh.login.argv import known_hosts_name
 from transports.openssh.login.binaries import Binaries
-from transports.openssh.login.config import Line, Login, launch_lines, prefer_aes
+from transports.openssh.login.config import Line, Login, launch_lines, prefer_aes, prefer_mlkem
 from transports.openssh.login.effective import Evaluator, Resolved, control_lines_of
 from transports.openssh.login.failures import Attempt
 
@@ -59,6 +59,11 @@ class Plan:
         ]
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogateescape")).hexdigest()[:ID_LENGTH]
 
+    @property
+    def user(self) -> str:
+        """The login name. ``ssh -G`` of 10.0 prints one from the fragment with its ``%`` still doubled."""
+        return self.destination.user or self.resolved.user
+
     def attempt(self) -> Attempt:
         """What errors about this host start from."""
         files = self.resolved.known_hosts_files()
@@ -66,7 +71,7 @@ class Plan:
             name=self.destination.name,
             hostname=self.resolved.hostname,
             port=self.resolved.port,
-            user=self.resolved.user,
+            user=self.user,
             known_hosts=files[0] if files else "~/.ssh/known_hosts",
             host_key_alias=self.resolved.one("hostkeyalias"),
             settings=tuple((key, self.resolved.one(key) or "") for key in _ALGORITHMS),
@@ -86,7 +91,7 @@ class Plan:
         hosts = dict.fromkeys(
             name for name in (self.resolved.hostname, self.resolved.one("hostkeyalias"), self.destination.name) if name
         )
-        return askpass.answers(auth, user=self.resolved.user, hosts=hosts, keys=keys)
+        return askpass.answers(auth, user=self.user, hosts=hosts, keys=keys)
 
     async def login(self) -> Login:
         """The credentials and ciphers of a launch. Raises AgentFingerprintNotFound."""
@@ -94,8 +99,14 @@ class Plan:
             persist=self.scene.config.idle_timeout,
             askpass=bool(self.answers()),
             ciphers=self._ciphers(),
+            key_exchanges=self._key_exchanges(),
             identity=await self._identity_file(),
         )
+
+    def _key_exchanges(self) -> tuple[str, ...]:
+        if any(key.lower() == "kexalgorithms" for key, _ in self.destination.options):
+            return ()
+        return prefer_mlkem(self.resolved.one("kexalgorithms") or "", self.scene.binaries)
 
     def _ciphers(self) -> tuple[str, ...]:
         chosen = any(key.lower() == "ciphers" for key, _ in self.destination.options)
