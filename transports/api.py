@@ -132,6 +132,26 @@ class RemoteProcess(Protocol):
         """Close our side; a process still running is terminated first."""
 
 
+class Terminal(Protocol):
+    """A session with a pseudo-terminal: both output streams are one, and what is typed is the program's to echo."""
+
+    @property
+    def status(self) -> int | None:
+        """Exit status (255 also where the connection was lost); None while it runs."""
+
+    async def read(self, limit: int = 65536) -> bytes:
+        """Some bytes of output; empty at its end. One reader at a time."""
+
+    async def write(self, data: bytes) -> None:
+        """Type all of ``data``. Raises RemoteError where the terminal has ended, MasterLost."""
+
+    async def resize(self, columns: int, rows: int) -> None:
+        """Tell the far side a new size, in characters."""
+
+    async def aclose(self) -> None:
+        """End the session: the host hangs the terminal up (SIGHUP). Idempotent, shielded, bounded."""
+
+
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
@@ -402,6 +422,18 @@ class Connection(Protocol):
 
     async def start(self, command: CommandLine) -> RemoteProcess:
         """Start shell text under our command frame and hand out its streams."""
+
+    async def terminal(self, command: CommandLine | None, columns: int, rows: int) -> Terminal:
+        """Open a session with a pseudo-terminal for ``command``, as the login shell takes it; None: that shell itself.
+
+        Raises NoSlot, SessionRefused, MasterLost, and ConnectError and its kin.
+        """
+
+    async def terminal_program(self) -> tuple[list[str], dict[str, str] | None]:
+        """Argv and environment (None: ours) of a local program that, run in a terminal, opens the login shell there.
+
+        For libraries that drive a program themselves. It never logs in where the host has a master.
+        """
 
     async def connect_through(self, host: str, port: int, fds: tuple[int, int]) -> ForwardedStream:
         """Carry what is read from ``fds[0]`` to ``host``:``port``, as the host reaches it, and back to ``fds[1]``.

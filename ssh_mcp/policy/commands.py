@@ -77,6 +77,23 @@ def permit_script(body: str, policy: CommandPolicy, where: Circumstances = Circu
     return _permitted(body, started, files, path, where)
 
 
+def permit_typed(text: str, policy: CommandPolicy, where: Circumstances = Circumstances()) -> PermittedCommand:
+    """Decide about text for a terminal, where a program that no text shows may take it.
+
+    Raises CommandNotAllowed where not every command may run, InvalidArgument (NUL, too long), RedactBypassBlocked and
+    CommandIsCheatsheetMatch where it names a redact-listed path.
+    """
+    if not _anything(policy):
+        raise CommandNotAllowed(
+            "A terminal takes whatever is typed into it, and this host permits only listed programs.",
+            'Use ssh_exec_run, or ask the operator for command_allowlist = ["*"] or ALLOW_ANY_COMMAND=true.',
+        )
+    if text.strip():
+        _check_shape(text)
+    path = cheatsheet.check_paths(text, _context(policy, where))
+    return _permitted(text, None, (), path, where)
+
+
 def _context(policy: CommandPolicy, where: Circumstances) -> cheatsheet.Context:
     listed = tuple(dict.fromkeys((*policy.redact_globs, *where.redact_globs)))
     return cheatsheet.Context(

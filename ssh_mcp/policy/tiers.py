@@ -20,7 +20,8 @@ class Tier(StrEnum):
 
 
 Group = Literal[
-    "host", "session", "sftp-read", "file-ops", "exec", "job", "shell", "sudo", "docker", "systemctl", "pkg", "forward"
+    "host", "session", "sftp-read", "file-ops", "exec", "job", "shell", "sudo", "docker", "systemctl", "pkg", "forward",
+    "terminal",
 ]  # fmt: skip
 
 GROUPS: tuple[Group, ...] = get_args(Group)

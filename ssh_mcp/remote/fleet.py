@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ssh_mcp.inventory.notes import Notes
     from ssh_mcp.inventory.resolve import Inventory
     from ssh_mcp.remote.call import Call
+    from ssh_mcp.remote.devices.terminals import Terminals
     from ssh_mcp.remote.exec.shells import Shells
     from ssh_mcp.remote.forwards.forwards import Forwards
     from ssh_mcp.settings.model import Settings
@@ -81,6 +82,7 @@ class Fleet:
     inventory_problem: str | None = None
     """Why the last change of hosts.toml was not taken; None while the file and ``inventory`` agree."""
     _forwards: Forwards | None = None
+    _terminals: Terminals | None = None
     _destinations: dict[HostPolicy, Destination] = field(default_factory=dict)
     _stamp: Stamp | None = None
 
@@ -95,6 +97,15 @@ class Fleet:
 
             self._forwards = Forwards()
         return self._forwards
+
+    @property
+    def terminals(self) -> Terminals:
+        """Open terminals; made at the first use."""
+        if self._terminals is None:
+            from ssh_mcp.remote.devices.terminals import Terminals
+
+            self._terminals = Terminals()
+        return self._terminals
 
     def destination(self, policy: HostPolicy) -> Destination:
         """The transport's view of a host; the same policy gives the same object."""
@@ -184,6 +195,9 @@ class Fleet:
         """End what is ours: shell sessions first, then channels and masters that nobody else uses."""
         with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
             await self.shells.aclose()
+        if self._terminals is not None:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
+                await self._terminals.aclose()
         if self._forwards is not None:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
                 await self._forwards.aclose()

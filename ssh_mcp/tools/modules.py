@@ -24,6 +24,7 @@ FAMILIES: tuple[str, ...] = (
     "packages",
     "forward",
     "fleet",
+    "terminal",
     "output",
 )
 

@@ -20,6 +20,7 @@ from transports.api import (
     RemoteListener,
     RemoteProcess,
     SessionStatus,
+    Terminal,
     TransportConfig,
 )
 from transports.errors import MasterLost, SessionRefused, SFTPSubsystemUnavailable, TransportError
@@ -37,6 +38,7 @@ from transports.openssh.sessions.runner import REFUSAL_SECONDS, Runner
 from transports.openssh.sessions.running import Running
 from transports.openssh.sessions.session import Backend, BackendName, Handle
 from transports.openssh.sessions.subsystem import open_channel
+from transports.openssh.sessions.terminal import open_terminal
 from transports.openssh.sessions.warm import WarmSession
 from transports.sftp.client import SftpClient
 
@@ -175,6 +177,18 @@ class OpenSSHConnection:
             if error.sent:
                 raise
             return await start_process(self.runner, command)
+
+    async def terminal(self, command: str | None, columns: int, rows: int) -> Terminal:
+        self._touch()
+        return await open_terminal(self.runner, command, columns, rows)
+
+    async def terminal_program(self) -> tuple[list[str], dict[str, str] | None]:
+        await self.login()
+        lease = await self.pool.acquire()
+        try:
+            return await self._backend.terminal(lease.handle, None)
+        finally:
+            lease.release()
 
     async def connect_through(self, host: str, port: int, fds: tuple[int, int]) -> ForwardedStream:
         return await self._over_master(lambda path: forwards.connect(path, host, port, fds))

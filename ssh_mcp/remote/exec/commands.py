@@ -12,7 +12,7 @@ import anyio.to_thread
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.guard.guard import decode
 from ssh_mcp.guard.long_stream import count_lines
-from ssh_mcp.policy.commands import Circumstances, permit, permit_script
+from ssh_mcp.policy.commands import Circumstances, permit, permit_script, permit_typed
 from ssh_mcp.policy.permitted import PermittedCommand, Runnable
 from ssh_mcp.policy.tiers import Tier, visible
 from ssh_mcp.remote.exec.hints import hint_for
@@ -86,6 +86,10 @@ class Commands:
         """
         permitted = permit(text, self._host.policy.commands, self._circumstances(sudo, container, directory))
         return self._noted(permitted)
+
+    def permit_typed(self, text: str) -> PermittedCommand:
+        """The same for what is typed into a terminal, which may reach a program that runs there already."""
+        return self._noted(permit_typed(text, self._host.policy.commands, self._circumstances(False, False, None)))
 
     async def permit_script(self, body: str, *, sudo: bool = False) -> PermittedCommand:
         """The same for a script, which may be long: then a thread reads it."""

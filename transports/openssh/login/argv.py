@@ -77,18 +77,28 @@ def ssh_argv(
     extra: Sequence[str] = (),
     subsystem: str | None = None,
     command: str | None = None,
+    tty: bool = False,
 ) -> list[str]:
-    """One ssh that reads ``config`` (a path) and nothing else."""
+    """One ssh that reads ``config`` (a path) and nothing else; ``tty``: with a pseudo-terminal."""
     flags, words = _request(subsystem, command)
-    return [ssh, "-F", config, *extra, *flags, "--", check_name(name), *words]
+    terminal = options((("RequestTTY", "force"),)) if tty else []
+    return [ssh, "-F", config, *terminal, *extra, *flags, "--", check_name(name), *words]
 
 
 def mux_argv(
-    ssh: str, control_path: str, name: str, *, subsystem: str | None = None, command: str | None = None
+    ssh: str,
+    control_path: str,
+    name: str,
+    *,
+    subsystem: str | None = None,
+    command: str | None = None,
+    tty: bool = False,
 ) -> list[str]:
-    """One session over a live control socket; exits 255 at once where there is none."""
+    """One session over a live control socket; exits 255 at once where there is none. ``tty``: a pseudo-terminal."""
     flags, words = _request(subsystem, command)
-    quiet = options((*NEVER_LOG_IN, ("LogLevel", "ERROR"), ("RequestTTY", "no"), ("EscapeChar", "none")))
+    quiet = options(
+        (*NEVER_LOG_IN, ("LogLevel", "ERROR"), ("RequestTTY", "force" if tty else "no"), ("EscapeChar", "none"))
+    )
     return [ssh, "-F", "none", "-S", control_path, *quiet, *flags, "--", check_name(name), *words]
 
 

@@ -332,20 +332,26 @@ class MasterLauncher:
     # --- command lines for sessions ---------------------------------------------------------------------------------
 
     def mux_argv(
-        self, control_path: str, destination: Destination, *, subsystem: str | None, command: str | None
+        self,
+        control_path: str,
+        destination: Destination,
+        *,
+        subsystem: str | None,
+        command: str | None,
+        tty: bool = False,
     ) -> list[str]:
         """One session over the master by a process of its own; it can never log in by itself."""
-        return argv.mux_argv(self._ssh, control_path, destination.name, subsystem=subsystem, command=command)
+        return argv.mux_argv(self._ssh, control_path, destination.name, subsystem=subsystem, command=command, tty=tty)
 
     async def prepare_direct(self, destination: Destination) -> None:
         """Do what ``direct_argv`` needs and cannot await; cheap when done before. Raises ConnectError, LocalError."""
         await self._direct.prepare(await self._scene(), destination)
 
     def direct_argv(
-        self, destination: Destination, *, subsystem: str | None, command: str | None
+        self, destination: Destination, *, subsystem: str | None, command: str | None, tty: bool = False
     ) -> tuple[list[str], dict[str, str]]:
         """Argv and environment of one unmultiplexed ssh. ``prepare_direct`` must have run for the destination."""
-        return self._direct.argv(destination, subsystem=subsystem, command=command)
+        return self._direct.argv(destination, subsystem=subsystem, command=command, tty=tty)
 
     def explain_direct(self, destination: Destination, stderr: str) -> ConnectError | LocalError | None:
         """The typed error behind an exit code 255, or None where stderr shows no failure of ssh itself."""

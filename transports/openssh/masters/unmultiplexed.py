@@ -86,12 +86,17 @@ class Unmultiplexed:
         return self._ready(hop).through
 
     def argv(
-        self, destination: Destination, *, subsystem: str | None, command: str | None
+        self, destination: Destination, *, subsystem: str | None, command: str | None, tty: bool = False
     ) -> tuple[list[str], dict[str, str]]:
         """Argv and environment of one session. Raises LocalError where ``prepare`` did not run."""
         ready = self._ready(destination)
         words = build.ssh_argv(
-            ready.plan.scene.binaries.ssh, ready.fragment, destination.name, subsystem=subsystem, command=command
+            ready.plan.scene.binaries.ssh,
+            ready.fragment,
+            destination.name,
+            subsystem=subsystem,
+            command=command,
+            tty=tty,
         )
         return words, environment(ready.environment)
 

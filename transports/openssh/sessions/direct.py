@@ -29,7 +29,7 @@ class DirectLauncher(Protocol):
     def prepare_direct(self, destination: Destination) -> Awaitable[None]: ...
 
     def direct_argv(
-        self, destination: Destination, *, subsystem: str | None, command: str | None
+        self, destination: Destination, *, subsystem: str | None, command: str | None, tty: bool = False
     ) -> tuple[list[str], dict[str, str]]: ...
 
     @property
@@ -79,6 +79,11 @@ class DirectBackend:
             self._destination, subsystem=text if subsystem else None, command=None if subsystem else text
         )
         return await self._spawner.open(argv, events, env=env)
+
+    async def terminal(self, master: Handle, command: str | None) -> tuple[list[str], dict[str, str] | None]:
+        del master
+        await self._launcher.prepare_direct(self._destination)
+        return self._launcher.direct_argv(self._destination, subsystem=None, command=command, tty=True)
 
     async def diagnose(self, master: Handle, status: int | None, text: str, *, began: bool) -> TransportError | None:
         del master

@@ -18,7 +18,13 @@ class Masters(Protocol):
     def forget(self, control_path: str) -> None: ...
 
     def mux_argv(
-        self, control_path: str, destination: Destination, *, subsystem: str | None, command: str | None
+        self,
+        control_path: str,
+        destination: Destination,
+        *,
+        subsystem: str | None,
+        command: str | None,
+        tty: bool = False,
     ) -> list[str]: ...
 
 
@@ -36,6 +42,12 @@ class Mastered:
 
     async def launch(self, index: int) -> Handle:
         return await self._masters.ensure(self._destination, index)
+
+    async def terminal(self, master: Handle, command: str | None) -> tuple[list[str], dict[str, str] | None]:
+        words = self._masters.mux_argv(
+            master.control_path, self._destination, subsystem=None, command=command, tty=True
+        )
+        return words, None
 
     def forget(self, handle: Handle) -> None:
         self._masters.forget(handle.control_path)

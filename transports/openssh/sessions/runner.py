@@ -92,6 +92,10 @@ class Runner:
 
         return await self._establish(begin, None)
 
+    async def session(self, begin: Callable[[Lease[Handle]], Awaitable[T]]) -> tuple[T, Lease[Handle]]:
+        """Another kind of session, which ``begin`` opens on a lease, and the lease."""
+        return await self._establish(begin, None)
+
     async def _establish(
         self, begin: Callable[[Lease[Handle]], Awaitable[T]], lease: Lease[Handle] | None, *, only: bool = False
     ) -> tuple[T, Lease[Handle]]:

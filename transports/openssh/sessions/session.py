@@ -117,6 +117,12 @@ class Backend(Protocol):
         Raises NoSlot, SessionRefused or MasterLost, with ``sent`` False, where it does not come to a session.
         """
 
+    async def terminal(self, master: Handle, command: str | None) -> tuple[list[str], dict[str, str] | None]:
+        """Argv and environment (None: ours) of an ssh that opens a session with a pseudo-terminal.
+
+        ``command`` None is the login shell. Raises as ``open``.
+        """
+
     async def diagnose(self, master: Handle, status: int | None, text: str, *, began: bool) -> TransportError | None:
         """Why a session ended with ``status`` and no sign of its command's own end; None where only it ended.
 
