@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Makes .venv (or another directory) with the project and the given extras. Sourced by the scripts; sets PY to the environment's python.
 # Needs: a Python 3.11 or newer with venv. uv is used where it is, and fetched from PyPI where it is not.
 
