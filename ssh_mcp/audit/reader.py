@@ -52,6 +52,7 @@ class Query:
     until: float | None = None
     errors: bool = False
     correlation_id: str | None = None
+    recording: str | None = None
 
     def matches(self, record: AuditRecord) -> bool:
         """Whether the line is wanted."""
@@ -61,13 +62,14 @@ class Query:
             and (self.tier is None or record.tier == self.tier)
             and (not self.errors or failed(record))
             and (self.correlation_id is None or record.correlation_id == self.correlation_id)
+            and (self.recording is None or record.recording == self.recording)
             and (self.since is None or ended(record) >= self.since)
             and (self.until is None or ended(record) <= self.until)
         )
 
     def needles(self) -> tuple[bytes, ...]:
         """Bytes that every wanted line holds: most other lines need not be parsed."""
-        words = [self.host, self.tier, self.correlation_id]
+        words = [self.host, self.tier, self.correlation_id, self.recording]
         if self.tool is not None and not re.search(r"[*?\[]", self.tool):
             words.append(self.tool)
         return tuple(json.dumps(word).encode() for word in words if word is not None)

@@ -29,6 +29,8 @@ _SOMETIMES: Final = (
     "parent",
     "job",
     "approval",
+    "recording",
+    "recording_hash",
     "path_hash",
     "path_hashes",
     "paths",
@@ -83,7 +85,8 @@ class AuditRecord:
 
     ``path_hash`` belongs to the first path of the call; a call with several lists all in ``path_hashes``. ``command``
     and ``paths`` are text, and set with SSH_AUDIT_DETAIL=masked only. ``parent`` is the correlation id of the call that
-    made this one (a fleet), ``job`` the id of the job that it started or saw end.
+    made this one (a fleet), ``job`` the id of the job that it started or saw end. ``recording_hash`` is
+    the SHA-256 of the whole recording as the call left it.
     """
 
     ts: str
@@ -103,6 +106,8 @@ class AuditRecord:
     parent: str | None = None
     job: str | None = None
     approval: ApprovalNote | None = None
+    recording: str | None = None
+    recording_hash: str | None = None
     path_hash: str | None = None
     path_hashes: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()

@@ -58,7 +58,7 @@ class JobEnd:
 class AuditCall:
     """One call under way. Setters may be used from any task; the last word counts, except that paths add up."""
 
-    __slots__ = ("_audit", "_finished", "_paths", "_record", "_started", "_token")
+    __slots__ = ("_audit", "_finished", "_paths", "_record", "_started", "_token", "masked_command")
 
     def __init__(self, audit: Audit, record: AuditRecord) -> None:
         self._audit = audit
@@ -66,6 +66,7 @@ class AuditCall:
         self._paths: list[str] = []
         self._started = time.perf_counter()
         self._finished = False
+        self.masked_command: str | None = None
         self._token: Token[AuditCall | None] | None = None
 
     @property
@@ -97,6 +98,10 @@ class AuditCall:
         """What became of the question whether this call may run."""
         self._record.approval = note
 
+    def recording(self, name: str, sha256: str) -> None:
+        """Where the call was recorded, and the recording's SHA-256 (hex) with this call in it."""
+        self._record.recording, self._record.recording_hash = name, f"sha256:{sha256}"
+
     def hosts(self, canonical: list[str] | tuple[str, ...]) -> None:
         """A fan-out: ``host`` becomes ``?`` and these stand beside it."""
         self._record.host = FAN_OUT
@@ -112,6 +117,7 @@ class AuditCall:
 
     def command(self, masked: str) -> None:
         """The command with its secrets masked; its hash is kept, its text with SSH_AUDIT_DETAIL=masked only."""
+        self.masked_command = masked
         self._record.command_hash = hash_text(masked)
         if self._audit.masked:
             self._record.command = masked[:_TEXT_LIMIT]

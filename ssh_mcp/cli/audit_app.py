@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from ssh_mcp.cli.parameters import SERVER, Json
 
@@ -98,6 +98,24 @@ def report(
     from ssh_mcp.cli.audit import report as write_report
 
     return write_report(output, file, query_of(host, None, None, since, until))
+
+
+@audit_app.command(name="play", sort_key=6, help_epilogue="")
+def play_recording(
+    recording: Annotated[str | None, Parameter(help="A session's, job's or call's id; none: list recordings.")] = None,
+    /,
+    *,
+    directory: Annotated[
+        Path | None, Parameter(name="--dir", help="Where recordings are; SSH_RECORD_DIR by default.")
+    ] = None,
+    speed: Annotated[float, Parameter(validator=validators.Number(gt=0), help="How many times faster.")] = 1.0,
+    idle: Annotated[float, Parameter(validator=validators.Number(gte=0), help="The longest pause, in seconds.")] = 2.0,
+    at_once: Annotated[bool, Parameter(negative="", show_default=False, help="Print it without any pause.")] = False,
+) -> int:
+    """Play a recording (SSH_RECORD_DIR) after comparing its hash with the audit's."""
+    from ssh_mcp.cli.play import play
+
+    return play(recording, directory, speed=speed, idle=idle, at_once=at_once)
 
 
 @audit_app.command(sort_key=5, help_epilogue="")

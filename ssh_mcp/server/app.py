@@ -36,6 +36,7 @@ from ssh_mcp.tools.runner import Runner
 if TYPE_CHECKING:
     from fastmcp import FastMCP
 
+    from ssh_mcp.recording.recorder import Recorder
     from ssh_mcp.server.background import Background
     from transports.api import Transport
 
@@ -109,7 +110,13 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     if settings.ssh_hooks_module:
         load_hooks(settings.ssh_hooks_module, registry)
     hooks = Hooks(registry)
-    runner = Runner(fleet=fleet, audit=audit, hooks=hooks, entries={entry.name: entry for entry in entries})
+    runner = Runner(
+        fleet=fleet,
+        audit=audit,
+        hooks=hooks,
+        recorder=_recorder(settings),
+        entries={entry.name: entry for entry in entries},
+    )
     server = _server(fleet, audit, hooks)
     background = _background(entries, settings, remarks)
     if background is not None:
@@ -171,6 +178,19 @@ def _facts(entries: tuple[Entry, ...], settings: Settings, closed: ClosedTools) 
         groups=tuple(g for g in GROUPS if g in groups),
         tools=frozenset(e.name for e in entries),
         closed=closed,
+    )
+
+
+def _recorder(settings: Settings) -> Recorder | None:
+    """Raises ConfigError where SSH_RECORD_DIR cannot be trusted."""
+    if settings.ssh_record_dir is None:
+        return None
+    from ssh_mcp.recording.recorder import Recorder  # late: most servers record nothing
+
+    return Recorder(
+        Path(settings.ssh_record_dir),
+        keep_days=settings.ssh_record_keep_days,
+        max_bytes=settings.ssh_record_max_bytes,
     )
 
 

@@ -136,6 +136,9 @@ class Settings:
     ssh_audit_file: str | None = _opt(v.path)
     ssh_audit_detail: Literal["hashes", "masked"] = _s(v.choice("hashes", "masked"), "hashes")
     ssh_audit_format: Literal["native", "ocsf", "ecs"] = _s(v.choice("native", "ocsf", "ecs"), "native")
+    ssh_record_dir: str | None = _opt(v.path)
+    ssh_record_keep_days: float = _s(v.seconds(0, 36500), 30.0)
+    ssh_record_max_bytes: int = _s(v.whole(1 << 16, _ONE_TIB), 1024 * _MIB)
     mcp_transport: Literal["stdio", "http", "sse"] = _s(
         v.choice("stdio", "http", "sse", also={"streamable-http": "http"}), "stdio"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +32,7 @@ from transports.errors import TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.guard.guard import Guard
+    from ssh_mcp.recording.recorder import Recorder
 
 logger = logging.getLogger("ssh_mcp")
 
@@ -87,6 +88,7 @@ class Runner:
     audit: Audit
     hooks: Hooks
     load_spec: SpecLoader = load
+    recorder: Recorder | None = None
     entries: Mapping[str, Entry] = field(default_factory=dict)
     """The open tools by name: what one tool may call for another."""
 
@@ -202,8 +204,32 @@ class Runner:
         warnings = getattr(guarded, "output_warnings", None)
         if warnings is not None:
             warnings.extend(w for w in call.warnings if w not in warnings)
+        if self.recorder is not None:
+            await self._record(self.recorder, guarded, call)
         _without_closed_advice(guarded, self.fleet.facts.closed)
         return guarded
+
+    async def _record(self, recorder: Recorder, guarded: Result, call: Call) -> None:
+        """Put what a command showed into its recording, redacted also where the result is not."""
+        from ssh_mcp.recording.moments import moments
+
+        job_id = call.arguments.get("job_id")
+        found = list(
+            moments(
+                guarded,
+                call.record.correlation_id,
+                call.record.masked_command,
+                job_id if isinstance(job_id, str) else None,
+            )
+        )
+        if not found:
+            return
+        try:
+            made = await aside(weight(guarded), recorder.add, found, call.tool, self._guards(call, always=True))
+        except OSError as error:
+            logger.warning("a call was not recorded: %s", error.strerror or type(error).__name__)
+            return
+        call.record.recording(made.name, made.sha256)
 
     async def _fitted(self, result: Result, call: Call) -> Result:
         """The result within its budget; what does not fit is kept for ``ssh_output_read``."""
@@ -218,15 +244,17 @@ class Runner:
         keep = partial(self.fleet.spool.keep, Owner(call.caller.identity, call.caller.session))
         return await aside(size, fit, result, budget, keep)
 
-    def _guards(self, call: Call) -> list[Guard]:
+    def _guards(self, call: Call, *, always: bool = False) -> list[Guard]:
         """The guards of the call's hosts, one a policy: whose text it is only the tool knows, so the strictest wins.
 
-        What a tool has guarded host by host is marked so, and passes.
+        What a tool has guarded host by host is marked so, and passes. ``always``: they redact whatever the policy says.
         """
         from ssh_mcp.guard.shared import guard_for  # late: its patterns are a tenth of the start
 
         policies = dict.fromkeys(host.policy.redaction for host in call.hosts)
         policies = policies or dict.fromkeys((self.fleet.inventory.default_redaction,))
+        if always:
+            policies = dict.fromkeys(replace(policy, output=True) for policy in policies)
         return [guard_for(policy).knowing(call.known_secrets) for policy in policies]
 
 

@@ -80,14 +80,16 @@ def policy_of(settings: Settings) -> LocalPolicy:
         never=tuple({_resolved(h) for h in homes}),
         own=tuple({_resolved(o) for o in own if o}),
         max_bytes=settings.ssh_local_transfer_max_bytes,
-        closed=tuple({_resolved(str(d)) for d in _closed()}),
+        closed=tuple({_resolved(str(d)) for d in _closed(settings.ssh_record_dir)}),
         ignore_case=os.name == "nt" or os.uname().sysname == "Darwin",
     )
 
 
-def _closed() -> list[Path]:
-    """Where the operator's answers lie: a tool that could write there would approve itself."""
+def _closed(recordings: str | None) -> list[Path]:
+    """Where the operator's answers and recordings lie: a tool that could write there would approve itself."""
     directories = [state_directory().parent]
+    if recordings is not None:
+        directories.append(Path(recordings))
     with suppress(ConfigError):
         directories.append(runtime_directory())
     return directories

@@ -1,0 +1,83 @@
+"""What of a guarded result belongs into a recording, and into which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, runtime_checkable
+
+from ssh_mcp.results.base import Result
+from ssh_mcp.results.exec import BroadcastResult, ExecResult, ShellExecResult
+from ssh_mcp.results.job import JobOutput, JobResult
+
+Kind = Literal["command", "shell", "job", "terminal"]
+LASTING: Final[frozenset[Kind]] = frozenset({"shell", "job", "terminal"})
+"""Kinds whose recording goes on with later calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One call's part of a recording. ``id`` is the session's, job's or terminal's; of a command, its call's.
+
+    ``command`` is masked text to show behind a prompt; ``screen``: ``output`` is the whole of a terminal.
+    """
+
+    kind: Kind
+    id: str
+    host: str
+    output: str
+    command: str | None = None
+    seconds: float = 0.0
+    exit_code: int | None = None
+    screen: bool = False
+
+
+@runtime_checkable
+class Screen(Protocol):
+    """What a terminal shows."""
+
+    terminal_id: str
+    host: str
+    screen: str
+
+
+def moments(result: Result, correlation_id: str, command: str | None, job_id: str | None) -> Iterator[Moment]:
+    """The parts, in order; none for a result that is about no command. ``job_id``: the one that the call named."""
+    match result:
+        case ShellExecResult():
+            yield _of(result, "shell", result.session_id, command)
+        case ExecResult():
+            yield _of(result, "command", correlation_id, command)
+        case BroadcastResult():
+            for each in result.results.values():
+                yield _of(each, "command", correlation_id, command)
+        case JobResult():
+            yield Moment(
+                "job",
+                result.job_id,
+                result.host,
+                _joined(result.stdout, result.stderr),
+                command,
+                exit_code=result.exit_code,
+            )
+        case JobOutput() if job_id is not None:
+            yield Moment("job", job_id, "", result.text)
+        case Screen():
+            yield Moment("terminal", result.terminal_id, result.host, result.screen, screen=True)
+
+
+def _of(result: ExecResult, kind: Kind, own_id: str, command: str | None) -> Moment:
+    return Moment(
+        kind,
+        own_id,
+        result.host,
+        _joined(result.stdout, result.stderr),
+        command,
+        result.duration_ms / 1000,
+        result.exit_code,
+    )
+
+
+def _joined(stdout: str, stderr: str) -> str:
+    """Both streams, each from the beginning of a line."""
+    return "".join(text if text.endswith("\n") else f"{text}\n" for text in (stdout, stderr) if text)
