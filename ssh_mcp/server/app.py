@@ -14,7 +14,7 @@ from ssh_mcp.approval.sealing import request_state_security
 from ssh_mcp.approval.store import ApprovalStore
 from ssh_mcp.audit.hooks import HookRegistry, Hooks, load_hooks
 from ssh_mcp.audit.sinks import Audit
-from ssh_mcp.distribution import version
+from ssh_mcp.distribution import WEBSITE, version
 from ssh_mcp.guard.spool import Spool
 from ssh_mcp.inventory.notes import Notes
 from ssh_mcp.inventory.resolve import load_inventory
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from transports.api import Transport
 
 NAME = "ssh-mcp"
+TITLE = "OpenSSH MCP"
+CACHE_LISTS = 300
+"""Seconds that a client may keep what was listed: it only changes with a new process of ours."""
 INSTRUCTIONS = (
     "SSH access to the operator's hosts through OpenSSH, under the operator's policy. `host` is an alias or hostname: "
     "start with ssh_host_list and ssh_host_ping. Prefer the dedicated tools over shell commands; a refusal says what "
@@ -206,15 +209,18 @@ def _server(fleet: Fleet, audit: Audit, hooks: Hooks) -> Server:
                 await fleet.aclose()
                 audit.close()
 
-    return Server(
+    server = Server(
         NAME,
         instructions=fleet.facts.closed.without_advice(INSTRUCTIONS, say=False),
         version=version(),
+        website_url=WEBSITE,
         lifespan=lifespan,
         dereference_schemas=False,
         mask_error_details=False,
         request_state_security=request_state_security(fleet.approvals.store, NAME),
     )
+    server.describe(TITLE, cache_lists=CACHE_LISTS)
+    return server
 
 
 def create_server() -> Server:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
 
+CACHED = ("tools/list", "prompts/list", "resources/list", "resources/templates/list", "server/discover")
+
+
 class Server(FastMCP[None]):
     """FastMCP with its store of session state made when something is first kept in it.
 
@@ -44,6 +47,16 @@ class Server(FastMCP[None]):
                 if sentence is not None:
                     raise ToolError(sentence, log_level=logging.DEBUG) from None
             raise
+
+    def describe(self, title: str, *, cache_lists: int) -> None:
+        """A title for people. Clients of the 2026-07-28 protocol may keep lists for ``cache_lists`` seconds (SEP-2549):
+        they do not change while the server runs. FastMCP's own option covers resources too, which are live here.
+        """
+        from mcp.server.caching import CacheHint
+
+        hint = CacheHint(ttl_ms=cache_lists * 1000, scope="private")
+        self._mcp_server.title = title
+        self._mcp_server.cache_hints.update(dict.fromkeys(CACHED, hint))
 
     def on_bad_state(self, note: Callable[[str, Mapping[str, Any]], None]) -> None:
         """Have ``note`` get name and arguments of each call whose request state FastMCP's seal rejects.

@@ -171,8 +171,11 @@ async def test_it_is_driven_by_the_reference_client(
             if mode != "2026-07-28":  # pinned, nothing is asked before the first request
                 assert client.server_info
                 assert client.server_info.name == "ssh-mcp"
+                assert client.server_info.title == "OpenSSH MCP"
+                assert client.server_info.website_url
                 assert client.instructions
             listed = await client.list_tools()
+            assert (listed.ttl_ms == 300_000) is (mode != "legacy")
             assert {"ssh_host_ping", "ssh_exec_run"} <= {tool.name for tool in listed.tools}
             answer = await client.call_tool("ssh_host_ping", {"host": "web"})
             assert not answer.is_error
