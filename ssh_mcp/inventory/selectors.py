@@ -55,6 +55,14 @@ def tags_of(hosts: Iterable[HostPolicy]) -> dict[str, list[str]]:
     return found
 
 
+def complete_selection(begun: str, hosts: Iterable[HostPolicy]) -> list[str]:
+    """What may follow: the last name or tag of a set completed, with what stands before it."""
+    known = list(hosts)
+    head, last = re.fullmatch(r"(.*[,&!^])?([^,&!^]*)", begun, re.DOTALL).groups()  # type: ignore[union-attr]
+    names = [f"@{tag}" for tag in sorted(tags_of(known))] + [host.alias for host in known]
+    return [f"{head or ''}{name}" for name in names if name.lower().startswith(last.lower())]
+
+
 def _names(item: str, known: Sequence[HostPolicy]) -> list[str]:
     from ClusterShell.NodeSet import NodeSet, NodeSetException
     from ClusterShell.NodeUtils import GroupResolver, GroupResolverError, GroupSource, GroupSourceError

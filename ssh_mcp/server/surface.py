@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import mcp_types
 from fastmcp.exceptions import ResourceError
 
+from ssh_mcp.inventory.selectors import complete_selection
 from ssh_mcp.skills.provider import skill_provider
 from ssh_mcp.tools.catalogue import Entry
 from ssh_mcp.tools.runner import Runner, ToolFailed
@@ -56,17 +57,20 @@ def _add_resources(server: FastMCP[None], runner: Runner, entries: dict[str, Ent
 
 
 def _add_completion(server: FastMCP[None], fleet: Fleet) -> None:
-    """Host aliases, wherever an argument is called ``host``."""
+    """Host aliases, wherever an argument is called ``host``; tags too where it selects several."""
 
     def complete(
         _reference: mcp_types.PromptReference | mcp_types.ResourceTemplateReference,
         argument: mcp_types.CompletionArgument,
         _context: mcp_types.CompletionContext | None,
     ) -> list[str] | None:
+        listed = fleet.inventory.listed()
+        if argument.name in {"hosts", "select"}:
+            return complete_selection(argument.value, listed)[:100]
         if argument.name not in {"host", "src_host", "dst_host", "alias"}:
             return None
         begun = argument.value.lower()
-        return [p.alias for p in fleet.inventory.listed() if p.alias.lower().startswith(begun)][:100]
+        return [p.alias for p in listed if p.alias.lower().startswith(begun)][:100]
 
     server.add_completion_handler(complete)
 

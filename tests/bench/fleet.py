@@ -54,6 +54,10 @@ def fan_out(lab: BenchLab, rounds: int) -> Iterator[Row | Figure]:
     idle = _memory(server.process.pid)
     server.call("ssh_broadcast", hosts=hosts, command="true")
     warm = sample(lambda: server.call("ssh_broadcast", hosts=hosts, command="true"), rounds=rounds)
+    stat = {"hosts": hosts, "tool": "ssh_sftp_stat", "arguments": {"path": "/"}}
+    server.call("ssh_fleet", **stat)
+    fleet = sample(lambda: server.call("ssh_fleet", **stat), rounds=rounds)
+    yield Row(f"ssh_fleet stat on {len(hosts)}, warm", fleet, "broadcast, warm", warm, 1.5)
     masters = [lab.bare_master(n) for n in range(len(hosts))]
     options = [m.__enter__() for m in masters]
     multiplexed = [lab.ssh("true", number=n, extra=options[n]) for n in range(len(hosts))]

@@ -36,7 +36,7 @@ class RpcServer:
     def request(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         return self._answers([self._ask(method, params or {})])[0]
 
-    def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+    def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         return self._result(self.request("tools/call", {"name": tool, "arguments": arguments}))
 
     def calls(self, tool: str, each: list[dict[str, Any]]) -> list[dict[str, Any]]:

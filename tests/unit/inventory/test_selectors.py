@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.inventory.model import HostPolicy
-from ssh_mcp.inventory.selectors import fold, select
+from ssh_mcp.inventory.selectors import complete_selection, fold, select
 
 
 def host(alias: str, *tags: str) -> HostPolicy:
@@ -58,6 +58,13 @@ def test_what_selects_nothing_says_why(items: list[str], words: str) -> None:
 def test_names_are_folded_and_unfold_to_themselves() -> None:
     assert fold(["web01", "web02", "web03", "db1"]) in ("db1,web[01-03]", "web[01-03],db1")
     assert select([fold(["web01", "web03"])], HOSTS) == ["web01", "web03"]
+
+
+def test_the_last_name_or_tag_of_a_set_is_completed() -> None:
+    assert complete_selection("@", HOSTS) == ["@db", "@eu", "@web"]
+    assert complete_selection("@web&@e", HOSTS) == ["@web&@eu"]
+    assert complete_selection("@web!WEB0", HOSTS) == ["@web!web01", "@web!web02", "@web!web03"]
+    assert complete_selection("zzz", HOSTS) == []
 
 
 @given(st.text("web0123@db,&!^[]-*", max_size=20))
