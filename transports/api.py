@@ -6,7 +6,7 @@ string a POSIX host can hold survives. Durations are seconds, sizes are bytes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple, NewType, Protocol
@@ -218,7 +218,7 @@ class FileHandle(Protocol):
     async def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes unless the file ends before: pipelined, short DATA is asked for again."""
 
-    def read_stream(self, offset: int, length: int | None) -> AsyncIterator[bytes]:
+    def read_stream(self, offset: int, length: int | None) -> AsyncGenerator[bytes, None]:
         """Contiguous chunks in order with about 2 MiB in flight; ``length`` None reads to the end of the file."""
 
     def write(self, offset: int, data: bytes) -> Awaitable[None]:

@@ -45,7 +45,7 @@ def fan_out(lab: BenchLab, rounds: int) -> Iterator[Row | Figure]:
     for _ in range(3):
         server = lab.server()
         time.sleep(PRELOADED_SECONDS)
-        cold.append(timed(lambda s=server: s.call("ssh_broadcast", hosts=hosts, command="true")))  # type: ignore[misc]
+        cold.append(timed(lambda s=server: s.call("ssh_broadcast", hosts=hosts, command="true")))
         server.close()
         cold_bare.append(timed(lambda: parallel(bare)))
     yield Row(f"broadcast to {len(hosts)}, cold", summary(cold), f"{len(hosts)} x ssh at once", summary(cold_bare), 1.0)
@@ -71,7 +71,7 @@ def fan_out(lab: BenchLab, rounds: int) -> Iterator[Row | Figure]:
     for _ in range(3):
         second = lab.server()
         time.sleep(PRELOADED_SECONDS)
-        adopted.append(timed(lambda s=second: s.call("ssh_broadcast", hosts=hosts, command="true")))  # type: ignore[misc]
+        adopted.append(timed(lambda s=second: s.call("ssh_broadcast", hosts=hosts, command="true")))
         second.close()
     yield Row(f"broadcast to {len(hosts)}, a second server adopting", summary(adopted), "warm", warm)
     server.close()

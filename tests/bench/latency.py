@@ -50,7 +50,7 @@ def bastion(*, quick: bool) -> Iterator[Row | Figure]:
             server = lab.server()
             time.sleep(PRELOADED_SECONDS)
             before = jump.logins()
-            ours.append(timed(lambda s=server: s.call("ssh_broadcast", hosts=hosts, command="true")))  # type: ignore[misc]
+            ours.append(timed(lambda s=server: s.call("ssh_broadcast", hosts=hosts, command="true")))
             logins.append(jump.logins() - before)
             server.close()
             theirs.append(timed(lambda: parallel(bare)))
@@ -137,7 +137,12 @@ def _echo() -> Iterator[int]:
 def _round_trip(port: int, rounds: int) -> Sample:
     with socket.create_connection(("127.0.0.1", port)) as line:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sample(lambda: line.sendall(b"x") or line.recv(1), rounds=rounds, pause=0.02)
+
+        def there_and_back() -> object:
+            line.sendall(b"x")
+            return line.recv(1)
+
+        return sample(there_and_back, rounds=rounds, pause=0.02)
 
 
 def _over(name: str) -> str:

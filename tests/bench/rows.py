@@ -191,7 +191,7 @@ def files(lab: BenchLab, rounds: int, size: int) -> Iterator[Row]:
             batch.write_text(line)
             with lab.bare_master() as mux:
                 argv = sftp_batch(lab, batch, mux)
-                turns = (ours, lambda argv=argv: quiet(argv))  # type: ignore[misc]
+                turns = (ours, lambda argv=argv: quiet(argv))
                 mine, theirs = interleaved(
                     *turns,
                     rounds=repeat,

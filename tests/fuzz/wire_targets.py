@@ -66,7 +66,7 @@ def _client() -> MuxClientCodec:
 
 _HELLO = mux.encode(mux.Hello())
 _FROM_MASTER = [
-    _HELLO + b"".join(map(mux.encode, (mux.SessionOpened(0, 7), mux.Alive(1, 4711), mux.Exit(7, 3)))),
+    _HELLO + mux.encode(mux.SessionOpened(0, 7)) + mux.encode(mux.Alive(1, 4711)) + mux.encode(mux.Exit(7, 3)),
     _HELLO + mux.encode(mux.Failure(0, "Session open refused by peer")) + mux.encode(mux.PermissionDenied(1, "no")),
     _HELLO + mux.encode(mux.SessionOpened(0, 7)) + mux.encode(mux.TtyAllocFail(7)),
 ]

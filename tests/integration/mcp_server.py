@@ -76,18 +76,18 @@ class McpServer:
 
 
 class McpServerFactory(Protocol):
-    def __call__(
-        self, hosts: Mapping[str, Sshd | Host], *, stdio: bool = False, **settings: Any
-    ) -> AbstractAsyncContextManager[McpServer]: ...
+    """Servers under test. Keywords are settings in lower case, ``None`` leaves a default of ours out.
+
+    With ``stdio=True`` the server is a process of its own, spoken to over its standard streams.
+    """
+
+    def __call__(self, hosts: Mapping[str, Sshd | Host], **settings: Any) -> AbstractAsyncContextManager[McpServer]: ...
 
 
 @pytest.fixture
 def mcp_server(tmp_path: Path, control_dir: str) -> McpServerFactory:
-    """Factory of servers under test; keywords are settings in lower case, ``None`` leaves a default of ours out."""
-
-    def make(
-        hosts: Mapping[str, Sshd | Host], *, stdio: bool = False, **settings: Any
-    ) -> AbstractAsyncContextManager[McpServer]:
+    def make(hosts: Mapping[str, Sshd | Host], **settings: Any) -> AbstractAsyncContextManager[McpServer]:
+        stdio = settings.pop("stdio", False)
         files = _Files.in_directory(tmp_path / f"server-{len(list(tmp_path.glob('server-*')))}")
         files.write({name: h if isinstance(h, Host) else Host(h) for name, h in hosts.items()})
         env = _environment(files, settings)

@@ -119,7 +119,7 @@ def test_every_field_of_hosts_toml_is_on_the_configuration_page() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text().split("\n## hosts.toml")[1]
     for title, layer in (("Host", HostLayer), ("Auth", AuthLayer), ("Alerts", AlertsLayer)):
         section = page.split(f"\n### {title} fields")[1].split("\n### ")[0]
-        assert set(rows(section)) == set(checks(layer)), title  # type: ignore[arg-type]
+        assert set(rows(section)) == set(checks(layer)), title
 
 
 def test_the_groups_that_the_pages_name_are_the_groups() -> None:

@@ -215,13 +215,13 @@ async def test_a_client_that_leaves_while_it_is_asked_runs_nothing(
 async def test_a_state_is_good_once_unaltered_and_for_its_own_arguments(
     sshd: Sshd, mcp_server: McpServerFactory, tmp_path: Path
 ) -> None:
-    yes = {"approve": mcp_types.ElicitResult(action="accept", content={"approve": True})}
+    yes: dict[str, Any] = {"approve": mcp_types.ElicitResult(action="accept", content={"approve": True})}
     log = tmp_path / "log"
     arguments = {"host": "web", "command": f"touch {log}.$$"}
     async with mcp_server({"web": sshd, "db": sshd}, ssh_ask=ASK) as server:
         assert server.app is not None
         low = server.app.server._mcp_server
-        async with mcp.Client(low, mode="2026-07-28", elicitation_callback=_unused) as client:
+        async with mcp.Client(low, mode="2026-07-28", elicitation_callback=_unused) as client:  # type: ignore[arg-type]
 
             async def leg(given: dict[str, Any], state: str | None, tool: str = "ssh_exec_run") -> Any:
                 return await client.session.call_tool(
@@ -232,7 +232,7 @@ async def test_a_state_is_good_once_unaltered_and_for_its_own_arguments(
             assert isinstance(first, mcp_types.InputRequiredResult)
             state = first.request_state
             assert state is not None
-            wrong = [
+            wrong: list[tuple[dict[str, Any], str, str]] = [
                 ({**arguments, "host": "db"}, state, "ssh_exec_run"),
                 ({**arguments, "timeout": 9}, state, "ssh_exec_run"),
                 ({**arguments, "command": f"touch {log}.x"}, state, "ssh_exec_run"),
@@ -305,7 +305,11 @@ async def test_a_broadcast_asks_once_naming_the_hosts_that_would_run_it(
     mode: str, sshd: Sshd, mcp_server: McpServerFactory, tmp_path: Path
 ) -> None:
     person = Counting()
-    hosts = {"web": sshd, "db": Host(sshd, lines=['command_allowlist = ["uptime"]']), "cache": sshd}
+    hosts: dict[str, Sshd | Host] = {
+        "web": sshd,
+        "db": Host(sshd, lines=['command_allowlist = ["uptime"]']),
+        "cache": sshd,
+    }
     async with mcp_server(hosts, ssh_ask=ASK) as server, fastmcp_client(server, mode, person) as call:
         fine, text = await call("ssh_broadcast", hosts=["web", "db", "cache", "nowhere"], command=f"touch {tmp_path}/b")
     assert fine
@@ -370,7 +374,7 @@ async def test_policy_refuses_before_anybody_is_asked(sshd: Sshd, mcp_server: Mc
     rules = ["low-access", "dangerous", "command:touch", "write:/**"]
     (tmp_path / "in").mkdir()
     async with mcp_server({"web": host}, ssh_ask=rules) as server, fastmcp_client(server, "legacy", person) as call:
-        for tool, arguments, error in [
+        refused: list[tuple[str, dict[str, Any], str]] = [
             ("ssh_exec_run", {"command": "touch /x"}, "CommandNotAllowed"),
             ("ssh_upload", {"path": "/etc/x", "content_text": ""}, "PathNotAllowed"),
             ("ssh_delete", {"path": "/etc/passwd"}, "PathNotAllowed"),
@@ -378,7 +382,8 @@ async def test_policy_refuses_before_anybody_is_asked(sshd: Sshd, mcp_server: Mc
             ("ssh_mkdir", {"path": "/etc/new"}, "PathNotAllowed"),
             ("ssh_docker_exec", {"container": "c", "command": "touch /x"}, "CommandNotAllowed"),
             ("ssh_docker_run", {"image": "i", "options": ["--privileged"]}, ""),
-        ]:
+        ]
+        for tool, arguments, error in refused:
             fine, text = await call(tool, host="web", **arguments)
             assert not fine
             assert text.startswith(error), text

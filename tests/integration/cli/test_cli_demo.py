@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -152,7 +153,7 @@ def test_without_an_sshd_it_says_what_to_install(tmp_path: Path, monkeypatch: py
     from ssh_mcp.cli import throwaway_sshd
     from ssh_mcp.cli.throwaway_sshd import NoSshd
 
-    monkeypatch.setattr(throwaway_sshd.shutil, "which", lambda _name: None)
-    monkeypatch.setattr(throwaway_sshd.Path, "exists", lambda _path: False)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    monkeypatch.setattr(Path, "exists", lambda _path: False)
     with pytest.raises(NoSshd, match="Install openssh-server"), throwaway_sshd.throwaway_sshd():
         pass

@@ -23,7 +23,8 @@ LIMIT = 32 << 10
 
 
 async def everything(server: McpServer, output_id: str, stream: str = "stdout", page_bytes: int = 1_000_000) -> str:
-    parts, offset = [], 0
+    parts: list[str] = []
+    offset: int | None = 0
     while offset is not None:
         page = await server.call(
             "ssh_output_read", output_id=output_id, stream=stream, offset=offset, max_bytes=page_bytes

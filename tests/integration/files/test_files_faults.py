@@ -251,8 +251,8 @@ async def test_a_long_transfer_tells_its_bytes_and_rate(
         for tool, path in (("ssh_upload", f"{root}/f"), ("ssh_sftp_download", f"{root}/g")):
             seen: list[tuple[float, float | None, str | None]] = []
 
-            async def note(done: float, total: float | None, message: str | None, seen: list[Any] = seen) -> None:
-                seen.append((done, total, message))
+            async def note(progress: float, total: float | None, message: str | None, into: list[Any] = seen) -> None:
+                into.append((progress, total, message))
 
             await fresh_channel(server)
             scene.budget.write_text("slow 35")

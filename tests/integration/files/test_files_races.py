@@ -117,13 +117,13 @@ async def test_bytes_damaged_on_the_way_are_never_put_in_place(
 async def test_a_directory_swapped_during_removal_does_not_lead_it_elsewhere(
     mcp_server: McpServerFactory, sshd: Sshd, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ssh_mcp.remote.files import trees
+    from ssh_mcp.remote.files import removal, trees
 
     tree, outside = place / "tree", tmp_path / "outside"
     for where in (tree / "sub", outside):
         where.mkdir(parents=True)
         (where / "f").write_text("kept")
-    real = trees.remove_tree
+    real = removal.remove_tree
 
     async def remove_tree(*arguments: Any) -> int:
         (tree / "sub").rename(place / "moved")

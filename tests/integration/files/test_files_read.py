@@ -159,7 +159,9 @@ async def test_a_large_file_comes_in_parts_that_say_where_the_next_one_starts(
     (place / "big").write_bytes(b"x" * 150_000)
     async with mcp_server({"web": sshd}) as server:
         for tool, text in (("ssh_sftp_download", "content_text"), ("ssh_read_redacted", "content")):
-            sizes, offset, warned = [], 0, 0
+            sizes: list[tuple[int, bool]] = []
+            offset: int | None = 0
+            warned = 0
             while offset is not None:
                 part = await server.call(
                     tool, host="web", path=f"{place}/big", **({"offset": offset} if offset else {})
@@ -198,7 +200,9 @@ async def test_a_raw_read_of_a_secret_follows_the_bypass_policy(
     lines[150] = "db_password = canary-h0rse-battery"
     (place / "app.conf").write_text("\n".join(lines) + "\n")
     at = (place / "app.conf").read_text().index("canary")
-    parts = ({}, {"last_lines": 60}, {"offset": at, "max_bytes": 4}, {"offset": at + 10, "max_bytes": 3})
+    parts: list[dict[str, int]] = [
+        {}, {"last_lines": 60}, {"offset": at, "max_bytes": 4}, {"offset": at + 10, "max_bytes": 3},
+    ]  # fmt: skip
     async with mcp_server({"web": sshd}) as server:
         for more in parts:
             text = await server.refused("ssh_sftp_download", host="web", path=f"{place}/app.conf", **more)
@@ -270,7 +274,8 @@ async def test_parts_never_cut_a_character_and_add_up(mcp_server: McpServerFacto
     text = "aä€🦆" * 500
     (place / "f").write_text(text)
     async with mcp_server({"web": sshd}) as server:
-        got, offset = "", 0
+        got = ""
+        offset: int | None = 0
         while offset is not None:
             part = await server.call("ssh_sftp_download", host="web", path=f"{place}/f", offset=offset, max_bytes=333)
             got += part["content_text"]

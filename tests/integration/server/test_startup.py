@@ -66,7 +66,7 @@ def stdio(env: dict[str, str], log: Path | None = None) -> Iterator[Stdio]:
             stderr=stack.enter_context(log.open("w")) if log else subprocess.PIPE,
         )  # fmt: skip
         for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
-            stack.callback(lambda pipe=pipe: suppressed(pipe.close))
+            stack.callback(suppressed, pipe.close)
         stack.callback(process.wait)
         stack.callback(process.kill)
         yield Stdio(process)

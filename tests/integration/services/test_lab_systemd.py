@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -193,7 +194,7 @@ async def test_a_login_that_may_not_uses_sudo_by_itself(lab: Lab, mcp_server: Mc
     ],
 )
 async def test_a_missing_right_is_named_and_nothing_sends_back_to_a_refused_tool(
-    lab: Lab, mcp_server: McpServerFactory, user: str, settings: dict[str, bool], said: str
+    lab: Lab, mcp_server: McpServerFactory, user: str, settings: dict[str, Any], said: str
 ) -> None:
     async with on_systemd(lab, mcp_server, user=user, **settings) as server:
         stopped = await server.call("ssh_systemctl_stop", host="sys", unit="lab-ok.service")

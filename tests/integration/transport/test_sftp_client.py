@@ -129,8 +129,8 @@ async def test_names_of_any_bytes_survive(tmp_path: Path) -> None:
     async with client() as sftp:
         found = await names(sftp, tmp_path)
         assert sorted(n.encode("utf-8", "surrogateescape") for n in found) == sorted(raw)
-        for name in found:
-            path = f"{tmp_path}/{name}"
+        for shown in found:
+            path = f"{tmp_path}/{shown}"
             assert await sftp.realpath(path) == path
             await sftp.rename(path, f"{tmp_path}/x")
             await sftp.remove(f"{tmp_path}/x")

@@ -318,7 +318,7 @@ async def test_about_two_mebibytes_are_in_flight_whatever_the_chunk(server: type
     handle = await sftp.open("/f", "r+")
     await handle.stat()
     reading = asyncio.create_task(handle.read(0, 9_000_000))
-    writing = asyncio.create_task(handle.write(0, bytes(9_000_000)))
+    writing = asyncio.ensure_future(handle.write(0, bytes(9_000_000)))
     while len(lazy.held) < 2 * (WINDOW // chunk):
         await asyncio.sleep(0)
     for _ in range(20):

@@ -228,7 +228,7 @@ async def test_a_cancelled_transfer_leaves_a_beginning_and_a_usable_channel(tmp_
                     await download(
                         await opened(sftp, source, "r"),
                         fd,
-                        progress=lambda *_, scope=scope: scope.cancel(),  # type: ignore[misc]
+                        progress=lambda *_, scope=scope: scope.cancel(),
                     )
             assert scope.cancelled_caught
             assert data.startswith((tmp_path / "d").read_bytes())

@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssh_mcp.audit import files as audit_files
 from ssh_mcp.audit.chain import GENESIS, HEAD_SUFFIX, Head, read_link, seal, verify, verify_all
 from ssh_mcp.audit.record import ApprovalNote, hash_text
 from ssh_mcp.audit.sinks import Audit, current, error_name
@@ -528,7 +527,7 @@ def test_a_full_disk_in_mid_line_loses_nothing(path: Path, monkeypatch: pytest.M
         budget[0] -= written
         return written
 
-    monkeypatch.setattr(audit_files.os, "write", full)
+    monkeypatch.setattr(os, "write", full)
     call = audit.begin("ssh_mv", "low-access")
     call.finish()
     assert "No space left" in refusal(audit)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -22,7 +24,8 @@ def before(tool: str = "ssh_host_ping") -> HookContext:
 
 
 async def test_lifecycle_hooks_are_awaited_around_the_servers_life_in_order() -> None:
-    registry, seen = HookRegistry(), []
+    registry = HookRegistry()
+    seen: list[Any] = []
 
     @registry.on(Event.STARTUP)
     async def first(context: HookContext) -> None:
@@ -40,7 +43,8 @@ async def test_lifecycle_hooks_are_awaited_around_the_servers_life_in_order() ->
 
 
 async def test_shutdown_hooks_run_after_a_failure_which_comes_out_unchanged() -> None:
-    registry, seen = HookRegistry(), []
+    registry = HookRegistry()
+    seen: list[Any] = []
     registry.register(Event.SHUTDOWN, lambda context: seen.append("shutdown"))
     with pytest.raises(LookupError):
         async with Hooks(registry).running():
@@ -49,7 +53,8 @@ async def test_shutdown_hooks_run_after_a_failure_which_comes_out_unchanged() ->
 
 
 async def test_shutdown_hooks_run_when_the_server_is_cancelled() -> None:
-    registry, seen = HookRegistry(), []
+    registry = HookRegistry()
+    seen: list[Any] = []
     registry.register(Event.SHUTDOWN, lambda context: seen.append("shutdown"))
     with anyio.CancelScope() as scope:
         async with Hooks(registry).running():
@@ -59,7 +64,8 @@ async def test_shutdown_hooks_run_when_the_server_is_cancelled() -> None:
 
 
 async def test_call_hooks_learn_what_the_audit_learns_and_are_drained_at_the_end() -> None:
-    registry, seen = HookRegistry(), []
+    registry = HookRegistry()
+    seen: list[Any] = []
     registry.register(Event.PRE_TOOL_CALL, seen.append)
     registry.register(Event.POST_TOOL_CALL, seen.append)
     call = Audit().begin("ssh_mv", "low-access")
@@ -74,7 +80,8 @@ async def test_call_hooks_learn_what_the_audit_learns_and_are_drained_at_the_end
 
 
 async def test_a_failing_hook_is_logged_and_the_next_one_runs(caplog: pytest.LogCaptureFixture) -> None:
-    registry, seen = HookRegistry(), []
+    registry = HookRegistry()
+    seen: list[Any] = []
 
     @registry.on(Event.PRE_TOOL_CALL)
     def broken(context: HookContext) -> None:
@@ -90,7 +97,8 @@ async def test_a_failing_hook_is_logged_and_the_next_one_runs(caplog: pytest.Log
 
 
 async def test_a_hook_that_takes_too_long_is_left(caplog: pytest.LogCaptureFixture) -> None:
-    registry, seen = HookRegistry(), []
+    registry = HookRegistry()
+    seen: list[Any] = []
     release = threading.Event()
 
     @registry.on(Event.PRE_TOOL_CALL)
@@ -128,7 +136,8 @@ async def test_a_plain_hook_does_not_block_the_event_loop() -> None:
 async def test_a_full_backlog_drops_with_one_warning_and_tells_when_it_is_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    registry, seen = HookRegistry(), []
+    registry = HookRegistry()
+    seen: list[Any] = []
     gate, entered = anyio.Event(), anyio.Event()
 
     @registry.on(Event.PRE_TOOL_CALL)
@@ -157,7 +166,7 @@ async def test_without_hooks_nothing_runs_and_notifying_is_free() -> None:
 
 
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "operator_hooks", raising=False)
     yield tmp_path / "operator_hooks.py"

@@ -149,8 +149,8 @@ RECIPES = Path(__file__).parents[2] / "data" / "policy" / "recipes.toml"
 
 def recipe(root: Path, page: str, host: str) -> str:
     """The hosts.toml in a page of the documentation that describes ``host``."""
-    blocks = re.findall(r"```toml\n(.*?)```", (root / page).read_text(), re.DOTALL)
-    return next(b for b in blocks if f"[hosts.{host}]" in b)
+    blocks = re.finditer(r"```toml\n(.*?)```", (root / page).read_text(), re.DOTALL)
+    return next(b[1] for b in blocks if f"[hosts.{host}]" in b[1])
 
 
 @pytest.mark.parametrize("case", tomllib.loads(RECIPES.read_text())["recipe"], ids=lambda c: f"{c['page']} {c['host']}")

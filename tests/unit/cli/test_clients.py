@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ ADDRESS = Start(url="http://127.0.0.1:8000/mcp", token="t0ken-t0ken-t0ken")
 def parsed(name: str, text: str) -> dict[str, Any]:
     """The whole file."""
     kind = CLIENTS[name].format
-    value = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}[kind](text)
+    parsers: dict[str, Callable[[str], Any]] = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
+    value = parsers[kind](text)
     assert isinstance(value, dict)
     return value
 

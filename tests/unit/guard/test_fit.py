@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -21,7 +22,7 @@ from ssh_mcp.guard.spool import Owner, Spool, remove_dead
 from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction.repeats import Repeats
 from ssh_mcp.remote.exec.kept_output import TAIL, KeptOutput
-from ssh_mcp.remote.output import Found, parse_part, select
+from ssh_mcp.remote.output import Found, Part, parse_part, select
 from ssh_mcp.results.docker import Event, EventList
 from ssh_mcp.results.exec import BroadcastResult, ExecResult
 from ssh_mcp.results.host import HostProcesses, ProcessEntry
@@ -62,7 +63,7 @@ def parse(
     grep: str | None = None,
     context: int = 0,
     ignore_case: bool = False,
-):  # type: ignore[no-untyped-def]
+) -> Part:
     return parse_part(first_lines, last_lines, offset, max_bytes, grep=grep, context=context, ignore_case=ignore_case)
 
 
@@ -88,9 +89,9 @@ def test_head_left_out_and_tail_are_the_whole(tmp_path_factory: pytest.TempPathF
         rf"\n?\[\.\.\. (\d+) bytes[^\n]* output_id={made.output_id} offset=(\d+) shows them \.\.\.\]\n", made.stdout
     )
     if line is None:  # a limit without room for the line
-        head, tail = made.stdout.split("[...]") if made.stdout.count("[...]") == 1 else ("", "")
-        assert data.startswith(head.removesuffix("\n").encode())
-        assert data.endswith(tail.removeprefix("\n").encode())
+        before, after = made.stdout.split("[...]") if made.stdout.count("[...]") == 1 else ("", "")
+        assert data.startswith(before.removesuffix("\n").encode())
+        assert data.endswith(after.removeprefix("\n").encode())
         return
     left, offset = int(line[1]), int(line[2])
     head, tail = made.stdout[: line.start()].encode(), made.stdout[line.end() :].encode()
@@ -229,7 +230,7 @@ def test_a_stream_that_came_twice_is_not_taken_for_one(spool: Spool) -> None:
 def test_a_secret_that_one_text_names_is_masked_in_the_long_one_and_the_other_way_round(spool: Spool) -> None:
     for named, bare in (("stdout", "stderr"), ("stderr", "stdout")):
         long = "".join(f"{i} Tr0ub4dor-x9Q2 used\n" for i in range(200))
-        texts = {named: "password=Tr0ub4dor-x9Q2\n", bare: long}
+        texts: dict[str, Any] = {named: "password=Tr0ub4dor-x9Q2\n", bare: long}
         result = ExecResult(host="web", exit_code=0, **texts)
         result.long_texts["stdout"] = long_stream(spool, (texts["stdout"] * 50).encode(), 20, 1000)
         made = cut(Guard(RedactionPolicy()).result(result), 2000, spool)

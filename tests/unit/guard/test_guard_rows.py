@@ -9,7 +9,7 @@ import pytest
 from ssh_mcp.guard.guard import Guard
 from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction import lines
-from ssh_mcp.redaction.gate import as_ascii
+from ssh_mcp.redaction.automata import as_ascii
 from ssh_mcp.results.base import Ours, Raw, Result
 from ssh_mcp.results.files import SftpEntry, SftpListing
 from tests.unit.redaction.redaction_support import RULES, corpus, plain, snippets

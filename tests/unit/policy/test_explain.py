@@ -27,7 +27,7 @@ command_allowlist = ["ls", "systemctl status", "echo", "reboot"]
 [hosts.win]
 platform = "windows"
 """
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "allow_low_access_tools": True,
     "allow_dangerous_tools": True,
     "allow_sudo": True,

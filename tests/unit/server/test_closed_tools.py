@@ -41,7 +41,7 @@ async def test_no_text_of_an_open_tool_names_a_closed_one(settings: dict[str, An
         for resource in await client.list_resources():
             if str(resource.uri).startswith("skill://"):
                 (content,) = await client.read_resource(resource.uri)
-                texts[str(resource.uri)] = content.text  # type: ignore[union-attr]
+                texts[str(resource.uri)] = content.text
         texts["instructions"] = app.server.instructions or ""
     for name, text in texts.items():
         assert [word for word in re.findall(r"\bssh_[a-z0-9_]+", text) if word in closed] == [], name

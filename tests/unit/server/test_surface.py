@@ -31,6 +31,11 @@ ALL_OPEN = {"allow_low_access_tools": True, "allow_dangerous_tools": True, "allo
 ERAS = ["legacy", "2026-07-28"]
 
 
+def text_of(content: mcp_types.TextResourceContents | mcp_types.BlobResourceContents) -> str:
+    assert isinstance(content, mcp_types.TextResourceContents)
+    return content.text
+
+
 @asynccontextmanager
 async def connected(mode: Any = "legacy", **settings: Any) -> AsyncIterator[Client[Any]]:
     """A client of a server in memory; no host is known but those given."""
@@ -212,7 +217,7 @@ async def test_call_tool_calls_tools_only(name: str) -> None:
 async def test_the_server_tells_about_itself_as_a_resource(mode: str) -> None:
     async with connected(mode, allow_dangerous_tools=True, ssh_enabled_groups=("host", "exec")) as client:
         (content,) = await client.read_resource("mcp://ssh-mcp/server-info")
-        info = json.loads(content.text)
+        info = json.loads(text_of(content))
         assert info["name"] == "ssh-mcp"
         assert info["total_tools"] == len(await names(client))
         assert info["enabled_tiers"] == ["read", "dangerous"]
@@ -227,7 +232,7 @@ async def test_skills_and_runbooks_are_resources(mode: str) -> None:
         assert "skill://ssh_docker_ps/SKILL.md" not in listed
         assert "skill://disk-full/SKILL.md" in listed
         (content,) = await client.read_resource("skill://ssh_host_ping/SKILL.md")
-        assert content.text.startswith("---\n")
+        assert text_of(content).startswith("---\n")
 
 
 async def test_notes_of_a_host_are_a_resource_and_an_unknown_host_is_refused_in_our_words(

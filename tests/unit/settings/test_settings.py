@@ -18,6 +18,7 @@ from ssh_mcp.inventory.destination import transport_config
 from ssh_mcp.inventory.model import BypassPolicy
 from ssh_mcp.policy.tiers import GROUPS
 from ssh_mcp.settings import model as module
+from ssh_mcp.settings import values
 from ssh_mcp.settings.file import unused_in_working_directory
 from ssh_mcp.settings.model import NAMES, Settings, is_loopback, load_settings
 
@@ -79,7 +80,7 @@ def test_lists_take_commas_and_json(text: str) -> None:
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters=",[\n"), min_size=1), max_size=5))
 def test_any_words_survive_as_a_comma_list(words: list[str]) -> None:
     words = list(dict.fromkeys(w.strip() for w in words if w.strip()))
-    assert module.v.items(",".join(words)) == tuple(words)
+    assert values.items(",".join(words)) == tuple(words)
 
 
 @pytest.mark.parametrize("text", ["true", "TRUE", "1", "yes", "on"])

@@ -24,7 +24,7 @@ PROGRAMS = {
     "awk": [["mawk"], ["gawk"], ["original-awk"], ["busybox", "awk"]],
     "sed": [["sed"], ["busybox", "sed"]],
 }
-CHECKS: dict[str, Callable[[str], None]] = {"awk": awkscript.check, "sed": sedscript.check}
+CHECKS: dict[str, Callable[[str], object]] = {"awk": awkscript.check, "sed": sedscript.check}
 
 
 def mutation(rnd: random.Random, kind: str) -> str:

@@ -23,7 +23,7 @@ from ssh_mcp.tools.modules import load_all
 from transports.errors import TransportError
 
 
-def _all(kind: type[TransportError]) -> list[type[TransportError]]:
+def _all(kind: type[TransportError]) -> list[type[Refusal | TransportError]]:
     return [kind, *(deeper for child in kind.__subclasses__() for deeper in _all(child))]
 
 

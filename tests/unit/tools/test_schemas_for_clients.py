@@ -15,7 +15,7 @@ from ssh_mcp.tools.catalogue import Entry, exists, lean, read
 from ssh_mcp.tools.registered import RegisteredTool
 
 ENTRIES = read()
-OPEN = {"allow_low_access_tools": True, "allow_dangerous_tools": True, "allow_sudo": True}
+OPEN: dict[str, Any] = {"allow_low_access_tools": True, "allow_dangerous_tools": True, "allow_sudo": True}
 SELF_EXPLANATORY = {
     "action", "alias", "backup", "command", "container", "content", "content_base64", "content_text", "detached", "dst",
     "dst_host", "dst_path", "force", "format", "grep", "host", "hosts", "image", "include_labels", "local_path",
@@ -124,7 +124,7 @@ def test_a_small_schema_keeps_names_types_words_and_defaults_that_say_something(
 
 
 def test_a_list_of_tools_may_name_the_core_too_and_tiers_still_count() -> None:
-    def names(*chosen: str, **settings: bool) -> set[str]:
+    def names(*chosen: str, **settings: Any) -> set[str]:
         return {e.name for e in ENTRIES if exists(e, Settings(ssh_tools=chosen, **settings))}
 
     assert names("ssh_host_ping", "ssh_exec_run") == {"ssh_host_ping"}

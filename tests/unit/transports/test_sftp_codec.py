@@ -223,7 +223,8 @@ def test_any_directory_listing_survives_any_cutting(entries: list[Any], steps: l
         ),
     )
     stream = encode(reply)
-    pieces, position = [], 0
+    pieces: list[bytes] = []
+    position = 0
     while position < len(stream):
         step = steps[len(pieces) % len(steps)]
         pieces.append(stream[position : position + step])
