@@ -367,6 +367,33 @@ class HostKeyCheck:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RsyncCopy:
+    """Files to be copied between a local and a remote directory, with their modes and times.
+
+    ``names``: paths relative to both, each ended by NUL and begun by ``./``. ``local``: descriptor of the directory
+    here. ``total``: bytes of all, for progress. ``partial_dir``: where the beginning of a file is kept when the copy is
+    cut; None: under the file's own name. ``max_file_bytes`` ends a copy that writes a longer file here.
+    """
+
+    names: bytes
+    local: int
+    remote: str
+    upload: bool
+    total: int = 0
+    ignore_times: bool = False
+    partial_dir: str | None = None
+    max_file_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RsyncEnded:
+    """Exit status as in rsync(1), EXIT VALUES, and the begin of what it said on stderr."""
+
+    exit_code: int
+    stderr: bytes
+
+
 class ForwardedStream(Protocol):
     """One byte stream carried to a target beyond the host."""
 
@@ -447,6 +474,12 @@ class Connection(Protocol):
 
         Raises SessionRefused with ssh's reason, MasterLost, and ConnectError and its kin.
         """
+
+    def rsync_available(self) -> bool:
+        """Whether this machine has an rsync, and the connection a master that it can use."""
+
+    async def rsync(self, copy: RsyncCopy, progress: Progress | None = None) -> RsyncEnded:
+        """Copy files by rsync over the master. The host must have it. Raises MasterLost, LocalError, ConnectError."""
 
     async def files(self) -> Files:
         """The host's SFTP service over one kept channel, opened at need. Raises SFTPSubsystemUnavailable."""

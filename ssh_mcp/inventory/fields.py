@@ -264,6 +264,7 @@ class HostLayer:
     forward_local: tuple[str, ...] | None = _f(_each(_forward))
     forward_remote: tuple[str, ...] | None = _f(_each(_forward))
     forward_dynamic: bool | None = _f(_boolean)
+    sync_delete: bool | None = _f(_boolean)
     ssh_options: tuple[tuple[str, str], ...] | None = _f(_options)
     auth: AuthLayer = AuthLayer()
     alerts: AlertsLayer = AlertsLayer()

@@ -108,6 +108,7 @@ class _Merge:
                 remote=_union(self.host.forward_remote, self.document.defaults.forward_remote or ()),
                 dynamic=_first(self.of("forward_dynamic"), False),
             ),
+            sync_delete=_first(self.of("sync_delete"), False),
         )
 
     def auth(self) -> Auth:

@@ -118,6 +118,7 @@ class HostPolicy:
     notes: str | None = None
     tags: tuple[str, ...] = ()
     forwards: ForwardPolicy = field(default_factory=ForwardPolicy)
+    sync_delete: bool = False
     sudo_mode: Literal["per-call"] = "per-call"
     in_inventory: bool = True
     hostname_given: bool = True

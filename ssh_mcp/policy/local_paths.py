@@ -6,7 +6,7 @@ decision still holds when its bytes move.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
@@ -75,6 +75,46 @@ def decide(resolved: PurePath, kind: Kind, policy: LocalPolicy, *, writing: bool
     if len(resolved.parts) <= len(root.parts):
         raise LocalPathPolicyError(f"{named} names no file.", "Give the path of a regular file.")
     return LocalVerdict(root, resolved.parts[len(root.parts) :])
+
+
+def decide_tree(resolved: PurePath, policy: LocalPolicy) -> LocalVerdict:
+    """May the directory ``resolved`` (links resolved) be one side of a synchronisation? Raises LocalPathPolicyError.
+
+    ``barred_below`` says which entries in it stay closed all the same.
+    """
+    named = shown(str(resolved))
+    root = next((r for r in policy.roots if _inside(resolved, r, policy)), None)
+    if root is None:
+        raise LocalPathPolicyError(f"{named} lies outside the local transfer roots.", f"Use {_roots(policy)}.")
+    if any(_inside(resolved, closed, policy) for closed in (*policy.never, *policy.closed)):
+        raise LocalPathPolicyError(f"{named} lies in a directory of keys or of this server.", "It stays closed.")
+    return LocalVerdict(root, resolved.parts[len(root.parts) :])
+
+
+Barred = Callable[[str], bool]
+"""Whether a path relative to a tree, with ``/``, must not be touched."""
+
+
+def barred_below(directory: PurePath, policy: LocalPolicy) -> Barred:
+    """Which entries below ``directory`` stay closed: directories of keys, and what belongs to this server."""
+    here = _parts(directory, policy)
+
+    def relative(paths: Iterable[PurePath]) -> tuple[str, ...]:
+        found = (_parts(p, policy) for p in paths)
+        return tuple("/".join(parts[len(here) :]) for parts in found if parts[: len(here)] == here)
+
+    closed = relative((*policy.never, *policy.closed))
+    own = relative(policy.own)
+    if not closed and not own:
+        return lambda _path: False
+
+    def barred(path: str) -> bool:
+        key = path.casefold() if policy.ignore_case else path
+        return any(key == c or key.startswith(f"{c}/") for c in closed) or any(
+            key == o or (key.startswith(f"{o}.") and "/" not in key[len(o) :]) for o in own
+        )
+
+    return barred
 
 
 def too_large(size: int, policy: LocalPolicy) -> LocalPathPolicyError | None:

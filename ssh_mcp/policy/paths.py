@@ -164,6 +164,19 @@ def decide(canonical: str, policy: PathPolicy, *, purpose: Purpose, reader: str 
     return PermittedPath(path, maker=POLICY, redact_bypass=True)
 
 
+def decide_below(root: PermittedPath, relative: str, policy: PathPolicy) -> PermittedPath:
+    """An entry that was found, or is to be made, below a permitted directory. Raises PathRestricted.
+
+    ``relative`` is its path there, of names that hold no slash and are not ``..``. Unlike an argument it may hold
+    control characters: a host has such names. Whether it is redact-listed is the caller's to ask.
+    """
+    path = f"{root.rstrip('/')}/{relative}"
+    rule = restricted_by(path, policy)
+    if rule is not None or ".." in relative.split("/"):
+        raise PathRestricted(f"{shown(path)} is restricted.", "It cannot be reached by any tool.")
+    return PermittedPath(path, maker=POLICY)
+
+
 def decide_content(path: str, found: Finding, policy: PathPolicy, *, reader: str) -> tuple[str, ...]:
     """May a file that holds the secret ``found`` be delivered unmasked? The warnings to deliver it with.
 

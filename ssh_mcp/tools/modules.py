@@ -14,6 +14,7 @@ FAMILIES: tuple[str, ...] = (
     "explain",
     "files_read",
     "files_write",
+    "directories",
     "exec",
     "job",
     "shell",

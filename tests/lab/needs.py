@@ -41,6 +41,11 @@ PACKAGES = (
     "sqlite3",
     "lftp",
     "chromium",
+    "rsync",
+    "zip",
+    "unzip",
+    "zstd",
+    "xz-utils",
     "shellcheck",
 )
 """Debian packages for the lab and the integration tests: ``apt-get install --no-install-recommends`` them."""

@@ -17,13 +17,16 @@ from transports.api import (
     ForwardedStream,
     LoginInfo,
     OutputSink,
+    Progress,
     RemoteListener,
     RemoteProcess,
+    RsyncCopy,
+    RsyncEnded,
     SessionStatus,
     Terminal,
     TransportConfig,
 )
-from transports.errors import MasterLost, SessionRefused, SFTPSubsystemUnavailable, TransportError
+from transports.errors import LocalError, MasterLost, SessionRefused, SFTPSubsystemUnavailable, TransportError
 from transports.mux.client import NoSlot, alive_check
 from transports.openssh.local.tasks import Tasks
 from transports.openssh.masters.master import MasterLauncher
@@ -34,6 +37,7 @@ from transports.openssh.sessions.execution import Collector
 from transports.openssh.sessions.native import NativeBackend
 from transports.openssh.sessions.process import ProcessBackend
 from transports.openssh.sessions.remote_process import start_process
+from transports.openssh.sessions.rsync import local_rsync, run_rsync
 from transports.openssh.sessions.runner import REFUSAL_SECONDS, Runner
 from transports.openssh.sessions.running import Running
 from transports.openssh.sessions.session import Backend, BackendName, Handle
@@ -222,6 +226,28 @@ class OpenSSHConnection:
                 lease.release()  # a stream counts against no MaxSessions
                 return done
         raise AssertionError("the loop returns or raises")
+
+    def rsync_available(self) -> bool:
+        return self._backend != "direct" and not self._destination.windows and local_rsync() is not None
+
+    async def rsync(self, copy: RsyncCopy, progress: Progress | None = None) -> RsyncEnded:
+        self._touch()
+        program = local_rsync()
+        if program is None or self._backend == "direct":
+            raise LocalError("This machine has no rsync that can be used.", "Install rsync 3.1 or newer.", sent=False)
+        lease = await self.pool.acquire()
+        try:
+            ended = await run_rsync(
+                program, self._launcher.mux_shell(cast("MasterHandle", lease.handle)), copy, progress
+            )
+            if ended.exit_code and await alive_check(lease.handle.control_path) is None:
+                raise MasterLost(
+                    "The connection was lost while files were copied.", "Call again to continue.", sent=True
+                )
+        finally:
+            lease.release()
+            self._touch()
+        return ended
 
     async def files(self) -> Files:
         self._touch()

@@ -102,6 +102,14 @@ def mux_argv(
     return [ssh, "-F", "none", "-S", control_path, *quiet, *flags, "--", check_name(name), *words]
 
 
+def mux_shell(ssh: str, control_path: str) -> list[str]:
+    """The same without destination and command, which another program appends: whatever name it gives, the session
+    goes over the socket or nowhere.
+    """
+    quiet = options((*NEVER_LOG_IN, ("LogLevel", "ERROR"), ("RequestTTY", "no"), ("EscapeChar", "none")))
+    return [ssh, "-F", "none", "-S", control_path, *quiet]
+
+
 def stdio_forward_argv(ssh: str, control_path: str, name: str) -> list[str]:
     """What joins a jump host's master to the next hop: for a ProxyCommand, hence the ``%`` tokens of ssh_config(5)."""
     quiet = options((*NEVER_LOG_IN, ("LogLevel", "ERROR")))
