@@ -228,18 +228,16 @@ class OpenSSHConnection:
         raise AssertionError("the loop returns or raises")
 
     def rsync_available(self) -> bool:
-        return self._backend != "direct" and not self._destination.windows and local_rsync() is not None
+        return not self._backend.masterless and not self._destination.windows and local_rsync() is not None
 
     async def rsync(self, copy: RsyncCopy, progress: Progress | None = None) -> RsyncEnded:
         self._touch()
         program = local_rsync()
-        if program is None or self._backend == "direct":
+        if program is None or self._backend.masterless:
             raise LocalError("This machine has no rsync that can be used.", "Install rsync 3.1 or newer.", sent=False)
         lease = await self.pool.acquire()
         try:
-            ended = await run_rsync(
-                program, self._launcher.mux_shell(cast("MasterHandle", lease.handle)), copy, progress
-            )
+            ended = await run_rsync(program, self._launcher.mux_shell(lease.handle.control_path), copy, progress)
             if ended.exit_code and await alive_check(lease.handle.control_path) is None:
                 raise MasterLost(
                     "The connection was lost while files were copied.", "Call again to continue.", sent=True

@@ -343,9 +343,9 @@ class MasterLauncher:
         """One session over the master by a process of its own; it can never log in by itself."""
         return argv.mux_argv(self._ssh, control_path, destination.name, subsystem=subsystem, command=command, tty=tty)
 
-    def mux_shell(self, handle: MasterHandle) -> list[str]:
+    def mux_shell(self, control_path: str) -> list[str]:
         """An ssh over the master, for a program that adds a destination and a command by itself (rsync -e)."""
-        return argv.mux_shell(self._ssh, handle.control_path)
+        return argv.mux_shell(self._ssh, control_path)
 
     async def prepare_direct(self, destination: Destination) -> None:
         """Do what ``direct_argv`` needs and cannot await; cheap when done before. Raises ConnectError, LocalError."""
