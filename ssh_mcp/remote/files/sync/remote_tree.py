@@ -154,7 +154,7 @@ class RemoteTree:
         files = await self.host.paths.files()
         missing: list[str] = []
         here = str(self.root)
-        while await files.standing(here) is None:
+        while await files.lookup(here) is None:
             missing.append(here)
             here = here.rpartition("/")[0] or "/"
         for directory in reversed(missing):
@@ -255,7 +255,7 @@ async def target_tree(host: RemoteHost, path: str) -> RemoteTree:
     """A directory to write into, which need not exist. A person is asked later: there may be nothing to do."""
     canonical, policy = await host.paths.ancestry(path)
     root = host.paths.decide(canonical, policy, Purpose.WRITE)
-    found = await (await host.paths.files()).standing(root)
+    found = await (await host.paths.files()).lookup(root)
     if found is not None:
         await _directory(host, root)
     return RemoteTree(host, root, policy, exists=found is not None)
