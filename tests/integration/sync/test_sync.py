@@ -116,7 +116,7 @@ async def test_deleting_is_a_permission_of_its_own_and_leaves_what_is_excluded(
     (remote / "out").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "precious").touch()
-    hosts = {"web": Host(sshd, lines=["sync_delete = true"]), "safe": sshd}
+    hosts: dict[str, Sshd | Host] = {"web": Host(sshd, lines=["sync_delete = true"]), "safe": sshd}
     async with mcp_server(hosts, ssh_local_transfer_roots=str(tmp_path)) as server:
         there = {"local_path": str(local), "remote_path": str(remote), "delete": True, "exclude": ["keep/"]}
         assert "sync_delete" in await server.refused("ssh_sync", host="safe", **there)
