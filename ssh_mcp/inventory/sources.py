@@ -37,7 +37,9 @@ class Sources:
             found = getattr(layer, field, None)
             if found is not None and (entry in found if entry else bool(found)):
                 return self.document.place((*path, field))
-        setting = _SETTINGS[field]
+        setting = _SETTINGS.get(field)
+        if setting is None:  # only hosts.toml has it
+            return "" if entry else self.document.file
         configured = getattr(self.settings, setting)
         if field == "redact_paths_globs" and configured == REDACT_PATHS_GLOBS:
             return "built in" if entry in configured or not entry else ""

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from ssh_mcp.errors import CommandIsCheatsheetMatch, PathRestricted, RedactBypassBlocked, Refusal, public_text
+from ssh_mcp.errors import (
+    CommandIsCheatsheetMatch,
+    HostBlocked,
+    PathRestricted,
+    RedactBypassBlocked,
+    Refusal,
+    public_text,
+)
 from ssh_mcp.inventory.model import HostPolicy
 from ssh_mcp.policy.allowlist import Allowlist
 from ssh_mcp.policy.approval import AskMatch, AskRules
@@ -22,6 +29,8 @@ from ssh_mcp.policy.closed import ClosedTools
 from ssh_mcp.policy.closed import Reason as Closed
 from ssh_mcp.policy.commands import Circumstances, permit, permit_script
 from ssh_mcp.policy.docker_run import decide_run
+from ssh_mcp.policy.forwards import permit as permit_target
+from ssh_mcp.policy.forwards import require_dynamic
 from ssh_mcp.policy.paths import Purpose, decide, decide_two, normalise_argument, redact_listed, restricted_by
 from ssh_mcp.policy.permitted import PermittedCommand
 from ssh_mcp.policy.tiers import Tier
@@ -81,6 +90,11 @@ class Asked:
     arguments: Mapping[str, Any]
     closed: Closed | None = None
 
+    @property
+    def as_root(self) -> bool:
+        """Whether a tool that runs as the login's user is asked to run as root: rules about sudo hold then."""
+        return self.tier is not Tier.SUDO and self.arguments.get("sudo") is True
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -95,6 +109,8 @@ class Ground:
     ask: AskRules
     source: Source
     docker_privileged: bool = False
+    blocked: frozenset[str] = frozenset()
+    """Block keys of SSH_HOSTS_BLOCKLIST, for the targets of forwards."""
     canonical: Mapping[str, str] = field(default_factory=dict)
     other: HostPolicy | None = None
     """The second host of a transfer: the target; ``other_ask`` are its rules."""
@@ -208,9 +224,11 @@ def explain(asked: Asked, ground: Ground) -> Explanation:
     tool = asked.tool
     if asked.closed is not None:
         refusal = ClosedTools({tool: asked.closed}).refusal(tool)
-        account.refuses(f"tier {asked.tier}", account.setting or "", tool, refusal)
+        account.refuses(f"tier {Tier.SUDO if asked.as_root else asked.tier}", account.setting or "", tool, refusal)
     for rules in (ground.ask, ground.other_ask):
         account.asks += rules.for_tool(tool, asked.group, asked.tier)
+        if asked.as_root:
+            account.asks += rules.for_tool(tool, "sudo", Tier.SUDO)
     if tool in _COMMANDS:
         _command(account, account.argument(_COMMANDS[tool]), script=False)
     elif tool in _SCRIPTS:
@@ -218,6 +236,8 @@ def explain(asked: Asked, ground: Ground) -> Explanation:
     _paths(account)
     if tool == "ssh_docker_run":
         _docker_run(account)
+    if tool == "ssh_forward_open":
+        _forward(account)
     if tool in _ELSEWHERE:
         account.unknown.append(_ELSEWHERE[tool])
     if not account.reasons:
@@ -413,6 +433,25 @@ def _permitted_path(account: _Account, policy: HostPolicy, canonical: str) -> No
             continue
         account.permits(entry, account.ground.source("path_allowlist", entry), canonical)
         return
+
+
+# --- forwards -------------------------------------------------------------------------------------------------------
+
+
+def _forward(account: _Account) -> None:
+    kind, target = account.asked.arguments.get("kind"), account.argument("target")
+    policy, source = account.ground.policy.forwards, account.ground.source
+    try:
+        if kind == "dynamic":
+            require_dynamic(policy)
+        else:
+            permit_target(target, policy, "remote" if kind == "remote" else "local", account.ground.blocked)
+    except Refusal as refusal:
+        blocked = isinstance(refusal, HostBlocked)
+        rule = "SSH_HOSTS_BLOCKLIST" if blocked else f"forward_{kind}"
+        account.refuses(rule, rule if blocked else source(rule, ""), target[:200], refusal)
+        return
+    account.permits(f"forward_{kind}", source(f"forward_{kind}", ""), target[:200])
 
 
 # --- docker ---------------------------------------------------------------------------------------------------------

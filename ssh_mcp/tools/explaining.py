@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -68,14 +68,31 @@ class Explainer:
         except ValidationError as error:
             return self._wrong(entry, error)
         values = {name: getattr(model, name) for name in spec.parameters}
-        asked = Asked(tool, entry.group, entry.tier, values, closed_by(tool, entry, self.settings))
+        asked = Asked(tool, entry.group, entry.tier, values)
+        needed = replace(entry, tier=Tier.SUDO) if asked.as_root else entry
+        asked = replace(asked, closed=closed_by(tool, needed, self.settings))
         if spec.windows_instead is not None and policy.windows:
             refusal = f"PlatformNotSupported: {tool} needs a POSIX shell, and {policy.alias} is a Windows host."
             reason = Reason(
                 "platform", Sources(self.inventory.document, self.settings, policy.alias).document.file, tool, refusal
             )
             return Explanation(Decision.DENY, (reason,), _needs(entry, asked.closed))
-        return explain(asked, self._ground(policy, tool, values))
+        found = explain(asked, self._ground(policy, tool, values))
+        return self._with_child(host, found, values) if tool == "ssh_fleet" else found
+
+    def _with_child(self, host: str, fleet: Explanation, values: Mapping[str, Any]) -> Explanation:
+        """A fleet call as far as it concerns ``host``: what its tool would come to there counts."""
+        tool = values["tool"]
+        if load(self.entry(tool).family, tool).hosts != ("host",):
+            refusal = f"InvalidArgument: {tool} does not take one host. Call it directly."
+            return replace(
+                fleet, decision=Decision.DENY, reasons=(Reason("schema of the tool", "built in", tool, refusal),)
+            )
+        child = self.explain(host, tool, values["arguments"] or {})
+        decision = max(fleet.decision, child.decision, key=list(Decision).index)
+        asks = child.needs.approval or fleet.needs.approval
+        needs = replace(child.needs, approval=asks, setting=child.needs.setting or fleet.needs.setting)
+        return Explanation(decision, (*fleet.reasons, *child.reasons), needs, (*fleet.unknown, *child.unknown))
 
     def entry(self, tool: str) -> Entry:
         """The tool of that name. Raises InvalidArgument with the nearest one."""
@@ -104,6 +121,7 @@ class Explainer:
             ask=_rules(policy),
             source=Sources(self.inventory.document, self.settings, policy.alias).of,
             docker_privileged=self.settings.allow_docker_privileged,
+            blocked=self.inventory.blocked,
             canonical=self.canonical,
             other=other,
             other_ask=_rules(other) if other is not None else AskRules(),

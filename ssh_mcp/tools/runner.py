@@ -15,7 +15,15 @@ from ssh_mcp.approval.channels import ClientChannel, NoClient, QuestionForClient
 from ssh_mcp.approval.desk import CallApproval
 from ssh_mcp.audit.hooks import HookContext, Hooks
 from ssh_mcp.audit.sinks import Audit, AuditCall
-from ssh_mcp.errors import ApprovalRequired, InvalidArgument, PlatformNotSupported, Refusal, UnknownTool, public_text
+from ssh_mcp.errors import (
+    ApprovalRequired,
+    InvalidArgument,
+    PlatformNotSupported,
+    Refusal,
+    TierClosed,
+    UnknownTool,
+    public_text,
+)
 from ssh_mcp.guard.aside import aside, weight, whole_weight
 from ssh_mcp.guard.spool import Owner
 from ssh_mcp.inventory.values import nearest, shown
@@ -141,7 +149,9 @@ class Runner:
             text = public_text(error)
             for guard in self._guards(call):
                 text = (await aside(len(text), guard.text, text)).text
-            raise ToolFailed(self.fleet.facts.closed.without_advice(text)) from None
+            closed = self.fleet.facts.closed
+            named = isinstance(error, TierClosed)  # its text names the closed tool to say what opens it
+            raise ToolFailed(text if named else closed.without_advice(text)) from None
         except QuestionForClient as question:
             failure = question
             raise

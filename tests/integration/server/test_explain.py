@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 REFUSALS = (
     "PathNotAllowed", "PathRestricted", "RedactBypassBlocked", "CommandNotAllowed", "CommandIsCheatsheetMatch",
-    "TierClosed", "InvalidArgument", "PlatformNotSupported",
+    "TierClosed", "InvalidArgument", "PlatformNotSupported", "ForwardNotAllowed", "HostBlocked",
 )  # fmt: skip
 ASKS = ("ApprovalRequired", "ApprovalPending", "ApprovalDenied")
 PARTS = ("true", "echo a", "ls /nonexistent", "rm /nonexistent", "$x", "echo $(true)", "sh -c 'true'", "cat .env", "id")
@@ -43,6 +43,10 @@ def _calls(place: Path, rng: random.Random) -> list[tuple[str, dict[str, Any]]]:
     calls += [("ssh_upload", {"path": p, "content_text": "x"}) for p in paths]
     calls += [("ssh_cp", {"src": a, "dst": b}) for a, b in itertools.product(paths[:6], paths[:6]) if a != b]
     calls += [("ssh_docker_run", {"image": "none", "args": f}) for f in FLAGS]
+    calls += [("ssh_job_start", {"command": c, "sudo": s, "wait": 0}) for c in ("true", "id") for s in (False, True)]
+    targets = ("127.0.0.1:9", "127.0.0.1:8", "::", "shut.example:9")
+    calls += [("ssh_forward_open", {"target": t, "kind": k}) for t in targets for k in ("local", "remote")]
+    calls += [("ssh_forward_open", {"target": "", "kind": "dynamic"})]
     calls += [("ssh_sudo_exec", {"command": "true"}), ("ssh_apt_remove", {"packages": ["none-such"]})]
     return [*calls, ("ssh_sftp_stat", {"pat": "x"}), ("ssh_apt_install", {"packages": []})]
 
@@ -78,10 +82,12 @@ async def test_explain_and_the_real_call_agree(mcp_server: McpServerFactory, ssh
         f'restricted_paths = ["{place}/shut"]',
         'restricted_globs = ["**/*.key"]',
         'command_allowlist = ["true", "echo", "ls", "sh", "cat", "rm"]',
+        'forward_local = ["127.0.0.1:9", "shut.example:9"]',
         f'ask = ["command:rm", "write:{place}/asked/**", "ssh_apt_remove"]',
     ]
     differences = []
-    async with mcp_server({"web": Host(sshd, lines=lines)}, allow_sudo="false", ssh_ask_seconds="1") as server:
+    settings = {"allow_sudo": False, "ssh_ask_seconds": "1", "ssh_hosts_blocklist": "shut.example"}
+    async with mcp_server({"web": Host(sshd, lines=lines)}, **settings) as server:
         for tool, arguments in _calls(place, random.Random(7)):
             said = await _explained(server, tool, arguments)
             decision, text = await _really(server, tool, arguments)
@@ -115,3 +121,21 @@ async def test_without_on_host_nothing_connects(mcp_server: McpServerFactory, ss
         for wrong in ({"host": "web", "tool": "ssh_nothing"}, {"host": "nohost", "tool": "ssh_host_ping"}):
             done = await server.client.call_tool("ssh_explain", wrong, raise_on_error=False)
             assert done.is_error
+
+
+async def test_a_fleet_call_is_explained_as_the_call_of_its_tool(mcp_server: McpServerFactory, sshd: Sshd) -> None:
+    lines = ['command_allowlist = ["true", "id"]', 'ask = ["command:id"]']
+    async with mcp_server({"web": Host(sshd, lines=lines)}, allow_sudo=False) as server:
+        wanted = {
+            "allow": ("ssh_exec_run", {"command": "true"}),
+            "ask": ("ssh_exec_run", {"command": "id"}),
+            "deny": ("ssh_exec_run", {"command": "rm x"}),
+        }
+        for decision, (tool, arguments) in wanted.items():
+            said = await _explained(server, "ssh_fleet", {"tool": tool, "arguments": arguments})
+            assert said["decision"] == decision, said
+        closed = await _explained(server, "ssh_fleet", {"tool": "ssh_sudo_exec", "arguments": {"command": "id"}})
+        assert (closed["decision"], closed["needs"]["setting"]) == ("deny", "ALLOW_SUDO")
+        refusal = await server.refused("ssh_fleet", hosts=["web"], tool="ssh_sudo_exec", arguments={"command": "id"})
+        assert refusal.startswith("TierClosed: ssh_sudo_exec is in the sudo tier")
+        assert refusal.count("ALLOW_SUDO=true") == 1

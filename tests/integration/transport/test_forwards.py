@@ -173,7 +173,8 @@ async def test_a_target_that_does_not_answer_is_said_at_once(mcp_server: McpServ
         port = taken.getsockname()[1]
     async with mcp_server({"web": Host(sshd, lines=[f'forward_local = ["127.0.0.1:{port}"]'])}) as server:
         text = await server.refused("ssh_forward_open", host="web", target=f"127.0.0.1:{port}")
-        assert text.startswith("SessionRefused: ")
+        assert text.startswith(f"SessionRefused: The host does not connect to 127.0.0.1:{port}. "), text
+        assert "MaxSessions" not in text
         assert (await server.call("ssh_forward_list"))["forwards"] == []
 
 

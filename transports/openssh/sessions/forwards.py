@@ -22,7 +22,7 @@ from typing import Any, Final
 import anyio
 
 from transports.errors import MasterLost, SessionRefused
-from transports.mux.client import MuxSession, close_forward, open_forward, open_stdio_forward
+from transports.mux.client import MuxSession, NoSlot, close_forward, open_forward, open_stdio_forward
 from transports.mux.messages import MUX_FWD_REMOTE, Forwarding
 from transports.openssh.local.locks import turn
 
@@ -57,6 +57,13 @@ async def connect(path: str, host: str, port: int, fds: tuple[int, int]) -> Stre
         session.close()
         raise SessionRefused(
             f"{host}:{port} did not answer through the host.", "Try again later.", sent=False
+        ) from None
+    except NoSlot:  # a stream counts against no MaxSessions: the channel's only obstacle is the far end
+        session.close()
+        raise SessionRefused(
+            f"The host does not connect to {host}:{port}.",
+            "See that something listens there and that its sshd allows forwarding (AllowTcpForwarding, PermitOpen).",
+            sent=False,
         ) from None
     except BaseException:
         session.close()
