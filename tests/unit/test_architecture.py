@@ -18,6 +18,8 @@ IMPURE = {"asyncio", "anyio", "socket", "os", "subprocess", "time", "threading"}
 
 PURE = [
     "transports/names.py",
+    "transports/refusals.py",
+    "transports/openssh/login/key_files.py",
     "transports/wire.py",
     "transports/mux/messages.py",
     "transports/mux/codec.py",
@@ -76,7 +78,7 @@ def test_transports_know_nothing_of_ssh_mcp() -> None:
 
 
 def test_the_foundations_of_transports_import_nothing_local() -> None:
-    for name in ("api.py", "errors.py", "names.py"):
+    for name in ("api.py", "errors.py", "names.py", "refusals.py"):
         local = [m for m, _ in imports(ROOT / "transports" / name) if m.startswith("transports")]
         assert local == [], name
 

@@ -29,6 +29,7 @@ from transports.api import (
 from transports.errors import LocalError, MasterLost, SessionRefused, SFTPSubsystemUnavailable, TransportError
 from transports.mux.client import NoSlot, alive_check
 from transports.openssh.local.tasks import Tasks
+from transports.openssh.login.log import clean
 from transports.openssh.masters.master import MasterLauncher
 from transports.openssh.masters.pool import Pool
 from transports.openssh.sessions import forwards
@@ -44,6 +45,7 @@ from transports.openssh.sessions.session import Backend, BackendName, Handle
 from transports.openssh.sessions.subsystem import open_channel
 from transports.openssh.sessions.terminal import open_terminal
 from transports.openssh.sessions.warm import WarmSession
+from transports.refusals import account_refusal
 from transports.sftp.client import SftpClient
 
 T = TypeVar("T")
@@ -270,10 +272,25 @@ class OpenSSHConnection:
                 if lost:
                     raise
                 lost = True  # nothing but a greeting was sent
-            except SFTPSubsystemUnavailable:
+            except SFTPSubsystemUnavailable as error:
                 if not channel.no_slot or asyncio.get_running_loop().time() > give_up:
+                    await self._explain_by_banner(error)
                     raise
                 await anyio.sleep(_REFUSED_PAUSE)
+
+    async def _explain_by_banner(self, error: SFTPSubsystemUnavailable) -> None:
+        """Raise the account's own reason where the login's banner has one.
+
+        PAM says "You are required to change your password" there, and sshd then ends the subsystem without a word.
+        """
+        if self._backend.masterless:  # each session's stderr has the banner
+            return
+        banner = (await self.login()).banner or ""
+        if (refusal := account_refusal(banner)) is not None:
+            raise SFTPSubsystemUnavailable(
+                f"The account {refusal.what}, so the host starts no SFTP. It says: {clean(banner).rstrip('.')}.",
+                refusal.remedy,
+            ) from error
 
     def _watch_files(self) -> None:
         files = self._files

@@ -22,6 +22,7 @@ from transports.errors import (
     SFTPSubsystemUnavailable,
     TransportError,
 )
+from transports.refusals import account_refusal
 from transports.sftp import messages as m
 from transports.sftp.codec import DataPart, ReplyReader, encode
 from transports.sftp.link import Link, link_to
@@ -277,8 +278,14 @@ class Engine:
             self._lose(error or MasterLost("The host ended the SFTP session."))
         elif error is None or isinstance(error, SessionRefused):
             said = self._link.stderr_text().strip()
+            refusal = account_refusal(said)
             self._lose(
                 SFTPSubsystemUnavailable(
+                    f"The account {refusal.what}, so the host starts no SFTP. It says: {shown(said.rstrip('.'))}.",
+                    refusal.remedy,
+                )
+                if refusal is not None
+                else SFTPSubsystemUnavailable(
                     f"The host offers no SFTP subsystem{f' and says {shown(said)}' if said else ''}.",
                     "Have `Subsystem sftp` enabled in its sshd_config, and the account allowed to use it.",
                 )

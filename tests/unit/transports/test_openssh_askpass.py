@@ -43,7 +43,7 @@ def test_the_keys_prompt_is_answered_once(helper: askpass.Askpass) -> None:
     assert ask(helper, prompt).stdout == "open sesame"
     again = ask(helper, prompt)
     assert (again.returncode, again.stdout) == (1, "")
-    assert "was not accepted" in helper.outcome()
+    assert "was not accepted" in helper.outcome().clause
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,17 @@ def test_the_password_prompts_of_ssh_pam_and_bsd_are_answered(helper: askpass.As
 def test_every_other_prompt_is_refused_and_no_command_runs(helper: askpass.Askpass, prompt: str) -> None:
     asked = ask(helper, prompt)
     assert (asked.returncode, asked.stdout) == (1, "")
-    assert "no configured command is for" in helper.outcome()
+    found = helper.outcome()
+    assert found.unexpected
+    assert found.clause == f"ssh asked {prompt.strip()!r}, which no configured command is for"
+
+
+@pytest.mark.parametrize("word", ["Passwort: ", "Mot de passe : ", "Contraseña: ", "Hasło: "])
+def test_pams_own_translations_of_its_password_prompt_are_answered(helper: askpass.Askpass, word: str) -> None:
+    for prompt in (word, f"(deploy@web.example) {word}"):
+        assert ask(helper, prompt).stdout.splitlines()[0] == "pw"
+        for directory in Path(helper.directory).glob("asked-*"):
+            directory.rmdir()
 
 
 def test_a_failing_command_gives_no_answer_and_its_exit_code_is_told(tmp_path: Path) -> None:
@@ -87,7 +97,7 @@ def test_a_failing_command_gives_no_answer_and_its_exit_code_is_told(tmp_path: P
     asked = ask(made, "Password: ")
     assert asked.returncode == 1
     assert "secret" not in asked.stderr
-    assert made.outcome() == "the command for the password failed with exit code 7"
+    assert made.outcome().clause == "the command for the password failed with exit code 7"
 
 
 def test_the_helper_is_private_and_its_place_cannot_be_guessed(helper: askpass.Askpass, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transports.errors import AuthenticationFailed, ConnectError, HostKeyMismatch, LocalError, UnknownHost
+from transports.openssh.login.askpass import Outcome
 from transports.openssh.login.failures import Attempt, login_error, with_hop
 from transports.openssh.login.log import LogReport, Verdict, clean, clean_banner, read
 
@@ -148,9 +149,28 @@ def test_a_configuration_that_ssh_cannot_read_is_our_own_fault(line: str, words:
 
 def test_the_askpass_helpers_account_is_part_of_the_error() -> None:
     error = login_error(
-        read(log("wrong_key")), replace(WEB, askpass="the command for the password failed with exit code 3")
+        read(log("wrong_key")), replace(WEB, askpass=Outcome("the command for the password failed with exit code 3"))
     )
     assert "failed with exit code 3" in str(error)
+
+
+def test_a_prompt_for_a_person_is_quoted_and_leads_to_connect() -> None:
+    asked = Outcome("ssh asked 'Verification code:', which no configured command is for", unexpected=True)
+    error = login_error(read(log("wrong_key")), replace(WEB, askpass=asked))
+    assert "'Verification code:'" in error.what
+    assert "ssh-mcp connect web01" in error.remedy
+
+
+@pytest.mark.parametrize(
+    "line", ['Authenticated using "publickey" with partial success.', "Authenticated with partial success."]
+)
+def test_partial_success_is_an_accepted_credential_and_not_a_wrong_one(line: str) -> None:
+    text = f"{line}\nAuthentications that can continue: keyboard-interactive\na@b: Permission denied (x)."
+    error = login_error(read(text), WEB)
+    assert "accepted the" in error.what
+    assert "wants a second factor: keyboard-interactive" in error.what
+    assert "none of our credentials" not in error.what
+    assert "ssh-mcp connect web01" in error.remedy
 
 
 def test_a_log_that_says_nothing_still_makes_an_error() -> None:

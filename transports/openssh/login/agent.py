@@ -102,3 +102,13 @@ async def pinned_key(binaries: Binaries, socket: str | None, fingerprint: str) -
         "Add the key with ssh-add, or correct identity_fingerprint.",
         sent=False,
     )
+
+
+async def list_certificates(ssh_keygen: str, text: str) -> str:
+    """``ssh-keygen -L`` over certificates, one a line; "" where it cannot be run."""
+    try:
+        with anyio.fail_after(_SECONDS):
+            done = await anyio.run_process([ssh_keygen, "-L", "-f", "-"], input=text.encode(), check=False)
+    except (OSError, TimeoutError):
+        return ""
+    return done.stdout.decode(errors="replace")

@@ -27,7 +27,14 @@ _KEY_IN_PROMPT_MAX: Final = 100
 """sshconnect2.c prints at most this many bytes of the key file's name."""
 
 
+_PROMPT_SHOWN: Final = 120
+
 KINDS: Final = ("passphrase", "password")
+
+_PASSWORD_WORDS: Final = (
+    "[Pp]assword:", "'Passwort:'", "'Mot de passe :'", "'Contraseña:'", "'Senha:'", "'Wachtwoord:'", "'Hasło:'",
+)  # fmt: skip
+"""What PAM asks in the server's language (Linux-PAM's own translations of "Password: "), as shell patterns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +47,41 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """One clause on what the helper has to do with a failed login, empty where nothing.
+
+    ``unexpected``: the prompt, which the clause quotes, is for a person.
+    """
+
+    clause: str = ""
+    unexpected: bool = False
+
+
+NOTHING_REPORTED: Final = Outcome()
+
+
+@dataclass(frozen=True, slots=True)
 class Askpass:
     """A made helper: its directory, and the variables that make ssh use it."""
 
     directory: str
     environment: tuple[tuple[str, str], ...]
 
-    def outcome(self) -> str:
-        """One clause on what the helper has to do with a login that failed; empty where nothing."""
+    def outcome(self) -> Outcome:
+        """What the helper has to do with a login that failed."""
         try:
-            words = Path(self.directory, "outcome").read_text(encoding="ascii", errors="replace").split()
+            words = Path(self.directory, "outcome").read_text(encoding="utf-8", errors="replace").split()
         except FileNotFoundError:
             words = [f"again {kind}" for kind in KINDS if Path(self.directory, f"asked-{kind}").exists()]
             words = words[-1].split() if words else []
         if words[:1] == ["refused"]:
-            return "ssh asked for something that no configured command is for"
+            prompt = " ".join(words[1:])[:_PROMPT_SHOWN]
+            return Outcome(f"ssh asked {prompt!r}, which no configured command is for", unexpected=True)
         if words[:1] == ["failed"]:
-            return f"the command for the {words[1]} failed with exit code {words[2]}"
+            return Outcome(f"the command for the {words[1]} failed with exit code {words[2]}")
         if words[:1] == ["again"]:
-            return f"the {words[1]} from the command was not accepted"
-        return ""
+            return Outcome(f"the {words[1]} from the command was not accepted")
+        return NOTHING_REPORTED
 
 
 def answers(auth: Auth, *, user: str, hosts: Iterable[str], keys: Iterable[str]) -> tuple[Answer, ...]:
@@ -82,24 +104,25 @@ def _shown(key: str) -> str:
 
 def _password_prompts(user: str, hosts: Iterable[str]) -> Iterator[str]:
     """Ssh's own prompt, and PAM's and BSD's by keyboard-interactive, which 8.7 and later put ``(user@host)`` before."""
-    yield from ("[Pp]assword:", "'Password: '", "'Password for '*@*:", "'Password for '*@*': '")
+    tails = [word + end for word in (*_PASSWORD_WORDS, "'Password for '*@*:") for end in ("", "' '")]
+    yield from tails
     for host in hosts:
         yield shlex.quote(f"{user[:30]}@{host[:128]}'s password: ")
-        for tail in ("[Pp]assword:", "[Pp]assword:' '", "'Password for '*@*:", "'Password for '*@*': '"):
+        for tail in tails:
             yield shlex.quote(f"({user}@{host}) ") + tail
 
 
 _SCRIPT: Final = """#!/bin/sh
 # Made by ssh-mcp for one login: answers the expected prompt once and refuses every other.
 place={directory}
-tell() {{ echo "$*" >"$place/outcome"; exit 1; }}
+tell() {{ printf '%s\\n' "$*" >"$place/outcome"; exit 1; }}
 ask() {{
   {once}mkdir "$place/asked-$1" 2>/dev/null || tell again "$1"
   sh -c "$2" </dev/null 2>/dev/null || tell failed "$1" $?
   exit 0
 }}
 case "$1" in
-{cases}*) tell refused ;;
+{cases}*) tell refused "$1" ;;
 esac
 """
 

@@ -7,6 +7,8 @@ from typing import Final
 
 from transports.errors import AuthenticationFailed, ConnectError, HostKeyMismatch, LocalError, UnknownHost
 from transports.openssh.login.argv import known_hosts_name
+from transports.openssh.login.askpass import NOTHING_REPORTED, Outcome
+from transports.openssh.login.key_files import KeyFault
 from transports.openssh.login.log import LogReport, Verdict, clean
 
 _OURS: Final = {
@@ -33,8 +35,8 @@ class Attempt:
     ``settings`` are the effective algorithm lists by lower-case keyword; ``known_hosts`` the file to pin a key in;
     ``expected`` the fingerprint known until now. ``proxied`` is the jump host's name, or "" for an operator's
     ProxyCommand; ``proxy_text`` what the way there said on stderr or in the jump host's log. ``seconds`` is the time
-    limit and ``gave_up`` that it was ours that ended the attempt. ``askpass`` is the helper's own
-    account ("" for none).
+    limit and ``gave_up`` that it was ours that ended the attempt. ``askpass`` is what the helper reports;
+    ``key_fault`` a key file that ssh could not load; ``expired`` the end of validity of a certificate that was offered.
     """
 
     name: str
@@ -49,7 +51,9 @@ class Attempt:
     proxy_text: str = ""
     seconds: float = 10.0
     gave_up: bool = False
-    askpass: str = ""
+    askpass: Outcome = NOTHING_REPORTED
+    key_fault: KeyFault | None = None
+    expired: str = ""
 
     @property
     def where(self) -> str:
@@ -205,6 +209,8 @@ def _no_tcp(reason: str, attempt: Attempt) -> ConnectError:
 def _authentication(report: LogReport, attempt: Attempt) -> ConnectError | None:
     if not report.denied and not report.too_many:
         return None
+    if report.partial is not None:
+        return _second_factor(report, attempt)
     offered = report.offered[-_LISTED:]
     keys = f"keys offered: {'; '.join(offered)}" if offered else "no key was offered"
     tried = ", ".join(report.tried) or "nothing we may use"
@@ -217,28 +223,57 @@ def _authentication(report: LogReport, attempt: Attempt) -> ConnectError | None:
     )
 
 
+def _second_factor(report: LogReport, attempt: Attempt) -> AuthenticationFailed:
+    """Partial success (RFC 4252, section 5.1): the credential is right, and the host wants another one besides."""
+    accepted = {"publickey": "the key", "password": "the password"}.get(report.partial or "", "the first credential")
+    said = f" ({attempt.askpass.clause})" if attempt.askpass.clause else ""
+    wanted = " or ".join(report.methods) or "another method"
+    return AuthenticationFailed(
+        f"{attempt.user}@{attempt.where} accepted {accepted} and wants a second factor: {wanted}{said}.",
+        _by_hand(attempt),
+        sent=False,
+    )
+
+
+def _by_hand(attempt: Attempt) -> str:
+    return f"Run `ssh-mcp connect {attempt.name}` in a terminal and answer the prompt; later calls use that connection."
+
+
 def _reason(report: LogReport, attempt: Attempt) -> tuple[str, str]:
     """What is special about a refusal, and the remedy for it."""
-    if attempt.askpass:
-        return f"; {attempt.askpass}", "Check the command and what it prints: its first line is the secret."
+    if attempt.askpass.unexpected:
+        return f"; {attempt.askpass.clause}", _by_hand(attempt)
+    if attempt.askpass.clause:
+        return f"; {attempt.askpass.clause}", "Check the command and what it prints: its first line is the secret."
     if report.too_many:
         return "; too many keys were offered", "Pin the right one with identity_fingerprint, or set identities_only."
-    problem = report.key_problem or ""
-    if "bad permissions" in problem:
-        path = problem.rpartition(": ")[0]
-        return f"; ssh ignores {path} because others may read it", f"Run `chmod 600 {path}`."
-    if report.signing_problem is not None:
-        return f"; signing failed for {report.signing_problem}", "Unlock the agent or confirm the key, then try again."
-    if "incorrect passphrase" in problem:
-        return "; the passphrase is wrong", "Check passphrase_cmd: its first line of output is the passphrase."
-    if "no such file" in problem.lower():
-        return f"; there is no key file {problem.rpartition(': ')[0]}", "Check `key` in the host's auth table."
+    if attempt.expired:
+        return f"; the certificate ran out at {attempt.expired}", "Get a new certificate for the key."
+    if (found := _key_problem(report, attempt)) is not None:
+        return found
     if report.accepted_key is not None and not report.authenticated:
         remedy = "Load the key into the agent, set passphrase_cmd, or log in once by `ssh-mcp connect`."
         return "; the server would take the key, but it could not be used: it wants a passphrase or a touch", remedy
     if {"password", "keyboard-interactive"} & set(report.methods) and "publickey" not in report.methods:
         return "", f"The host wants a password: set password_cmd, or log in by `ssh-mcp connect {attempt.name}`."
     return "", "Check user and key; the public key must be in the account's authorized_keys."
+
+
+def _key_problem(report: LogReport, attempt: Attempt) -> tuple[str, str] | None:
+    """What kept the client from using a key."""
+    problem = report.key_problem or ""
+    path, _, _ = problem.rpartition(": ")
+    if attempt.key_fault is not None:
+        return f"; the key file {attempt.key_fault.path} {attempt.key_fault.what}", attempt.key_fault.remedy
+    if "bad permissions" in problem:
+        return f"; ssh ignores {path} because others may read it", f"Run `chmod 600 {path}`."
+    if report.signing_problem is not None:
+        return f"; signing failed for {report.signing_problem}", "Unlock the agent or confirm the key, then try again."
+    if "incorrect passphrase" in problem:
+        return "; the passphrase is wrong", "Check passphrase_cmd: its first line of output is the passphrase."
+    if "no such file" in problem.lower():
+        return f"; there is no key file {path}", "Check `key` in the host's auth table."
+    return None
 
 
 # --- the way there, and the rest --------------------------------------------------------------------------------------

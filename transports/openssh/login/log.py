@@ -36,7 +36,8 @@ class LogReport:
     """The facts of one attempt; a field that the log did not mention is None, empty or False.
 
     ``methods`` are what the server would still have accepted at the end; ``offered`` are "name TYPE fingerprint" of the
-    keys that were shown to it; ``accepted_key`` is the fingerprint of the last one it said yes to. ``offending`` is the
+    keys that were shown to it; ``accepted_key`` is the fingerprint of the last one it said yes to; ``partial`` is the
+    method that it accepted as one of several ("" where an ssh before 8.6 does not name it). ``offending`` is the
     "file:line" of a contradicting known_hosts entry. ``no_match`` is (kind, their offer). ``connect`` and ``ended`` are
     the operating system's and ssh's words for a connection that did not come about or broke; ``errors`` are all lines
     above debug level.
@@ -53,6 +54,7 @@ class LogReport:
     tried: tuple[str, ...] = ()
     offered: tuple[str, ...] = ()
     accepted_key: str | None = None
+    partial: str | None = None
     denied: bool = False
     too_many: bool = False
     signing_problem: str | None = None
@@ -112,6 +114,8 @@ _PATTERNS: Final = tuple(
         ("tried", r"Next authentication method: (?P<v>\S+)"),
         ("offered", rf"Offering public key: (?P<v>.*? \S+ {_FINGERPRINT})"),
         ("accepted", rf"Server accepts key: .*?(?P<v>{_FINGERPRINT})"),
+        ("partial", r"Authenticated using \"(?P<v>[\w-]+)\" with partial success"),
+        ("partial", r"Authenticated with partial success"),
         ("authenticated", r"Authenticated to .* using \"(?P<v>[\w-]+)\""),
         ("authenticated", r"Authentication succeeded \((?P<v>[\w-]+)\)"),
         ("denied", r"(?:.*@\S+: )?Permission denied \((?P<v>[^)]*)\)"),
@@ -208,6 +212,7 @@ def _report(notes: _Notes, banner: str) -> LogReport:
         tried=tuple(dict.fromkeys(many.get("tried", []))),
         offered=tuple(dict.fromkeys(many.get("offered", []))),
         accepted_key=one.get("accepted"),
+        partial=one.get("partial"),
         denied=bool(denied),
         too_many="too_many" in one,
         signing_problem=one.get("signing"),

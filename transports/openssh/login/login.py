@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
+
+import anyio
 
 from transports.api import HostKeyCheck, LoginInfo
 from transports.errors import AuthenticationFailed, ConnectError, LocalError
 from transports.mux.client import terminate
 from transports.openssh.local.launch import Outcome, environment, read_text, run_ssh, size_of, truncate
 from transports.openssh.login import askpass
+from transports.openssh.login.agent import agent_keys, agent_socket, list_certificates
 from transports.openssh.login.argv import ssh_argv, stdio_forward_argv
 from transports.openssh.login.config import Login, via_lines
 from transports.openssh.login.failures import login_error
 from transports.openssh.login.host_keys import ASK_NOTHING, known_fingerprint, look
+from transports.openssh.login.key_files import FILE_MAX, KeyFault, certificate_ends, certificate_paths, key_fault
 from transports.openssh.login.log import LogReport, Verdict, read
 from transports.openssh.login.plan import Plan
 
@@ -73,7 +78,7 @@ async def start_master(
     told_before = size_of(route.log) if route is not None else 0
     with _helper(plan, login) as helper:
         outcome = await _run(plan, login, log, helper)
-        account = helper.outcome() if helper is not None else ""
+        asked = helper.outcome() if helper is not None else askpass.NOTHING_REPORTED
     report = read(outcome.log, outcome.said)
     if outcome.code == 0:
         truncate(log)
@@ -83,7 +88,7 @@ async def start_master(
         return report.login
     truncate(log)
     told = read_text(route.log, told_before) if route is not None else ""
-    raise await explain(plan, route, report, gave_up=outcome.code is None, askpass_account=account, hop_log=told)
+    raise await explain(plan, route, report, gave_up=outcome.code is None, asked=asked, hop_log=told)
 
 
 async def _run(plan: Plan, login: Login, log: str, helper: askpass.Askpass | None) -> Outcome:
@@ -120,20 +125,55 @@ async def explain(
     report: LogReport,
     *,
     gave_up: bool,
-    askpass_account: str = "",
+    asked: askpass.Outcome = askpass.NOTHING_REPORTED,
     hop_log: str = "",
 ) -> ConnectError | LocalError:
     """The error behind a failed login; asks known_hosts, or the host again, for what the log left out."""
-    attempt = replace(plan.attempt(), gave_up=gave_up, askpass=askpass_account)
+    attempt = replace(plan.attempt(), gave_up=gave_up, askpass=asked)
     if report.verdict is Verdict.CHANGED:
         attempt = replace(attempt, expected=await _expected(plan, report))
     if report.verdict in {Verdict.CHANGED, Verdict.UNKNOWN} and report.login.host_key_fingerprint is None:
         report = (await _look(plan, route))[0]  # before 8.5 only "-v" tells the fingerprint
+    if report.denied:
+        attempt = replace(attempt, key_fault=await _key_fault(report), expired=await _expired(plan, report))
     if route is not None:
         attempt = replace(attempt, proxied=route.name, proxy_text=_channel_failure(hop_log))
     elif plan.resolved.one("proxycommand") is not None:
         attempt = replace(attempt, proxied="", proxy_text=await _proxy_said(plan, report))
     return login_error(report, attempt)
+
+
+_MALFORMED: Final = ("error in libcrypto", "invalid format", "unsupported")
+"""ssh's words (ssherr.c) for a key file that it read and could not parse."""
+
+
+async def _key_fault(report: LogReport) -> KeyFault | None:
+    path, _, reason = (report.key_problem or "").rpartition(": ")
+    if not reason.startswith(_MALFORMED):
+        return None
+    try:
+        async with await anyio.open_file(path, "rb") as file:
+            return key_fault(path, await file.read(FILE_MAX))
+    except OSError:
+        return None
+
+
+async def _expired(plan: Plan, report: LogReport) -> str:
+    """When the certificates that the host refused ran out; "" where one is still valid or none was offered.
+
+    The host keeps the reason to itself, so ssh-keygen reads them: from files, or from the agent.
+    """
+    offered = [words for line in report.offered if len(words := line.split()) > 2 and "-CERT" in words[-2]]
+    if not offered or plan.scene.binaries.ssh_keygen is None or report.accepted_key is not None:
+        return ""
+    texts = [read_text(path) for words in offered for path in certificate_paths(" ".join(words[:-2]))]
+    if not any(texts):
+        keys = await agent_keys(plan.scene.binaries, agent_socket(plan.resolved.one("identityagent"))) or ()
+        shown = {words[-1] for words in offered}
+        texts = [key.public for key in keys if key.certificate and key.fingerprint in shown]
+    listing = await list_certificates(plan.scene.binaries.ssh_keygen, "\n".join(texts))
+    ends = certificate_ends(listing)
+    return max(ends).isoformat(" ") if ends and max(ends) < datetime.now() else ""  # noqa: DTZ005 - as ssh-keygen
 
 
 def _channel_failure(hop_log: str) -> str:

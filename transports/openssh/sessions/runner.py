@@ -31,6 +31,7 @@ from transports.openssh.shell.frame import (
     signal_name,
     signal_script,
 )
+from transports.refusals import account_refusal
 
 BEGIN_SECONDS: Final = 2.0
 """How long an ending waits to be told the process group of what it is to end."""
@@ -287,7 +288,13 @@ class Runner:
         error = await self.diagnose(running, began=execution.command_sent)
         if error is not None:
             return error
-        says = f" and says: {clean(said)}" if said else ""
+        if (refusal := account_refusal(said)) is not None:
+            return SessionRefused(
+                f"The account {refusal.what}; the command was not run. The host says: {clean(said).rstrip('.')}.",
+                refusal.remedy,
+                sent=False,
+            )
+        says = f" and says: {clean(said).rstrip('.')}" if said else ""
         remedy = "Use the file tools, or give the account a POSIX shell whose startup files leave it in place."
         if execution.taken:
             return SessionRefused(
