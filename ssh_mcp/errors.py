@@ -1,4 +1,4 @@
-"""Refusals and failures of this program (BEHAVIOUR section 11).
+"""Refusals and failures of this program.
 
 A client reads ``ClassName: what happened. What to do.``. Transport errors (``transports.errors``) carry the same two
 sentences and a ``public_name``; ``public_text`` renders both kinds, so that no tool formats an error itself.

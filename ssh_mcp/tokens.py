@@ -1,4 +1,4 @@
-"""A remote command as a list of tokens, not a string (ARCHITECTURE rule 4).
+"""A remote command as a list of tokens, not a string.
 
 ``lit("systemctl")``, ``arg(user_value)``, ``secret(value)``: rendered once for the wire and once, masked, for logs
 and audit. Only the exec tier's free-form text never becomes tokens.

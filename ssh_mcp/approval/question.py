@@ -1,4 +1,4 @@
-"""What a person is asked, and what exactly a yes is for (BEHAVIOUR section 16). Pure.
+"""What a person is asked, and what exactly a yes is for. Pure.
 
 A yes is bound to a *subject*: tool, hosts with their login users, every argument of the call, what policy found in it
 (the command as it would run, the canonical path) and who calls. Two subjects that differ in anything have different

@@ -1,1 +1,1 @@
-"""Audit (one JSON line a call, optionally in a chained file) and hooks (BEHAVIOUR section 7)."""
+"""Audit (one JSON line a call, optionally in a chained file) and hooks."""

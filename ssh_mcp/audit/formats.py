@@ -1,7 +1,7 @@
 """Audit lines in the schemas that log collectors know. Pure.
 
 ``native``
-    The record's own fields (BEHAVIOUR section 7).
+    The record's own fields.
 ``ocsf``
     Open Cybersecurity Schema Framework 1.3.0, class API Activity (6003).
 ``ecs``

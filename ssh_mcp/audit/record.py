@@ -1,4 +1,4 @@
-"""One audit line as a value (BEHAVIOUR section 7).
+"""One audit line as a value.
 
 A line says who did what where and how it ended, and holds nothing that could be a secret: paths and commands are
 present as hashes (with SSH_AUDIT_DETAIL=masked also as text, secrets masked), an error as its class name.

@@ -1,4 +1,4 @@
-"""Cuts a guarded result to what a model's context takes, and keeps what it leaves out (BEHAVIOUR section 14).
+"""Cuts a guarded result to what a model's context takes, and keeps what it leaves out.
 
 All texts of a result share one budget. A long text keeps its head and its tail around a line that says what is
 missing; a long list keeps its first or last rows, and ``left_out`` counts the others.

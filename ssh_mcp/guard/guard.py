@@ -1,4 +1,4 @@
-"""The output guard: everything that a host produced passes here once (BEHAVIOUR section 6).
+"""The output guard: everything that a host produced passes here once.
 
 The transport has capped the bytes. The guard decodes, sanitises, then redacts: in this order, because an escape
 sequence inside a token would hide it from the redaction.

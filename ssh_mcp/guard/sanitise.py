@@ -1,4 +1,4 @@
-"""Terminal control out of a text, and remarks about what could mislead its reader (BEHAVIOUR section 6, step 2).
+"""Terminal control out of a text, and remarks about what could mislead its reader.
 
 Removed: ANSI and OSC sequences, NUL, and what a backspace rubs out, because none of it is content and all of it can
 hide a secret from the redaction. Reported, not removed: what a person would not see and a language model would.

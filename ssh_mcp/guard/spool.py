@@ -1,4 +1,4 @@
-"""What results leave out, kept on disk for ``ssh_output_read`` (BEHAVIOUR section 14).
+"""What results leave out, kept on disk for ``ssh_output_read``.
 
 Every server process has a directory below the runtime directory and holds a lock beside it, which the kernel drops
 with the process: the next start removes the directories of those that are gone, also after ``kill -9``. Files are 0600

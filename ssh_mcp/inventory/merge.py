@@ -1,4 +1,4 @@
-"""Layers and settings → HostPolicy, in the order of precedence of BEHAVIOUR section 2."""
+"""Layers and settings → HostPolicy: a host's own layer, then [defaults], then the settings."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Platform(StrEnum):
 
 
 class BypassPolicy(StrEnum):
-    """What happens when a raw reader meets a redact-listed path (BEHAVIOUR section 5)."""
+    """What happens when a raw reader meets a redact-listed path."""
 
     BLOCK = "block"
     WARN = "warn"
@@ -43,7 +43,7 @@ class PathPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CommandPolicy:
-    """``allow`` is the union of host and environment; see BEHAVIOUR section 8."""
+    """``allow`` is the union of host and environment."""
 
     allow: tuple[str, ...] = ()
     allow_any: bool = False

@@ -1,4 +1,4 @@
-"""Which host a name means (BEHAVIOUR section 3), and loading of the whole inventory.
+"""Which host a name means, and loading of the whole inventory.
 
 An ``Inventory`` never changes: a reload makes a new one, and whoever holds the old one keeps it until its call is over.
 """

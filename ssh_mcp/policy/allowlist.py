@@ -1,4 +1,4 @@
-"""Entries of command_allowlist: their shape and what they permit (BEHAVIOUR section 8). Pure."""
+"""Entries of command_allowlist: their shape and what they permit. Pure."""
 
 from __future__ import annotations
 

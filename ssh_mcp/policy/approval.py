@@ -1,4 +1,4 @@
-"""Ask rules (BEHAVIOUR section 16): which permitted calls need a person's yes. Pure: values in, matches out.
+"""Ask rules: which permitted calls need a person's yes. Pure: values in, matches out.
 
 A rule is one entry of ``ask`` (hosts.toml) or SSH_ASK:
 

@@ -1,4 +1,4 @@
-"""Shapes of names, references, filters, times and patterns (BEHAVIOUR section 10): what does not fit is never sent.
+"""Shapes of names, references, filters, times and patterns: what does not fit is never sent.
 
 Every function returns its argument as it is to be sent, or raises InvalidArgument. Values travel as quoted tokens
 anyway; these rules keep them from meaning something else to the *program* that gets them: an option, a pattern where a

@@ -1,4 +1,4 @@
-"""Whether a command of the exec tier may run (BEHAVIOUR section 8). Pure: text in, decision out.
+"""Whether a command of the exec tier may run. Pure: text in, decision out.
 
 Three questions, in this order: may every program in it run (the allowlist), does it name a file that holds secrets
 (redact-listed paths), does a dedicated tool do its whole job (the cheatsheet).
@@ -34,7 +34,7 @@ class Circumstances:
     """Where a command would run, as far as the decision depends on it.
 
     ``redact_globs`` are added to the policy's own, and ``bypass`` says what becomes of a command that names one of
-    them (BEHAVIOUR section 5). ``default_dir`` (or the shell session's current directory) is what relative paths are
+    them. ``default_dir`` (or the shell session's current directory) is what relative paths are
     joined to. ``sudo``: the whole command will run under sudo; ``container``: it runs inside of one; ``host`` is put
     into the suggested tool calls. ``elevated``: the unit, package and journal tools use sudo by themselves, and
     ``closed`` are the tools that must not be suggested.

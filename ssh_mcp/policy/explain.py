@@ -1,4 +1,4 @@
-"""What policy would decide about a tool call, and why (BEHAVIOUR section 17). Pure: nothing is sent to any host.
+"""What policy would decide about a tool call, and why. Pure: nothing is sent to any host.
 
 The decisions are made by the functions that the real call uses (``permit``, ``decide``, ``decide_run``, the ask rules);
 this module only knows which parameter of a tool is a path, a command or a list of options, and puts into words what

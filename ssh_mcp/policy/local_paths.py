@@ -1,4 +1,4 @@
-"""May this path of our own machine be read or written? (BEHAVIOUR section 5, last line.) Pure.
+"""May this path of our own machine be read or written? Pure.
 
 The caller, ``ssh_mcp.remote.files.local_io``, resolves links, passes what it found, and opens the file so that the
 decision still holds when its bytes move.

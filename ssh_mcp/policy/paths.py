@@ -1,4 +1,4 @@
-"""May this path be touched? (BEHAVIOUR section 5.) Pure: the caller canonicalises on the host, this room decides.
+"""May this path be touched? Pure: the caller canonicalises on the host, this room decides.
 
 The order for every path argument::
 

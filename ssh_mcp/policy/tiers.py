@@ -1,4 +1,4 @@
-"""Tiers and groups (BEHAVIOUR section 4): which tools exist for a caller at all. Pure."""
+"""Tiers and groups: which tools exist for a caller at all. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SSH_TOOLS: which of the open tools are listed (BEHAVIOUR section 14). Pure."""
+"""SSH_TOOLS: which of the open tools are listed. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Rust's ``regex`` for "does it match anywhere?", borrowed from pydantic-core.
 
 A lazy DFA: one pass whatever the number of alternatives, never quadratic; Python's ``re`` needs 5 ms a MiB for one
-alternation. docs/adr/0031 has the figures.
+alternation. docs/adr/0011 has the figures.
 """
 
 from __future__ import annotations

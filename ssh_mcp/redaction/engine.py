@@ -1,4 +1,4 @@
-"""What the rest of the program calls: masking of files and of output (BEHAVIOUR section 6)."""
+"""What the rest of the program calls: masking of files and of output."""
 
 from __future__ import annotations
 

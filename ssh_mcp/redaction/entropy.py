@@ -1,4 +1,4 @@
-"""Strings that look generated, where nothing names them (files only; BEHAVIOUR section 6).
+"""Strings that look generated, where nothing names them (files only).
 
 Base64-like from 20 characters, hex from 32. Not in comments, named digests, paths, UUIDs, public keys, certificates.
 """

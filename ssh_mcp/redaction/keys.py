@@ -1,4 +1,4 @@
-"""Is a name the name of a secret? (BEHAVIOUR section 6, default key words.)
+"""Is a name the name of a secret?
 
 A name is split into words (``_ - . :`` and camelCase). What counts is the last secret word and what follows it:
 ``db_password`` names a secret, ``password_file`` names a file. Three strengths say how much the value must look like a

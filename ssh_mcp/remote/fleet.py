@@ -119,7 +119,7 @@ class Fleet:
         return self.transport.sessions()
 
     async def host(self, name: str, call: Call) -> RemoteHost:
-        """BEHAVIOUR section 3. Raises HostNotAllowed, HostBlocked."""
+        """The host that an alias or a hostname means. Raises HostNotAllowed, HostBlocked."""
         policy = self._resolve(name)
         destination = self.destination(policy)
         canonical, user, port = policy.hostname, destination.user, destination.port

@@ -1,6 +1,6 @@
 """What the first calls will need, loaded while nobody waits: a client lists the tools, then its model thinks.
 
-The start stays as short as it is (adr/0030); a second after it the transport, the guard and the three families that
+The start stays as short as it is (adr/0010); a second after it the transport, the guard and the three families that
 nearly every session uses are imported in a thread, 0.2 s of one core and 11 MiB that the first call would else pay for.
 """
 

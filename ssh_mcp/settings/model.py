@@ -1,4 +1,4 @@
-"""Environment and the operator's settings file → Settings (BEHAVIOUR section 1).
+"""Environment and the operator's settings file → Settings.
 
 The class is the table: one attribute a setting, named like the variable in lower case, with its parser and default.
 It is a plain dataclass: importing pydantic-settings takes 0.3 s, and its messages would have to be rewritten anyway.
@@ -58,7 +58,7 @@ _globs = v.listed(values.remote_glob)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every name of BEHAVIOUR section 1. Tests may construct it directly; the program uses ``load_settings``."""
+    """Every setting, named as its environment variable in lower case. The program gets it from ``load_settings``."""
 
     ssh_env_file: str | None = _opt(v.path)
     ssh_hosts_file: str | None = _opt(v.path)
@@ -154,7 +154,7 @@ class Settings:
 
 
 NAMES: Final = tuple(f.name.upper() for f in dataclasses.fields(Settings))
-"""All variables, in the order of BEHAVIOUR section 1."""
+"""Every environment variable that is read, in the order of the fields."""
 
 
 def load_settings(env: Mapping[str, str] | None = None, file: Path | None = None) -> tuple[Settings, list[str]]:

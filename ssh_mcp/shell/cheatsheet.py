@@ -1,6 +1,6 @@
 """The cheatsheet: commands that are just one dedicated tool's job, and commands that name a file which holds secrets.
 
-Both refusals name the tool and its arguments, so that a model's next call is the right one (BEHAVIOUR section 8).
+Both refusals name the tool and its arguments, so that a model's next call is the right one.
 Composite commands, appends, /dev/null and pipes that transform are left alone.
 """
 

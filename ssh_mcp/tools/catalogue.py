@@ -115,7 +115,7 @@ def _hosts_plain(schema: dict[str, Any], hosts: Iterable[str]) -> dict[str, Any]
 def compact(schema: Mapping[str, Any], *, output: bool) -> dict[str, Any]:
     """The same schema in fewer bytes: references inlined, titles and null defaults gone, ``anyOf`` with null folded.
 
-    An input schema has one type per parameter and no null (BEHAVIOUR section 14).
+    An input schema has one type per parameter and no null.
 
     Of output schemas only names and types remain, and not even these where they go without saying (lists of strings
     are lists, what has properties is an object): the skills describe their fields.

@@ -29,7 +29,7 @@ HOST_HELP = "Alias or hostname"
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """MCP's hints, explicit on every tool (BEHAVIOUR section 4)."""
+    """MCP's hints, explicit on every tool."""
 
     read_only: bool
     destructive: bool
@@ -169,7 +169,7 @@ def _read(
 
 
 def hints_for(tier: Tier, destructive: bool | None, idempotent: bool | None) -> Annotations:
-    """BEHAVIOUR section 4. Raises ValueError where a low-access tool does not say whether it destroys."""
+    """The hints of a tier. Raises ValueError where a low-access tool does not say whether it destroys."""
     if tier is Tier.READ:
         return Annotations(read_only=True, destructive=False, idempotent=True)
     if tier is Tier.LOW_ACCESS:

@@ -39,7 +39,7 @@ BOUND = 60.0
 NAMES = frozenset(
     error.public_name for root in (Refusal, TransportError) for error in (root, *_below(root)) if error.public_name
 )
-"""The classes of BEHAVIOUR section 11, from the two trees themselves."""
+"""Every error class that clients may see, from the two trees themselves."""
 PEER = "peer"
 SETTINGS: dict[str, Any] = {
     "ssh_connect_timeout": 3,
@@ -51,7 +51,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def named(error: str) -> bool:
-    """``ClassName: one or two sentences.``, the class one of BEHAVIOUR section 11, nothing of our insides."""
+    """``ClassName: one or two sentences.``, the class one of ``NAMES``, nothing of our insides."""
     name, _, text = error.partition(": ")
     return name in NAMES and bool(text.strip()) and "Traceback" not in text and "inside the server" not in text
 
@@ -197,7 +197,7 @@ class Rig:
         return sockets if len(sockets) > len(masters_of(self.control_dir)) else []
 
     async def no_temporary_in(self, trial: Trial, host: str, writer: str) -> None:
-        """Nothing half-made lies in the directory, or the next write there removes it (BEHAVIOUR section 9).
+        """Nothing half-made lies in the directory, or the next write there removes it.
 
         The next write as the same user: what root's writes leave, nobody else may remove.
         """

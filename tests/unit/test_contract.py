@@ -46,7 +46,7 @@ def wanted(contract_type: str) -> set[str]:
 
 
 def one_type(kinds: set[str]) -> set[str]:
-    """What an input schema shows of them: no null, and of a number or a string the string (BEHAVIOUR section 14)."""
+    """What an input schema shows of them: no null, and of a number or a string the string."""
     kinds = kinds - {"null"}
     return {"string"} if "string" in kinds else kinds
 

@@ -24,7 +24,7 @@ class Wide(NamedTuple):
 
     Patterns of one ``family`` are one automaton. Rust looks for literals with SIMD as long as a family's patterns begin
     with a few dozen literals at most, none of them short: 0.05 to 0.2 ms a MiB each instead of 2. Which share a family
-    was found by measuring (docs/adr/0031). ``lower``: asked of the text in lower case.
+    was found by measuring (docs/adr/0011). ``lower``: asked of the text in lower case.
     """
 
     family: str

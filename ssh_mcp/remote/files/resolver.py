@@ -1,4 +1,4 @@
-"""From a caller's argument to a permitted path (BEHAVIOUR section 5): canonicalised in a view, decided on, confirmed.
+"""From a caller's argument to a permitted path: canonicalised in a view, decided on, confirmed.
 
 There are three views of a host's files: SFTP's, the login shell's and root's. A path is canonicalised in the view in
 which it will be used; a chrooted SFTP service and an unchrooted shell have different files under one name.

@@ -1,4 +1,4 @@
-"""Paths in the shell's view of a host, for what is done by a command and not over SFTP (BEHAVIOUR section 5)."""
+"""Paths in the shell's view of a host, for what is done by a command and not over SFTP."""
 
 from __future__ import annotations
 

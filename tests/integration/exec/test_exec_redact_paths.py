@@ -1,4 +1,4 @@
-"""Commands that name a redact-listed path, under each bypass mode, on a real sshd (BEHAVIOUR sections 5 and 8)."""
+"""Commands that name a redact-listed path, under each bypass mode, on a real sshd."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask rules: which permitted calls need a person's yes (BEHAVIOUR section 16)."""
+"""Ask rules: which permitted calls need a person's yes."""
 
 from __future__ import annotations
 

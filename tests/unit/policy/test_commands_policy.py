@@ -1,4 +1,4 @@
-"""The command allowlist against tables of attacks and of honest commands (BEHAVIOUR section 8)."""
+"""The command allowlist against tables of attacks and of honest commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What policy would decide about a call, and by which rule (BEHAVIOUR section 17)."""
+"""What policy would decide about a call, and by which rule."""
 
 from __future__ import annotations
 

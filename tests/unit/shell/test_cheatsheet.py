@@ -1,4 +1,4 @@
-"""The cheatsheet and the search for secret paths, from tables (BEHAVIOUR section 8)."""
+"""The cheatsheet and the search for secret paths, from tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANYTHING = CommandPolicy(allow=("*",))
 UNCHECKED = CommandPolicy(allow=("*",), cheatsheet=False)
 GLOBS = tuple(SECRETS["globs"])
 
-# What the readers take besides the contract (BEHAVIOUR section 6).
+# What the readers take besides the contract.
 READERS_EXTRA = {"first_lines", "last_lines", "offset", "max_bytes"}
 
 
