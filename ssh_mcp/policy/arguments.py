@@ -135,6 +135,14 @@ def package_with_version(text: str) -> str:
     return text
 
 
+_ANY_PACKAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:~=-]*")
+
+
+def any_package(text: str) -> str:
+    """A package name of any manager: nothing that begins as an option, a path or a pattern does."""
+    return _matched(_ANY_PACKAGE, text, "package name", "A package name looks like nginx or python3-pip.", 150)
+
+
 def package_pattern(text: str) -> str:
     """A glob on package names."""
     return _matched(_PACKAGE_PATTERN, text, "pattern of package names", "A pattern looks like lib* or nginx.", 150)

@@ -1,4 +1,4 @@
-"""Results about Debian packages."""
+"""Results about packages: apt's own, and those of any package manager."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from ssh_mcp.results.base import Ours, Result, Rows, Spooled, Warned
 
 AptMode = Literal["installed", "upgradable", "all"]
 AptActionName = Literal["install", "upgrade", "remove", "purge", "autoremove", "hold", "unhold"]
+PackageQuestion = Literal["installed", "updates", "search", "show", "owner"]
+PackageChangeName = Literal["install", "remove", "upgrade"]
 
 
 class AptPackage(Result):
@@ -87,5 +89,42 @@ class AptAction(AptOutcome):
 
     action: AptActionName
     packages: list[Ours] = Field(default_factory=list)
+    timed_out: bool = False
+    hint: Ours | None = None
+
+
+class PackageRow(Result):
+    """One package. ``new_version`` is what an upgrade would install; what a manager does not say is null."""
+
+    name: str
+    version: str | None = None
+    new_version: str | None = None
+    architecture: str | None = None
+    repository: str | None = None
+    summary: str | None = None
+
+
+class PackageList(Spooled):
+    """``manager`` is the one that was asked; ``text`` is its own, where the question was ``show``. ``total`` counts all
+    rows.
+    """
+
+    host: Ours
+    manager: Ours
+    what: PackageQuestion
+    packages: Annotated[list[PackageRow], Rows.FIRST] = Field(default_factory=list)
+    text: str = ""
+    total: int = 0
+    truncated: bool = False
+    exit_code: int = 0
+
+
+class PackageChange(AptOutcome):
+    """How the package manager ended. A non-zero exit is data; a dry run of dnf ends with 1."""
+
+    manager: Ours
+    action: PackageChangeName
+    packages: list[Ours] = Field(default_factory=list)
+    dry_run: bool = False
     timed_out: bool = False
     hint: Ours | None = None

@@ -17,7 +17,7 @@ from ssh_mcp.tools.docker import LongTimeout, MaxBytes, Tail
 from ssh_mcp.tools.spec import ToolFunction, tool
 
 File = Annotated[str, Field(description="Path of the compose file")]
-Legacy = Annotated[bool, Field(description="Use docker-compose instead of the plugin")]
+Legacy = Annotated[bool, Field(description="docker-compose, not the plugin")]
 
 _WINDOWS = "Containers are reached on POSIX hosts only."
 

@@ -16,9 +16,9 @@ from ssh_mcp.remote.host import RemoteHost
 from ssh_mcp.results.exec import BroadcastResult, ExecResult
 from ssh_mcp.tools.spec import tool
 
-Timeout = Annotated[int | None, Field(description="Seconds")]
+Timeout = int | None
 
-ResultBytes = Annotated[int | None, Field(description="Text of the result")]
+ResultBytes = int | None
 
 _WINDOWS = "SFTP tools work on Windows hosts."
 

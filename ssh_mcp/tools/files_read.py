@@ -126,7 +126,7 @@ async def ssh_file_hash(
     path: str,
     *,
     algorithm: Algorithm = "sha256",
-    timeout: Annotated[int | None, Field(description="Seconds")] = None,
+    timeout: int | None = None,
 ) -> FileHash:
     """Checksum of a file, computed on the host where it can. To compare versions without reading them."""
     from ssh_mcp.remote.files.hashing import file_hash

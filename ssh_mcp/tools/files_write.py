@@ -15,7 +15,7 @@ from ssh_mcp.tools.spec import tool
 
 LocalPath = Annotated[str | None, Field(description="Local file to stream")]
 WriteMode = Annotated[int | str, Field(description='As "0640"; by default a replaced file keeps its own')]
-DryRun = Annotated[bool, Field(description="Only show what would change")]
+DryRun = bool
 
 
 @tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, idempotent=True, confirms=True)

@@ -1,4 +1,4 @@
-"""Group pkg: Debian packages. Reads through dpkg and apt's caches, changes from one table."""
+"""Group pkg: packages of any manager, and Debian's with more detail: reads through dpkg and apt's caches."""
 
 from __future__ import annotations
 
@@ -10,14 +10,28 @@ from ssh_mcp.facts.packages import apt_get, apt_mark
 from ssh_mcp.policy import arguments
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.remote.services import managers as remote_any
 from ssh_mcp.remote.services import packages as remote
-from ssh_mcp.results.packages import AptAction, AptActionName, AptHolds, AptList, AptMode, AptSearch, AptShow
+from ssh_mcp.results.packages import (
+    AptAction,
+    AptActionName,
+    AptHolds,
+    AptList,
+    AptMode,
+    AptSearch,
+    AptShow,
+    PackageChange,
+    PackageChangeName,
+    PackageList,
+    PackageQuestion,
+)
 from ssh_mcp.tools.spec import ToolFunction, tool
 
-Timeout = Annotated[int | None, Field(description="Seconds")]
+Timeout = int | None
 ChangeTimeout = Annotated[int | None, Field(description="Seconds; default 900")]
 Packages = Annotated[list[str], Field(min_length=1, max_length=100, description="Such as nginx or nginx=1.22.1-9")]
 
+_NO_MANAGER = "Windows hosts have none of these package managers."
 _WINDOWS = "Windows hosts have no apt."
 
 
@@ -89,6 +103,29 @@ async def ssh_apt_mark(
     """Hold packages back from upgrades, or lift the hold. ssh_apt_show_holds lists them."""
     names = tuple(arguments.package(p) for p in packages)
     return await remote.change(host, action, names, apt_mark(action, names), timeout)
+
+
+@tool(group="pkg", tier=Tier.READ, windows_instead=_NO_MANAGER)
+async def ssh_pkg_query(
+    host: RemoteHost,
+    what: Annotated[PackageQuestion, Field(description="owner: of a file")] = "installed",
+    name: Annotated[str | None, Field(description="Package, word, or path")] = None,
+) -> PackageList:
+    """Ask the host's package manager: apt, dnf, yum, apk, zypper or pacman."""
+    return await remote_any.query(host, what, name)
+
+
+@tool(group="pkg", tier=Tier.DANGEROUS, windows_instead=_NO_MANAGER)
+async def ssh_pkg_change(
+    host: RemoteHost,
+    action: PackageChangeName,
+    packages: Annotated[list[str], Field(description="None: upgrade all")] = [],  # noqa: B006
+    *,
+    dry_run: bool = False,
+    timeout: ChangeTimeout = None,
+) -> PackageChange:
+    """Install, remove or upgrade packages with the host's package manager."""
+    return await remote_any.change(host, action, packages, dry_run=dry_run, timeout=timeout)
 
 
 _WHOLE: dict[AptActionName, str] = {

@@ -26,8 +26,8 @@ from ssh_mcp.results.systemd import (
 from ssh_mcp.tools.exec import ResultBytes
 from ssh_mcp.tools.spec import ToolFunction, tool
 
-Timeout = Annotated[int | None, Field(description="Seconds")]
-Unit = Annotated[str, Field(description="Such as nginx.service")]
+Timeout = int | None
+Unit = str
 
 _WINDOWS = "Windows services have no dedicated tool."
 

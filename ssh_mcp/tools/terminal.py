@@ -18,10 +18,10 @@ async def ssh_terminal_open(
     host: RemoteHost,
     command: Annotated[str | None, Field(description="Default: the login shell")] = None,
     *,
-    columns: Annotated[int, Field(ge=20, le=400)] = 120,
-    rows: Annotated[int, Field(ge=5, le=200)] = 40,
+    columns: int = 120,
+    rows: int = 40,
 ) -> TerminalScreenResult:
-    """Open a terminal for prompts, REPLs, menus, or a host without a usable shell; ssh_exec_run is for commands."""
+    """Open a terminal for prompts, REPLs, menus, or a host without a usable shell."""
     return await host.call.fleet.terminals.open(host, command, columns, rows)
 
 
@@ -30,16 +30,14 @@ async def ssh_terminal_send(
     terminal_id: str,
     call: Call,
     *,
-    text: Annotated[str | None, Field(max_length=65536, description="Typed as it is; end a line with Enter")] = None,
-    keys: Annotated[list[str], Field(max_length=200, description="After text: Enter, Tab, Up, F1, Ctrl-C, Alt-x")] = [],  # noqa: B006 - never changed
-    wait_for: Annotated[str | None, Field(description="Return once this text is printed; else once output pauses")] = (
-        None
-    ),
-    timeout: Annotated[float, Field(gt=0, le=600, description="Seconds")] = 5,
-    columns: Annotated[int | None, Field(ge=20, le=400, description="Resize")] = None,
-    rows: Annotated[int | None, Field(ge=5, le=200)] = None,
+    text: Annotated[str | None, Field(description="Typed as it is")] = None,
+    keys: Annotated[list[str], Field(description="After text: Enter, Up, F1, Ctrl-C, Alt-x")] = [],  # noqa: B006
+    wait_for: Annotated[str | None, Field(description="Return once this is printed, not once output pauses")] = None,
+    timeout: float = 5,
+    columns: int | None = None,
+    rows: int | None = None,
 ) -> TerminalScreenResult:
-    """Type into a terminal and see its screen; without text and keys only look."""
+    """Type into a terminal, or only look at its screen; columns and rows resize it."""
     terminals = call.fleet.terminals
     terminal = terminals.find(terminal_id, call.caller)
     host = await call.host(terminal.alias)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_TERMINALS: Final = 8
 """Open terminals of a server."""
+MAX_TIMEOUT: Final = 600
+"""Seconds that one call may wait for output."""
 IDLE_LIMIT: Final = 1800.0
 """Seconds without a call after which a terminal is closed."""
 _TEND_EVERY: Final = 30.0
@@ -94,6 +96,7 @@ class OpenTerminal:
         """In characters; None: as it is."""
         now = self.screen.size
         columns, rows = columns or now[0], rows or now[1]
+        _check_size(columns, rows)
         self.screen.resize(columns, rows)
         await self._terminal.resize(columns, rows)
 
@@ -147,6 +150,7 @@ class Terminals:
 
     async def open(self, host: RemoteHost, command: str | None, columns: int, rows: int) -> TerminalScreenResult:
         """Raises InvalidArgument beyond the limit, CommandNotAllowed, what approval and connecting raise."""
+        _check_size(columns, rows)
         screen = _blank(columns, rows)
 
         permitted = host.commands.permit_typed(command or "")
@@ -189,6 +193,8 @@ class Terminals:
         timeout: float,
     ) -> TerminalScreenResult:
         """Type, and wait until the screen has caught up. Calls on one terminal wait for each other."""
+        if not 0 < timeout <= MAX_TIMEOUT:
+            raise InvalidArgument(f"timeout is {timeout}.", f"Seconds, at most {MAX_TIMEOUT}.")
         permitted = host.commands.permit_typed(text)
         # What is typed may be a password, and even its hash would tell a short one.
         host.call.note_command(f"terminal {terminal.id} {len(text)} characters {' '.join(keys)}".rstrip())
@@ -255,6 +261,13 @@ class Terminals:
             await asyncio.wait((self._tending,))
         terminals, self._open = list(self._open.values()), {}
         await asyncio.gather(*(t.aclose() for t in terminals), return_exceptions=True)
+
+
+def _check_size(columns: int, rows: int) -> None:
+    if not (20 <= columns <= 400 and 5 <= rows <= 200):
+        raise InvalidArgument(
+            f"{columns} columns by {rows} rows.", "A terminal has 20 to 400 columns and 5 to 200 rows."
+        )
 
 
 def _blank(columns: int, rows: int) -> TerminalScreen:

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ssh_mcp.facts import batch, compose, disk, load, network, processes, system, users
+from ssh_mcp.facts import batch, compose, disk, load, managers, network, processes, system, users
 from ssh_mcp.facts import docker as containers
 from ssh_mcp.facts import docker_events as events
 from ssh_mcp.facts import packages as apt
@@ -68,6 +68,22 @@ FACTS: dict[str, Fact[Any]] = {
     "apt_record": apt.RecordOf("lab-app"),
     "apt_holds": apt.Holds(),
     "capabilities": CapabilitiesFact(),
+    "dnf_updates": managers.PackageQuery("dnf", "updates"),
+    "dnf_search": managers.PackageQuery("dnf", "search"),
+    "rpm_installed": managers.PackageQuery("dnf", "installed"),
+    "zypper_updates": managers.PackageQuery("zypper", "updates"),
+    "zypper_search": managers.PackageQuery("zypper", "search"),
+    "apk_installed": managers.PackageQuery("apk", "installed"),
+    "apk_updates": managers.PackageQuery("apk", "updates"),
+    "apk_search": managers.PackageQuery("apk", "search"),
+    "apk_owner": managers.PackageQuery("apk", "owner"),
+    "pacman_installed": managers.PackageQuery("pacman", "installed"),
+    "pacman_updates": managers.PackageQuery("pacman", "updates"),
+    "pacman_search": managers.PackageQuery("pacman", "search"),
+    "pacman_owner": managers.PackageQuery("pacman", "owner"),
+    "dpkg_owner": managers.PackageQuery("apt", "owner"),
+    "dpkg_installed_rows": managers.PackageQuery("apt", "installed"),
+    "apt_updates": managers.PackageQuery("apt", "updates"),
 }
 
 
