@@ -41,6 +41,10 @@ _NEXT = re.compile(
     r"[ \t]*\r?\n[ \t]+[bruf]{0,2}(?:\"((?:[^\"\\\n]|\\.)+)\"|'((?:[^'\\\n]|\\.)+)')[ \t]*[,;)}]*[ \t]*\r?$",
     re.MULTILINE,
 )
+_BARE = re.compile(
+    r"\r?\n([ \t]+)([^\s\"'#|>&*!\[\]{}(),`$<-][^\s\"'`<>]{3,511})[ \t]*(?=\r?(?:\n|\Z))(?!\r?\n\1[ \t]*\S)"
+)
+"""YAML's plain scalar below its key: one word, and nothing else as deep as it."""
 
 
 def scan(s: Stretch) -> list[Span]:
@@ -61,6 +65,8 @@ def _under(s: Stretch, heading: re.Match[str]) -> list[Span]:
         group = 1 if m[1] is not None else 2
         strong = s.keys.strength(name) is Strength.STRONG
         return [s.span(m.span(group), name)] if strong and s.is_secret(name, m[group]) else []
+    if heading[0].rstrip().endswith(":") and (word := _bare_below(s, heading)) is not None:
+        return [word]
     if not heading[3] and (strength := s.keys.plural(name)) and (found := _items(s, heading, strength)):
         return found
     place = block_content(s.text, eol, len(heading[1].expandtabs()))
@@ -73,6 +79,18 @@ def _under(s: Stretch, heading: re.Match[str]) -> list[Span]:
         for m in _ENTRY.finditer(s.text, first, place[1])
         if (span := _secret_in(s, name, m, deeper=len(m[0]) - len(m[0].lstrip(" \t")) != depth))
     ]
+
+
+def _bare_below(s: Stretch, heading: re.Match[str]) -> Span | None:
+    """The one word below ``password:``, where it is none of the language's or the program's."""
+    m = _BARE.match(s.text, heading.end() - s.text[: heading.end()].endswith("\r"))
+    if m is None or len(m[1].expandtabs()) <= len(heading[1].expandtabs()):
+        return None
+    name, value = heading[2], m[2]
+    talk = values.is_plain(value) or values.is_code(value) or is_status(value) or values.is_path(value)
+    if talk or value.endswith((":", "=", ".", "?")) or s.keys.strength(name) is not Strength.STRONG:
+        return None
+    return s.span(m.span(2), name) if s.is_secret(name, value) else None
 
 
 def _items(s: Stretch, heading: re.Match[str], strength: Strength) -> list[Span]:
