@@ -11,7 +11,7 @@ import pytest
 from tests.peers.sshd import Sshd
 from transports.openssh.local import child
 from transports.openssh.local.control_dir import open_control_dir
-from transports.openssh.login import effective_cache
+from transports.openssh.login import effective, effective_cache
 from transports.openssh.masters.master import MasterLauncher
 
 pytestmark = pytest.mark.anyio
@@ -76,6 +76,38 @@ async def test_another_host_is_another_question(launch: Launch, sshd: Sshd, aske
     await launch().ensure(sshd.destination())
     await launch().effective(sshd.destination(user="somebody-else"))
     assert len(asked) == 2
+
+
+async def test_a_first_login_runs_a_match_exec_once_to_look_and_once_to_log_in(
+    launch: Launch, sshd: Sshd, config: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    config.write_text(f'Match exec "echo run >>{runs}"\n  Compression yes\n')
+    launcher = launch()
+    for _ in range(2):
+        await launcher.ensure(sshd.destination())
+        await launcher.effective(sshd.destination())
+    assert runs.read_text() == "run\n" * 2
+
+
+async def test_the_system_wide_file_is_found_without_reading_the_users(
+    sshd: Sshd, control_dir: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ssh reads the account's own file, whatever HOME says: a Match exec in it would run."""
+    really = child.output
+    ran: list[list[str]] = []
+
+    async def output(argv: Any, seconds: float) -> Any:
+        ran.append(list(argv))
+        return await really(argv, seconds)
+
+    monkeypatch.setattr(child, "output", output)
+    effective._system_cache().clear()
+    launcher = MasterLauncher(sshd.transport_config(control_dir=control_dir, ssh_config_file=None))
+    await launcher.ensure(sshd.destination())
+    await launcher.release()
+    assert ran
+    assert all("-F" in argv for argv in ran)
 
 
 @pytest.mark.parametrize(

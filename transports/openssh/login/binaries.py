@@ -95,7 +95,7 @@ _flights: SingleFlight[tuple[str, int, int], Binaries] = SingleFlight()
 
 
 async def probe() -> Binaries:
-    """Find and question the four programs; cached until PATH leads to another ssh. Costs two short processes once.
+    """Find and question the four programs; cached until PATH leads to another ssh. Costs one short process once.
 
     Raises LocalError where ssh is missing, is not OpenSSH, or is older than 8.0.
     """
@@ -110,7 +110,10 @@ async def probe() -> Binaries:
 
 
 async def _question(ssh: str) -> Binaries:
-    version_text = (await _output(ssh, "-V"))[1].strip()
+    listed, debug = await _output(ssh, "-v", "-F", "none", "-G", "--", "localhost")
+    version_text = next((line.strip() for line in debug.splitlines() if parse_version(line)), "")
+    if not version_text:  # the first line of -v says what -V does; whatever leaves it out is asked
+        version_text = (await _output(ssh, "-V"))[1].strip()
     version = parse_version(version_text)
     if version is None:
         raise LocalError(
@@ -122,7 +125,7 @@ async def _question(ssh: str) -> Binaries:
             "Install a newer OpenSSH client and put its directory first on PATH.",
             sent=False,
         )
-    settings = parse_settings((await _output(ssh, "-F", "none", "-G", "--", "localhost"))[0])
+    settings = parse_settings(listed)
     return Binaries(
         ssh=ssh,
         sftp=shutil.which("sftp"),

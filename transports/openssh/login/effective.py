@@ -33,6 +33,9 @@ _HOPS_MAX: Final = 8
 _PROCESSES_PER_CPU: Final = 2
 _READING = re.compile(r"debug1: Reading configuration data (.+?)\r?$", re.MULTILINE)
 _SYSTEM_FILE = re.compile(r"/etc/(?:open)?ssh/ssh_config$|[Pp]rogram[Dd]ata.ssh.ssh_config$")
+_COMPILED_IN = re.compile(rb"\0(/[\x21-\x7e]{1,200}/ssh_config)\0")
+"""A whole C string such as ``/opt/homebrew/etc/ssh/ssh_config`` (pathnames.h, _PATH_HOST_CONFIG_FILE)."""
+_PROGRAM_MAX: Final = 16 * 1024 * 1024
 _NO_MATCH = re.compile(r"include (.+) matched no files", re.MULTILINE)
 
 _NOT_IDENTITY: Final = frozenset(
@@ -276,14 +279,28 @@ def _system_cache() -> dict[str, tuple[str, ...]]:
 
 
 async def _system_files(binaries: Binaries) -> tuple[str, ...]:
-    """Where this build of ssh has its system-wide file: it says so itself when it reads it."""
+    """Where this build of ssh has its system-wide file: compiled in, else as ssh says when it reads it."""
     cache = _system_cache()
     if binaries.ssh not in cache:
-        done = await _run([binaries.ssh, "-v", "-G", "--", "localhost"])
-        found = _READING.findall(done.stderr.decode(errors="replace"))
-        system = tuple(name for name in found if _SYSTEM_FILE.search(name))
-        cache[binaries.ssh] = system or tuple(p for p in ("/etc/ssh/ssh_config",) if _exists(p))
+        cache[binaries.ssh] = _compiled_in(binaries.ssh) or await _asked_for(binaries.ssh)
     return cache[binaries.ssh]
+
+
+def _compiled_in(ssh: str) -> tuple[str, ...]:
+    """The one path of the program's text that can be it: to ask would run the user's ``Match exec`` once more."""
+    try:
+        with Path(ssh).open("rb") as file:
+            found = set(_COMPILED_IN.findall(file.read(_PROGRAM_MAX)))
+    except OSError:
+        return ()
+    return (found.pop().decode(),) if len(found) == 1 else ()
+
+
+async def _asked_for(ssh: str) -> tuple[str, ...]:
+    done = await _run([ssh, "-v", "-G", "--", "localhost"])
+    found = _READING.findall(done.stderr.decode(errors="replace"))
+    system = tuple(name for name in found if _SYSTEM_FILE.search(name))
+    return system or tuple(p for p in ("/etc/ssh/ssh_config",) if _exists(p))
 
 
 def _exists(path: str) -> bool:
