@@ -11,6 +11,7 @@ sentences and a ``public_name``; ``public_text`` renders both kinds, so that no 
     ├── CommandNotAllowed  CommandIsCheatsheetMatch  ForwardNotAllowed
     ├── PlatformNotSupported  InvalidArgument  TooLarge  FileConflict  AuditUnavailable
     ├── UnknownTool  TierClosed  OutputExpired
+    ├── IdentityNotAllowed  RateLimited  WrongInstance
     ├── ApprovalRequired  ApprovalPending  ApprovalDenied
     ├── JobNotFound  JobStoreUnavailable
     └── SudoFailed
@@ -139,6 +140,18 @@ class UnknownTool(Refusal):
 
 class TierClosed(Refusal):
     """The tool exists, but the operator has not opened its tier or enabled its group."""
+
+
+class IdentityNotAllowed(Refusal):
+    """The caller's token is valid, but hosts.toml gives its identity no role, or a role without this."""
+
+
+class RateLimited(Refusal):
+    """The identity made more calls than MCP_RATE_LIMIT permits."""
+
+
+class WrongInstance(Refusal):
+    """The handle belongs to another instance behind the same address."""
 
 
 class ConfigError(Exception):

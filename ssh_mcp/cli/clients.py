@@ -38,7 +38,7 @@ System = Literal["macos", "linux", "windows"]
 Format = Literal["json", "yaml", "toml"]
 Entry = dict[str, object]
 
-_NOT_CARRIED: Final = frozenset({"MCP_TRANSPORT", "MCP_HTTP_HOST", "MCP_HTTP_PORT", "MCP_HTTP_TOKEN_FILE"})
+_NOT_CARRIED: Final = frozenset(name for name in NAMES if name.startswith("MCP_"))
 """Settings of an HTTP server: one that a client starts speaks on stdin."""
 _FILES: Final = frozenset(name for name in NAMES if name.endswith(("_FILE", "_DIR")) or name == "SSH_KNOWN_HOSTS")
 _REQUIREMENT: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?(?:(?:[<>=!~@ ]).*)?")
@@ -520,6 +520,9 @@ def _address(*, real_token: bool) -> Start:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     url = f"http://{host}:{settings.mcp_http_port}/mcp"
     file = settings.mcp_http_token_file
+    if settings.mcp_auth != "bearer":
+        base = settings.mcp_base_url
+        return Start(url=f"{base.rstrip('/')}/mcp" if base else url)
     if settings.mcp_http_local_open:
         return Start(url=url)
     if file is None:

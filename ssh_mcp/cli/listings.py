@@ -23,7 +23,7 @@ def show_hosts(*, as_json: bool) -> int:
     async def look() -> list[HostListEntry]:
         fleet = doctors_fleet(settings, inventory)
         try:
-            return await listed_hosts(fleet)
+            return await listed_hosts(fleet, fleet.inventory.listed())
         finally:
             await fleet.aclose()
 

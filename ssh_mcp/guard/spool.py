@@ -127,7 +127,7 @@ class Spool:
     """One server's. Nothing is made on disk before there is something to keep.
 
     ``max_bytes`` is the most that is kept, oldest output goes first; 0 keeps nothing. As much again may be written to
-    files without a name while commands run.
+    files without a name while commands run. ``suffix`` ends each id: the instance's name.
     """
 
     def __init__(
@@ -136,8 +136,10 @@ class Spool:
         max_bytes: int,
         keep_seconds: float,
         clock: Callable[[], float] = time.monotonic,
+        suffix: str = "",
     ) -> None:
         self._directory = directory
+        self._suffix = suffix
         self._max_bytes = max_bytes
         self._keep_seconds = keep_seconds
         self._clock = clock
@@ -202,7 +204,7 @@ class Spool:
         kept = Kept(owner, files, now + self._keep_seconds, expires.isoformat(timespec="seconds"))
         if kept.size > self._max_bytes:
             return None
-        output_id = secrets.token_hex(8)
+        output_id = secrets.token_hex(8) + self._suffix
         with self._lock_kept:
             self._drop_expired()
             while self._kept and kept.size + sum(k.size for k in self._kept.values()) > self._max_bytes:

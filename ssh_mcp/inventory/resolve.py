@@ -16,6 +16,7 @@ from ssh_mcp.errors import ConfigError, HostBlocked, HostNotAllowed
 from ssh_mcp.inventory import merge, values
 from ssh_mcp.inventory.model import AskEntry, HostPolicy, RedactionPolicy
 from ssh_mcp.inventory.remarks import remarks
+from ssh_mcp.inventory.roles import Roles, read_roles
 from ssh_mcp.inventory.toml import Document, load
 from ssh_mcp.inventory.values import block_key, host_key, shown
 from ssh_mcp.settings.file import config_directory
@@ -40,6 +41,7 @@ class Inventory:
     source: str = ""
     default_redaction: RedactionPolicy = field(default_factory=RedactionPolicy)
     ask: tuple[AskEntry, ...] = ()
+    roles: Roles = field(default_factory=Roles)
     document: Document = field(default_factory=Document)
     """The file as it was written, for messages that name the line of a rule."""
 
@@ -126,6 +128,7 @@ def load_inventory(
         source=str(file) if file else "SSH_HOSTS_ALLOWLIST" if outside else "",
         default_redaction=merge.default_redaction(document, settings),
         ask=merge.default_ask(document, settings),
+        roles=read_roles(document, (*hosts.values(), *outside.values())),
         document=document,
     )
     if tools:

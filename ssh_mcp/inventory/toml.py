@@ -23,6 +23,7 @@ from ssh_mcp.inventory.values import BadValue, shown
 from ssh_mcp.settings.trusted import read_trusted
 
 _NOT_IN_DEFAULTS: Final = frozenset({"hostname", "notes"})
+_TOP: Final = ("defaults", "hosts", "roles", "identities")
 _TABLES: Final = ("auth", "alerts")
 _HOST: Final = checks(HostLayer)
 _AUTH: Final = checks(AuthLayer)
@@ -37,6 +38,8 @@ class Document:
     text: str = field(default="", repr=False)
     defaults: HostLayer = field(default_factory=HostLayer)
     hosts: Mapping[str, HostLayer] = field(default_factory=dict)
+    roles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    identities: Mapping[str, Any] = field(default_factory=dict)
 
     def place(self, path: tuple[str, ...]) -> str:
         """``file:line`` of the value at ``path``."""
@@ -66,12 +69,13 @@ def parse(file: str, text: str, env: Mapping[str, str]) -> Document:
         raise ConfigError(f"{file}: is not valid TOML: {reason}. Fix the syntax.") from None
     reader = _Reader(file, text, env)
     for name, value in content.items():
-        if name not in ("defaults", "hosts"):
-            raise reader.unknown((name,), ("defaults", "hosts"), value)
+        if name not in _TOP:
+            raise reader.unknown((name,), _TOP, value)
         reader.table((name,), value)
     defaults = reader.host(("defaults",), content.get("defaults", {}))
     hosts = {name: reader.named(name, value) for name, value in content.get("hosts", {}).items()}
-    return Document(file, text, defaults, hosts)
+    roles = {name: reader.table(("roles", name), value) for name, value in content.get("roles", {}).items()}
+    return Document(file, text, defaults, hosts, roles, content.get("identities", {}))
 
 
 def _error(file: str, text: str, path: tuple[str, ...], what: str, remedy: str) -> ConfigError:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ssh_mcp.errors import InvalidArgument
+from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.caller import Caller
 
 if TYPE_CHECKING:
     from ssh_mcp.approval.desk import CallApproval
     from ssh_mcp.audit.sinks import AuditCall
+    from ssh_mcp.inventory.model import HostPolicy
+    from ssh_mcp.inventory.roles import Role
     from ssh_mcp.policy.approval import AskMatch
     from ssh_mcp.policy.permitted import PermittedCommand
     from ssh_mcp.remote.fleet import Fleet
     from ssh_mcp.remote.host import RemoteHost
+    from ssh_mcp.settings.model import Settings
 
 PROGRESS_AFTER = 1.0
 """Seconds a call must have lasted before it sends its first progress notification."""
@@ -52,6 +56,8 @@ class Call:
     """How a person is asked; None: nobody can be, so that what must be asked is refused."""
     accepted: bool = False
     """Whether a person said yes to the call that makes this one: nobody is asked twice."""
+    role: Role | None = None
+    """What an authenticated caller is limited to; None: to what the server permits."""
     runner: object | None = None
     """What runs tools: for the one tool that calls others, which knows its type."""
     started: float = field(default_factory=time.monotonic)
@@ -62,6 +68,23 @@ class Call:
     result_bytes: int | None = None
     """Bytes of text that the caller wants in the result; None: the operator's SSH_RESULT_MAX_BYTES."""
     _last_progress: float = 0.0
+
+    @property
+    def settings(self) -> Settings:
+        """The server's, with the tiers closed that the caller's role does not open."""
+        if self.role is None:
+            return self.fleet.settings
+        tiers = self.role.tiers
+        return replace(
+            self.fleet.settings,
+            allow_low_access_tools=self.fleet.settings.allow_low_access_tools and Tier.LOW_ACCESS in tiers,
+            allow_dangerous_tools=self.fleet.settings.allow_dangerous_tools and Tier.DANGEROUS in tiers,
+            allow_sudo=self.fleet.settings.allow_sudo and Tier.SUDO in tiers,
+        )
+
+    def listed(self) -> tuple[HostPolicy, ...]:
+        """The hosts that the caller may know of."""
+        return tuple(p for p in self.fleet.inventory.listed() if self.role is None or self.role.reaches(p.alias))
 
     async def host(self, name: str) -> RemoteHost:
         """Resolve one name to a host that carries its policy. Raises HostNotAllowed, HostBlocked."""

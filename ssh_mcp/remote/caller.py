@@ -12,7 +12,8 @@ LOCAL = "local"
 class Caller:
     """One client as the server knows it.
 
-    ``identity`` is the authenticated subject over HTTP, else ``local``; ``client`` is name and version as the client
+    ``identity`` is the authenticated subject over HTTP, else ``local``; ``claims`` are those of its token, as
+    ``claim:value``; ``client`` is name and version as the client
     says them (unverified, for the audit alone); ``session`` tells clients of one identity apart where the protocol has
     sessions, and is ``process`` where one process serves one client.
     """
@@ -20,3 +21,9 @@ class Caller:
     identity: str = LOCAL
     client: str | None = None
     session: str = "process"
+    claims: tuple[str, ...] = ()
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether a token proved who it is."""
+        return self.identity != LOCAL

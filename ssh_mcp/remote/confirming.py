@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def tool_matches(call: Call) -> tuple[AskMatch, ...]:
     """The rules about the tool itself, of every host of the call; of the defaults where it is about no host."""
-    lists = [host.policy.ask for host in call.hosts] or [call.fleet.inventory.ask]
+    lists = [host.policy.ask for host in call.hosts] or [_everywhere(call)]
     found = [m for entries in lists if entries for m in rules(entries).for_tool(call.tool, call.group, call.tier)]
     return _unique((*found, *(sudo_matches(call) if call.arguments.get("sudo") is True else ())))
 
@@ -68,6 +68,11 @@ def rules(entries: tuple[AskEntry, ...]) -> AskRules:
     from ssh_mcp.policy.approval import AskRules  # late: nothing of it is wanted where nothing is asked
 
     return AskRules.of((each.entry, each.source) for each in entries)
+
+
+def _everywhere(call: Call) -> tuple[AskEntry, ...]:
+    """The rules of a call that is about no host."""
+    return (*call.fleet.inventory.ask, *(call.role.ask if call.role is not None else ()))
 
 
 def _unique(matches: Iterable[AskMatch]) -> tuple[AskMatch, ...]:

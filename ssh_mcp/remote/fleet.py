@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +14,7 @@ from ssh_mcp.errors import ConfigError, HostNotAllowed, InvalidArgument
 from ssh_mcp.inventory.destination import to_destination
 from ssh_mcp.inventory.resolve import Stamp, diff, load_inventory, stamp
 from ssh_mcp.policy.closed import ClosedTools
+from ssh_mcp.remote.admission import Rate
 from ssh_mcp.remote.capabilities import CapabilityCache
 from ssh_mcp.remote.exec.jobs.ledger import JobLedger
 from ssh_mcp.remote.host import RemoteHost
@@ -75,6 +76,7 @@ class Fleet:
     shells: Shells
     spool: Spool
     approvals: Approvals = field(default_factory=lambda: Approvals(ApprovalStore()))
+    rate: Rate = field(default_factory=lambda: Rate(0))
     running: dict[str, Call] = field(default_factory=dict)
     """Calls under way, by correlation id."""
     capabilities: CapabilityCache = field(default_factory=CapabilityCache)
@@ -120,7 +122,7 @@ class Fleet:
 
     async def host(self, name: str, call: Call) -> RemoteHost:
         """The host that an alias or a hostname means. Raises HostNotAllowed, HostBlocked."""
-        policy = self._resolve(name)
+        policy = self._resolve(name, call)
         destination = self.destination(policy)
         canonical, user, port = policy.hostname, destination.user, destination.port
         if self.inventory.needs_effective(policy):
@@ -129,13 +131,20 @@ class Fleet:
             user, port = user or effective.user, port or effective.port
             if not policy.hostname_given:
                 canonical = effective.hostname
+        if call.role is not None and call.role.ask:
+            policy = replace(policy, ask=(*policy.ask, *call.role.ask))
         return RemoteHost(
             policy, self.transport.connection(destination), call, hostname=canonical, user=user, port=port
         )
 
-    def _resolve(self, name: str) -> HostPolicy:
+    def _resolve(self, name: str, call: Call) -> HostPolicy:
         try:
-            return self.inventory.resolve(name)
+            policy = self.inventory.resolve(name)
+            if call.role is None or call.role.reaches(policy.alias):
+                return policy
+            raise HostNotAllowed(
+                f"{policy.alias} is not among the hosts of the role {call.role.name}.", "ssh_host_list shows those."
+            )
         except HostNotAllowed as error:
             if self.inventory_problem is None:
                 raise

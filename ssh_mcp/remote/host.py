@@ -64,7 +64,7 @@ class RemoteHost:
 
     @property
     def settings(self) -> Settings:
-        return self.call.fleet.settings
+        return self.call.settings
 
     async def capabilities(self) -> Capabilities:
         """What the host can do, found out once per connection."""

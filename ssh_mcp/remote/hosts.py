@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,6 +13,7 @@ from transports.errors import TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.inventory.model import HostPolicy
+    from ssh_mcp.remote.call import Call
     from ssh_mcp.remote.fleet import Fleet
     from transports.api import Effective, SessionStatus
 
@@ -21,9 +23,8 @@ PATIENCE = 5.0
 """Seconds for all of them; what is not known by then is null. Later calls find the first replies remembered."""
 
 
-async def listed_hosts(fleet: Fleet) -> list[HostListEntry]:
-    """Every host but the blocked ones, in the inventory's order. Connects to none of them."""
-    policies = fleet.inventory.listed()
+async def listed_hosts(fleet: Fleet, policies: Sequence[HostPolicy]) -> list[HostListEntry]:
+    """Those of ``policies`` that are not blocked, in the inventory's order. Connects to none of them."""
     known: dict[str, Effective] = {}
     blocked: set[str] = set()
     limiter = anyio.CapacityLimiter(AT_ONCE)
@@ -71,11 +72,11 @@ def _entry(fleet: Fleet, policy: HostPolicy, effective: Effective | None) -> Hos
     )
 
 
-def aliases_of(fleet: Fleet, status: SessionStatus) -> list[str]:
+def aliases_of(call: Call, status: SessionStatus) -> list[str]:
     """The hosts of the inventory that a live connection can belong to, by hostname and what they fix themselves."""
     return [
         policy.alias
-        for policy in fleet.inventory.listed()
+        for policy in call.listed()
         if status.host in (policy.hostname, policy.ssh_name)
         and policy.port in (None, status.port)
         and policy.user in (None, status.user)

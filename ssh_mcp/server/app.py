@@ -21,6 +21,7 @@ from ssh_mcp.inventory.resolve import load_inventory
 from ssh_mcp.policy.closed import ClosedTools
 from ssh_mcp.policy.tiers import GROUPS, open_tiers, overview
 from ssh_mcp.policy.toolset import is_core
+from ssh_mcp.remote.admission import Rate, handle
 from ssh_mcp.remote.exec.shells import Shells
 from ssh_mcp.remote.fleet import Fleet, ServerFacts
 from ssh_mcp.runtime import runtime_directory
@@ -87,6 +88,8 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     inventory, more = load_inventory(settings, tools=frozenset(entry.name for entry in catalogue))
     remarks += more
     remarks += unknown_names(catalogue, settings)
+    if settings.mcp_transport != "stdio" and settings.mcp_auth != "bearer" and not inventory.roles.identities:
+        remarks.append("hosts.toml has no [identities]: every valid token may use all that this server opens.")
     closed = closed_tools(catalogue, settings)
     entries = tuple(
         replace(e, description=closed.without_advice(e.description, say=False))
@@ -102,6 +105,7 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
         notes=Notes(settings),
         shells=Shells(),
         spool=_spool(entries, settings),
+        rate=Rate(settings.mcp_rate_limit),
         approvals=Approvals(store, channel=settings.ssh_ask_channel, seconds=settings.ssh_ask_seconds),
     )
     audit = Audit(
@@ -154,7 +158,12 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
 def _spool(entries: tuple[Entry, ...], settings: Settings) -> Spool:
     """Keeps what results leave out, where there is a tool that reads it."""
     readable = any(entry.name == "ssh_output_read" for entry in entries)
-    return Spool(runtime_directory, settings.ssh_spool_max_bytes if readable else 0, settings.ssh_spool_keep_seconds)
+    return Spool(
+        runtime_directory,
+        settings.ssh_spool_max_bytes if readable else 0,
+        settings.ssh_spool_keep_seconds,
+        suffix=handle("", settings.mcp_instance),
+    )
 
 
 def _background(entries: tuple[Entry, ...], settings: Settings, remarks: list[str]) -> Background | None:

@@ -36,11 +36,11 @@ from pydantic import PrivateAttr
 
 from ssh_mcp.approval.channels import ClientChannel, NoClient
 from ssh_mcp.remote.call import ProgressSender
-from ssh_mcp.remote.caller import LOCAL, Caller
+from ssh_mcp.remote.caller import Caller
 from ssh_mcp.settings.model import Settings
 from ssh_mcp.tools.catalogue import Entry
 from ssh_mcp.tools.elicitation import McpClient
-from ssh_mcp.tools.registered import RegisteredTool
+from ssh_mcp.tools.registered import RegisteredTool, identified
 from ssh_mcp.tools.runner import Runner
 
 _REMEMBERED = 1000
@@ -146,8 +146,8 @@ class BackgroundTool(RegisteredTool):
         """The identity is that of the request that made the task."""
         if _execution() is None:
             return super()._caller()
-        token = get_access_token()
-        return Caller(identity=LOCAL if token is None else token.subject or token.client_id, session="task")
+        identity, claims = identified(get_access_token())
+        return Caller(identity, session="task", claims=claims)
 
     def _client(self) -> ClientChannel:
         if _execution() is None:

@@ -14,9 +14,10 @@ import secrets
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,7 +27,12 @@ from ssh_mcp.server.http_protocol import BACKLOG, GuardedProtocol
 from ssh_mcp.settings.model import Settings, is_loopback
 from ssh_mcp.settings.trusted import read_trusted
 
+if TYPE_CHECKING:
+    from fastmcp.server.auth import AuthProvider
+
 MIN_TOKEN_CHARS = 16
+HEALTH = "/healthz"
+"""Says that the server serves, and nothing else: without a token, for load balancers and container engines."""
 
 
 class Token(Protocol):
@@ -41,6 +47,8 @@ class HttpPlan:
 
     options: dict[str, Any]
     fresh: FreshToken | None = None
+    auth: AuthProvider | None = None
+    """Verifies tokens instead of the shared one."""
 
 
 def http_plan(settings: Settings) -> HttpPlan:
@@ -62,6 +70,10 @@ def http_plan(settings: Settings) -> HttpPlan:
             "backlog": BACKLOG,
         },
     }
+    if settings.mcp_auth != "bearer":
+        from ssh_mcp.server.auth import provider
+
+        return HttpPlan(options, auth=provider(settings))
     if settings.mcp_http_token_file:
         file = TokenFile(Path(settings.mcp_http_token_file).expanduser())
         return HttpPlan({**options, "middleware": [Middleware(BearerGate, token=file)]})
@@ -86,6 +98,11 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConfigError(
             f"MCP_HTTP_HOST={host}, MCP_HTTP_PORT={port}: cannot listen there: {reason}. Use another address or port."
         ) from None
+
+
+async def health(_request: Request) -> JSONResponse:
+    """The reply at ``/healthz``."""
+    return JSONResponse({"status": "ok"})
 
 
 class FreshToken:
@@ -177,7 +194,7 @@ class BearerGate:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # nothing here speaks it
             return
-        if scope["type"] == "http" and not self._authorised(scope):
+        if scope["type"] == "http" and scope["path"] != HEALTH and not self._authorised(scope):
             refusal = JSONResponse(
                 {"error": "unauthorized"}, status_code=401, headers={"WWW-Authenticate": 'Bearer realm="ssh-mcp"'}
             )

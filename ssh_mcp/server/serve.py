@@ -193,13 +193,15 @@ async def _stop_on_signal(stop: Callable[[], None]) -> None:
 
 async def _serve_http(app: App, plan: HttpPlan) -> None:
     """Until a signal: uvicorn ends by itself at one, raises it again when it is done, and then our part is closed."""
-    from ssh_mcp.server.http import listen
+    from ssh_mcp.server.http import HEALTH, health, listen
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: None)
     if sys.platform != "win32":
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     settings = app.settings
+    app.server.custom_route(HEALTH, methods=["GET"])(health)
+    app.server.auth = plan.auth
     with listen(settings.mcp_http_host, settings.mcp_http_port) as listener:
         host, port = listener.getsockname()[:2]
         path = "sse" if settings.mcp_transport == "sse" else "mcp"

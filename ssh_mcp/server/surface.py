@@ -12,6 +12,7 @@ from fastmcp.exceptions import ResourceError
 from ssh_mcp.inventory.selectors import complete_selection
 from ssh_mcp.skills.provider import skill_provider
 from ssh_mcp.tools.catalogue import Entry
+from ssh_mcp.tools.registered import caller
 from ssh_mcp.tools.runner import Runner, ToolFailed
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def decorate(server: FastMCP[None], runner: Runner, entries: dict[str, Entry]) -
 def _add_resources(server: FastMCP[None], runner: Runner, entries: dict[str, Entry]) -> None:
     async def answer(tool: str, arguments: dict[str, Any]) -> str:
         try:
-            result = await runner.run(entries[tool], arguments)
+            result = await runner.run(entries[tool], arguments, caller=caller())
         except ToolFailed as failed:
             raise ResourceError(str(failed), log_level=logging.DEBUG) from None
         return json.dumps(result.model_dump(mode="json"), ensure_ascii=False)
@@ -64,7 +65,9 @@ def _add_completion(server: FastMCP[None], fleet: Fleet) -> None:
         argument: mcp_types.CompletionArgument,
         _context: mcp_types.CompletionContext | None,
     ) -> list[str] | None:
-        listed = fleet.inventory.listed()
+        asking = caller()
+        role = fleet.inventory.roles.of(asking.identity, asking.claims) if asking.authenticated else None
+        listed = [p for p in fleet.inventory.listed() if role is None or role.reaches(p.alias)]
         if argument.name in {"hosts", "select"}:
             return complete_selection(argument.value, listed)[:100]
         if argument.name not in {"host", "src_host", "dst_host", "alias"}:

@@ -12,7 +12,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast, get_args
 
 from ssh_mcp.errors import ConfigError
 from ssh_mcp.inventory import values
@@ -24,6 +24,8 @@ from ssh_mcp.settings.file import read_settings_file, settings_file
 from ssh_mcp.settings.trusted import read_trusted
 
 T = TypeVar("T")
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Signatures with a public key: who can verify a token must not be able to make one."""
 
 _MIB: Final = 1 << 20
 _ONE_TIB: Final = 1 << 40
@@ -146,6 +148,19 @@ class Settings:
     mcp_http_port: int = _s(v.whole(0, 65535), 8000)
     mcp_http_token_file: str | None = _opt(v.path)
     mcp_http_local_open: bool = _s(v.boolean, False)
+    mcp_auth: Literal["bearer", "jwt", "oidc"] = _s(v.choice("bearer", "jwt", "oidc"), "bearer")
+    mcp_auth_issuer: str | None = _opt(v.word)
+    mcp_auth_audience: str | None = _opt(v.word)
+    mcp_auth_scopes: tuple[str, ...] = _s(_words, ())
+    mcp_jwt_jwks_uri: str | None = _opt(v.word)
+    mcp_jwt_public_key_file: str | None = _opt(v.path)
+    mcp_jwt_algorithm: Algorithm = _s(v.choice(*get_args(Algorithm)), "RS256")  # noqa: RUF009
+    mcp_oidc_config_url: str | None = _opt(v.word)
+    mcp_oidc_client_id: str | None = _opt(v.word)
+    mcp_oidc_client_secret_file: str | None = _opt(v.path)
+    mcp_base_url: str | None = _opt(v.word)
+    mcp_rate_limit: int = _s(v.whole(0, 1_000_000), 0)
+    mcp_instance: str | None = _opt(v.instance)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = _s(
         v.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO"
     )
@@ -214,13 +229,30 @@ def _forbid(settings: Settings, given: Mapping[str, str]) -> None:
         )
     if settings.mcp_transport == "stdio":
         return
-    if settings.mcp_http_token_file is not None:
+    if settings.mcp_auth != "bearer":
+        _check_auth(settings)
+    elif settings.mcp_http_token_file is not None:
         _check_token_file(settings.mcp_http_token_file)
     elif not is_loopback(settings.mcp_http_host):
         raise ConfigError(
             f"MCP_HTTP_HOST={values.shown(settings.mcp_http_host)}: any address but loopback needs a bearer token. "
             "Set MCP_HTTP_TOKEN_FILE, or MCP_HTTP_HOST=127.0.0.1."
         )
+
+
+def _check_auth(settings: Settings) -> None:
+    """MCP_AUTH=jwt and oidc need what a token is checked against. Raises ConfigError."""
+    auth = settings.mcp_auth
+    needed = ["mcp_oidc_config_url", "mcp_oidc_client_id", "mcp_oidc_client_secret_file", "mcp_base_url"]
+    if auth == "jwt":
+        needed = ["mcp_auth_issuer", "mcp_auth_audience"]
+        if (settings.mcp_jwt_jwks_uri is None) == (settings.mcp_jwt_public_key_file is None):
+            raise ConfigError("MCP_AUTH=jwt: needs MCP_JWT_JWKS_URI or MCP_JWT_PUBLIC_KEY_FILE, one of them.")
+    missing = [name.upper() for name in needed if getattr(settings, name) is None]
+    if missing:
+        raise ConfigError(f"MCP_AUTH={auth}: needs {', '.join(missing)}.")
+    if settings.mcp_http_token_file is not None or settings.mcp_http_local_open:
+        raise ConfigError(f"MCP_AUTH={auth}: has no use for MCP_HTTP_TOKEN_FILE and MCP_HTTP_LOCAL_OPEN. Remove them.")
 
 
 def _check_token_file(file: str) -> None:

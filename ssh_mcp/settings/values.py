@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -32,6 +33,14 @@ def word(text: str, _env: Mapping[str, str]) -> str:
     if values.has_control(text):
         raise ValueError("must not hold control characters")
     return text.strip()
+
+
+def instance(text: str, _env: Mapping[str, str]) -> str:
+    """The name of one of several servers: part of handles, so letters, digits, ``.``, ``_`` and ``-`` only."""
+    name = text.strip()
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ValueError("must be at most 64 letters, digits, dots, underscores and hyphens")
+    return name
 
 
 def whole(low: int, high: int) -> Parser[int]:

@@ -69,6 +69,6 @@ async def ssh_broadcast(
     """Run one command on many hosts (1-500). Each has its own policy and fails alone. On one: ssh_exec_run."""
     call.fit_within(max_bytes)
     check_rolling(batch, max_failures, 0)
-    names = select(hosts, call.fleet.inventory.listed())
+    names = select(hosts, call.listed())
     found = await broadcast(call, names, command, timeout, batch=batch, max_failures=max_failures)
     return in_groups(found) if grouped else found

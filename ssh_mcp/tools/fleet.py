@@ -60,7 +60,7 @@ async def ssh_fleet(
     given = dict(arguments or {})
     if "host" in given:
         raise InvalidArgument("arguments names a host.", "Give the hosts in hosts alone.")
-    names = select(hosts, call.fleet.inventory.listed())
+    names = select(hosts, call.listed())
     call.record.hosts(names)
     fleet = _Fleet()
     for name in names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import mcp_types
 from fastmcp.exceptions import ToolError
@@ -15,6 +15,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import PrivateAttr
 
 from ssh_mcp.approval.channels import ClientChannel, NoClient, QuestionForClient
+from ssh_mcp.inventory.roles import claims_of
 from ssh_mcp.remote.call import ProgressSender, no_progress
 from ssh_mcp.remote.caller import LOCAL, Caller
 from ssh_mcp.results.base import Result
@@ -22,6 +23,9 @@ from ssh_mcp.tools.catalogue import Entry, lean
 from ssh_mcp.tools.elicitation import McpClient, as_result
 from ssh_mcp.tools.runner import Runner, ToolFailed
 from ssh_mcp.tools.text_form import text_form
+
+if TYPE_CHECKING:
+    from mcp.server.auth.provider import AccessToken
 
 HINT_DEFAULTS = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False, "openWorldHint": True}
 """What a hint is where a server does not say (MCP 2025-11-25, ToolAnnotations)."""
@@ -117,11 +121,18 @@ def caller() -> Caller:
     client = f"{known.client_info.name} {known.client_info.version}"[:CLIENT_MAX] if known is not None else None
     if context.transport not in {"sse", "streamable-http"}:
         return Caller(client=client)
-    token = get_access_token()
-    identity = LOCAL if token is None else token.subject or token.client_id
+    identity, claims = identified(get_access_token())
     # requests of the 2026-07-28 protocol have no session: there the identity alone tells clients apart
     modern = session.protocol_version in MODERN_PROTOCOL_VERSIONS
-    return Caller(identity=identity, client=client, session="none" if modern else context.session_id)
+    return Caller(identity, client, "none" if modern else context.session_id, claims)
+
+
+def identified(token: AccessToken | None) -> tuple[str, tuple[str, ...]]:
+    """Identity and claims of a token that was verified; None: the local user, whose name no token can take."""
+    if token is None:
+        return LOCAL, ()
+    subject = token.subject or token.client_id
+    return f"token:{subject}" if subject == LOCAL else subject, claims_of(getattr(token, "claims", {}))
 
 
 def _progress_sender() -> ProgressSender:

@@ -28,6 +28,7 @@ from ssh_mcp.guard.aside import aside, weight, whole_weight
 from ssh_mcp.guard.spool import Owner
 from ssh_mcp.inventory.values import nearest, shown
 from ssh_mcp.policy.closed import ClosedTools
+from ssh_mcp.remote.admission import admit
 from ssh_mcp.remote.call import Call, ProgressSender, no_progress
 from ssh_mcp.remote.caller import Caller
 from ssh_mcp.remote.fleet import Fleet
@@ -141,6 +142,9 @@ class Runner:
         failure: BaseException | None = None
         self.fleet.running[record.correlation_id] = call
         try:
+            if parent is None:
+                self.fleet.rate.take(caller.identity)
+            admit(call, entry.tier, arguments)
             self.audit.require(entry.tier)
             guarded = await self._run(entry, arguments, call)
             return guarded if parent is not None else await self._fitted(guarded, call)

@@ -9,7 +9,6 @@ from pydantic import Field
 from ssh_mcp.inventory.selectors import select as selected
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.call import Call
-from ssh_mcp.remote.fleet import Fleet
 from ssh_mcp.remote.hosts import aliases_of, listed_hosts
 from ssh_mcp.results.server import (
     HostList,
@@ -42,13 +41,13 @@ async def ssh_host_list(
 ) -> HostList:
     """Hosts this server may reach. Start here when you do not know an alias."""
     fleet = call.fleet
-    wanted = None if select is None else frozenset(selected([select], fleet.inventory.listed()))
-    entries = [entry for entry in await listed_hosts(fleet) if wanted is None or entry.alias in wanted]
+    wanted = None if select is None else frozenset(selected([select], call.listed()))
+    entries = [entry for entry in await listed_hosts(fleet, call.listed()) if wanted is None or entry.alias in wanted]
     problem = fleet.inventory_problem
     return HostList(
         hosts=entries,
         count=len(entries),
-        open_tiers=list(fleet.facts.tiers),
+        open_tiers=[tier for tier in fleet.facts.tiers if call.role is None or tier in call.role.tiers],
         output_warnings=[f"The last change of hosts.toml is not in force: {problem}"] if problem else [],
     )
 
@@ -70,11 +69,13 @@ async def ssh_host_reload(call: Call) -> HostReload:
 @tool(group="session", tier=Tier.READ)
 async def ssh_session_list(call: Call) -> SessionList:
     """Live SSH connections: idle seconds, master's pid, open channels, jump hosts."""
-    entries = [_entry(call.fleet, status) for status in call.fleet.sessions()]
+    entries = [_entry(call, status) for status in call.fleet.sessions()]
+    if call.role is not None and call.role.hosts is not None:
+        entries = [entry for entry in entries if entry.aliases]
     return SessionList(sessions=entries, count=len(entries))
 
 
-def _entry(fleet: Fleet, status: SessionStatus) -> SessionEntry:
+def _entry(call: Call, status: SessionStatus) -> SessionEntry:
     return SessionEntry(
         user=status.user,
         host=status.host,
@@ -83,6 +84,6 @@ def _entry(fleet: Fleet, status: SessionStatus) -> SessionEntry:
         pid=status.pid,
         transport=status.transport,
         active_channels=status.active_channels,
-        aliases=aliases_of(fleet, status),
+        aliases=aliases_of(call, status),
         via=list(status.via),
     )

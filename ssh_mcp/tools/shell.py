@@ -32,7 +32,7 @@ async def ssh_shell_exec(
     """
     call.fit_within(max_bytes)
     shells = call.fleet.shells
-    session = shells.find(session_id)
+    session = shells.find(session_id, call.caller)
     host = await call.host(session.alias)
     host.note_login()
     return await shells.execute(host, session, command, timeout)
@@ -42,10 +42,10 @@ async def ssh_shell_exec(
 async def ssh_shell_list(call: Call) -> ShellList:
     """Open shell sessions with cwd, idle and age in seconds."""
     await call.fleet.shells.close_idle()
-    return call.fleet.shells.list()
+    return call.fleet.shells.list(call.caller)
 
 
 @tool(group="shell", tier=Tier.LOW_ACCESS, destructive=True, idempotent=True)
 async def ssh_shell_close(session_id: str, call: Call) -> ShellClosed:
     """Close a shell session and end what it runs."""
-    return await call.fleet.shells.close(session_id)
+    return await call.fleet.shells.close(session_id, call.caller)

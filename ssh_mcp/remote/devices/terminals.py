@@ -13,6 +13,7 @@ import anyio
 
 from ssh_mcp.errors import InvalidArgument, PlatformNotSupported
 from ssh_mcp.guard.shared import guard_for
+from ssh_mcp.remote.admission import handle
 from ssh_mcp.remote.devices.keys import sequence
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.results.terminal import TerminalClosed, TerminalCursor, TerminalScreenResult
@@ -50,7 +51,7 @@ class OpenTerminal:
     """One terminal, its screen, and the task that keeps the screen up to date."""
 
     def __init__(self, host: RemoteHost, terminal: Terminal, screen: TerminalScreen) -> None:
-        self.id = f"t-{secrets.token_hex(4)}"
+        self.id = handle(f"t-{secrets.token_hex(4)}", host.settings.mcp_instance)
         self.alias = host.alias
         self.identity = host.call.caller.identity
         self.used = time.monotonic()

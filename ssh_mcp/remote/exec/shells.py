@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ssh_mcp.errors import InvalidArgument
+from ssh_mcp.remote.admission import handle
 from ssh_mcp.remote.alongside import alongside
+from ssh_mcp.remote.caller import Caller
 from ssh_mcp.remote.exec.marked import MarkedStream
 from ssh_mcp.remote.exec.partial_output import output_told
 from ssh_mcp.remote.exec.shell_text import LAST_WORDS, SESSION, line
@@ -63,6 +65,8 @@ class ShellSession:
     alias: str
     process: RemoteProcess
     cwd: str
+    identity: str
+    """Whose it is: for others there is no such session."""
     opened: float = field(default_factory=time.monotonic)
     used: float = field(default_factory=time.monotonic)
     lock: anyio.Lock = field(default_factory=anyio.Lock)
@@ -94,15 +98,22 @@ class Shells:
         here = [s for s in self._sessions.values() if s.alias == host.alias]
         count, total = len(here) + self._opening[host.alias], len(self._sessions) + self._opening.total()
         if count >= MAX_PER_HOST or total >= MAX_SESSIONS:
-            ids = ", ".join(s.id for s in (here or list(self._sessions.values()))[:4])
+            own = [s.id for s in here or self._sessions.values() if s.identity == host.call.caller.identity]
             raise InvalidArgument(
                 f"{count} shell sessions are open on {host.name} and {total} in all, the limit.",
-                f"Close one with ssh_shell_close ({ids}).",
+                f"Close one with ssh_shell_close ({', '.join(own[:4])})." if own else "Try again later.",
             )
 
     async def _start(self, host: RemoteHost) -> ShellSession:
         process = await connection_of(host).start(own_command(SESSION).wire())
-        session = ShellSession(secrets.token_hex(6), host.name, host.alias, process, cwd="")
+        session = ShellSession(
+            id=handle(secrets.token_hex(6), host.settings.mcp_instance),
+            host_name=host.name,
+            alias=host.alias,
+            process=process,
+            cwd="",
+            identity=host.call.caller.identity,
+        )
         try:
             done = await self._run(
                 session, host, host.commands.in_default_dir(own_command(":")), host.settings.ssh_connect_timeout
@@ -118,10 +129,10 @@ class Shells:
             raise
         return session
 
-    def find(self, session_id: str) -> ShellSession:
-        """Raises InvalidArgument where there is no such session (any more)."""
+    def find(self, session_id: str, caller: Caller) -> ShellSession:
+        """Raises InvalidArgument where the caller has no such session (any more)."""
         session = self._sessions.get(session_id)
-        if session is None:
+        if session is None or session.identity != caller.identity:
             raise InvalidArgument(
                 f"There is no shell session {session_id[:40]!r}.", "ssh_shell_list shows the open ones; open a new one."
             )
@@ -253,8 +264,8 @@ class Shells:
         session.ended = f"Shell session {session.id} on {session.host_name} {why}."
         self._sessions.pop(session.id, None)
 
-    def list(self) -> ShellList:
-        """The open sessions, oldest first."""
+    def list(self, caller: Caller | None = None) -> ShellList:
+        """The caller's open sessions, oldest first; None: everybody's, for the operator."""
         now = self._clock()
         entries = [
             ShellListEntry(
@@ -265,13 +276,14 @@ class Shells:
                 age_seconds=round(now - s.opened, 1),
             )
             for s in self._sessions.values()
+            if caller is None or s.identity == caller.identity
         ]
         return ShellList(sessions=entries, count=len(entries))
 
-    async def close(self, session_id: str) -> ShellClosed:
-        """End a session and all it runs. An unknown id is not an error: it is closed."""
+    async def close(self, session_id: str, caller: Caller | None = None) -> ShellClosed:
+        """End a session and all it runs. An unknown id, or another caller's, is not an error: nothing is closed."""
         session = self._sessions.get(session_id)
-        if session is None:
+        if session is None or (caller is not None and session.identity != caller.identity):
             return ShellClosed(session_id=session_id, closed=False)
         self._give_up(session, "was closed")
         with suppress(TransportError):

@@ -20,6 +20,7 @@ import anyio
 
 from ssh_mcp.errors import InvalidArgument, Refusal
 from ssh_mcp.policy.forwards import Kind, PermittedTarget, permit, require_dynamic
+from ssh_mcp.remote.admission import handle
 from ssh_mcp.remote.confirming import tool_matches
 from ssh_mcp.remote.forwards import socks
 from ssh_mcp.remote.forwards.streams import LOOPBACK, Acceptor, Target, listen
@@ -108,7 +109,7 @@ class Forwards:
         host.call.note_command(f"forward {kind} {permitted or ''}".rstrip())
         await host.call.confirm(tool_matches(host.call), f"forward {kind} {permitted or 'SOCKS'}")
         forward = Forward(
-            id=f"f-{secrets.token_hex(4)}",
+            id=handle(f"f-{secrets.token_hex(4)}", host.settings.mcp_instance),
             kind=kind,
             alias=host.alias,
             target=str(permitted) if permitted is not None else "",

@@ -41,9 +41,9 @@ def _reached(call: Call) -> tuple[list[str], list[str]]:
     """Aliases of hosts with an open connection, or whose jobs this server has seen; and all others."""
     fleet = call.fleet
     open_ = {(status.host, status.port) for status in fleet.sessions()}
-    names = list(fleet.jobs.used())
+    names = [name for name in fleet.jobs.used() if call.role is None or call.role.reaches(name)]
     rest: list[str] = []
-    for policy in fleet.inventory.listed():
+    for policy in call.listed():
         if policy.windows or policy.alias in names:
             continue
         destination = fleet.destination(policy)
