@@ -44,8 +44,8 @@ async def test_a_shell_that_never_begins_is_not_waited_for(
         with anyio.fail_after(PATIENCE):
             text = await server.refused("ssh_shell_open", host="web")
         assert text == (
-            "SessionRefused: The host opened a session, and no shell began in it within 0.5 s. "
-            "Look at the account's login shell, startup files and ForceCommand."
+            "SessionRefused: The host opened a session but started no shell in it within 0.5 s: "
+            "the command never began. Look at the account's login shell, startup files and ForceCommand."
         )
         assert server.audit()[-1]["error"] == "SessionRefused"
         assert (await server.call("ssh_shell_list"))["count"] == 0
@@ -66,7 +66,9 @@ async def test_a_command_that_never_begins_is_not_waited_for_without_mux_either(
     async with mcp_server({"web": sshd}, ssh_transport=transport) as server:
         with anyio.fail_after(PATIENCE):
             text = await server.refused("ssh_exec_run", host="web", command="true", timeout=1)
-    assert text.startswith("SessionRefused: The host opened a session, and no shell began in it within 2 s.")
+    assert text.startswith(
+        "SessionRefused: The host opened a session but started no shell in it within 2 s: the command never began."
+    )
 
 
 async def test_a_host_that_falls_silent_cannot_hold_a_command_beyond_its_timeout(
