@@ -39,3 +39,22 @@ class SyncResult(Spooled):
     bytes: int = 0
     resumed: bool = False
     method: Ours = ""
+
+
+class ArchiveMember(Result):
+    """One member: file, directory, symlink or other."""
+
+    path: str
+    kind: Ours
+    bytes: int = 0
+
+
+class ArchiveResult(Spooled):
+    """``entries`` counts the members, ``bytes`` are those of the files unpacked; ``members`` lists the first ones."""
+
+    host: Ours
+    action: Ours
+    archive: Ours
+    entries: int = 0
+    bytes: int = 0
+    members: Annotated[list[ArchiveMember], Rows.FIRST] = Field(default_factory=list)

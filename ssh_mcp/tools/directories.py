@@ -9,7 +9,7 @@ from pydantic import Field
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.call import Call
 from ssh_mcp.remote.host import RemoteHost
-from ssh_mcp.results.sync import SyncResult
+from ssh_mcp.results.sync import ArchiveResult, SyncResult
 from ssh_mcp.tools.spec import tool
 
 
@@ -19,17 +19,17 @@ async def ssh_sync(
     remote_path: str,
     *,
     call: Call,
-    local_path: Annotated[str | None, Field(description="Directory of this machine")] = None,
-    other_host: Annotated[str | None, Field(description="Target of between")] = None,
+    local_path: str | None = None,
+    other_host: str | None = None,
     other_path: str | None = None,
     direction: Literal["up", "down", "between"] = "up",
-    delete: Annotated[bool, Field(description="Also delete what the source lacks")] = False,
-    dry_run: Annotated[bool, Field(description="Only show the plan")] = False,
+    delete: Annotated[bool, Field(description="Remove what the source lacks")] = False,
+    dry_run: bool = False,
     exclude: Annotated[list[str], Field(description="As *.pyc, build/, /top")] = [],  # noqa: B006
-    checksum: Annotated[bool, Field(description="Compare contents, not size and time")] = False,
+    checksum: Annotated[bool, Field(description="Compare contents, not times")] = False,
 ) -> SyncResult:
-    """Make a directory like another: up to the host, down from it, or between two hosts. Only differences travel; call
-    again after an interruption.
+    """Make a directory like another: up to the host, down from it, or between two hosts. Repeat it
+    after an interruption.
     """
     from ssh_mcp.remote.files.sync.sync import Wanted, sync
 
@@ -48,3 +48,18 @@ async def ssh_sync(
         checksum=checksum,
     )
     return await sync(host, wanted)
+
+
+@tool(group="file-ops", tier=Tier.LOW_ACCESS, destructive=True, confirms=True, windows_instead="Use ssh_sync.")
+async def ssh_archive(
+    host: RemoteHost,
+    action: Literal["create", "extract", "list"],
+    archive: Annotated[str, Field(description=".tar, .tar.gz, .tar.xz, .tar.zst, .zip")],
+    *,
+    paths: Annotated[list[str], Field(description="What create packs")] = [],  # noqa: B006
+    dest: Annotated[str | None, Field(description="Where extract unpacks")] = None,
+) -> ArchiveResult:
+    """Pack, unpack or list an archive on the host. Members are checked before anything is written."""
+    from ssh_mcp.remote.files.archive import archives
+
+    return await archives.archive(host, action, archive, paths, dest)

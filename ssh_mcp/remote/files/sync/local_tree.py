@@ -257,8 +257,10 @@ class LocalTree:
                 f"{path} has more than {self.policy.max_bytes} bytes.",
                 "The operator can raise SSH_LOCAL_TRANSFER_MAX_BYTES.",
             )
-        os.fchmod(fd, entry.mode & MODE_BITS)
-        os.utime(fd, (entry.mtime, entry.mtime))
+        if status.st_mode & 0o7777 != entry.mode & MODE_BITS:
+            os.fchmod(fd, entry.mode & MODE_BITS)
+        if status.st_mtime_ns // 1_000_000_000 != entry.mtime:
+            os.utime(fd, (entry.mtime, entry.mtime))
 
     def staging(self, key: str) -> tuple[LocalTree, bool]:
         """A private directory below the root, on the same file system; True: a run that was cut left it."""

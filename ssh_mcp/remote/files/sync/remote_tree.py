@@ -170,17 +170,17 @@ class RemoteTree:
             steps = [
                 s for s in plan.removals if (s.old is not None and s.old.kind == "directory") == (kind != "leaves")
             ]
-            await self._by_depth(files, steps, lambda step: self._remove(files, step), deepest_first=True)
+            await self.by_depth(steps, lambda step: self._remove(files, step), deepest_first=True)
         replaced = [s for s in plan.directories if s.old is not None and s.old.kind != "directory"]
-        await self._by_depth(files, replaced, lambda step: files.remove(self.path(step.path)))
-        await self._by_depth(files, plan.directories, lambda step: self._mkdir(files, step))
+        await self.by_depth(replaced, lambda step: files.remove(self.path(step.path)))
+        await self.by_depth(plan.directories, lambda step: self._mkdir(files, step))
 
     async def link(self, plan: Plan) -> None:
         """Make the links of the plan; what they replace goes first."""
         files = await self.host.paths.files()
         old = [s for s in plan.links if s.old is not None and s.old.kind != "directory"]
-        await self._by_depth(files, old, lambda step: files.remove(self.path(step.path)))
-        await self._by_depth(files, plan.links, lambda step: _symlink(files, step, self.path(step.path)))
+        await self.by_depth(old, lambda step: files.remove(self.path(step.path)))
+        await self.by_depth(plan.links, lambda step: _symlink(files, step, self.path(step.path)))
 
     async def _remove(self, files: Files, step: Step) -> None:
         path = self.path(step.path)
@@ -201,14 +201,16 @@ class RemoteTree:
             raise changed(path)
         await files.setstat(path, FileAttributes(permissions=mode))
 
-    async def _by_depth(
+    async def by_depth(
         self,
-        files: Files,
         steps: Sequence[Step],
         change: Callable[[Step], Awaitable[None]],
         *,
         deepest_first: bool = False,
     ) -> None:
+        """Do something to each step's entry, many at a time, where directories still lead to themselves."""
+        files = await self.host.paths.files()
+
         def depth(step: Step) -> int:
             return step.path.count("/")
 
