@@ -212,6 +212,23 @@ def status(*, as_json: Json = False) -> int:
     return show_status(as_json=as_json)
 
 
+@app.command(name="console", group=SERVER, sort_key=2, help_epilogue="")
+def show_console(
+    *,
+    web: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Serve it on loopback, to be opened in a browser once.")
+    ] = False,
+    port: Annotated[
+        int,
+        Parameter(validator=validators.Number(gte=0, lte=65535), show_default=False, help="For --web; any otherwise."),
+    ] = 0,
+) -> int:
+    """Watch your running servers full screen, and decide what waits for you."""
+    from ssh_mcp.cli.console import run as run_console
+
+    return run_console(web=web, port=port)
+
+
 @app.command(group=SERVER, sort_key=3, help_epilogue="")
 def approve(
     question: Annotated[str | None, Parameter(help="The id that the question and the pending call name.")] = None,

@@ -143,6 +143,11 @@ def _show_server(console: Console, path: Path, reply: m.StatusReply) -> None:
     )
     _table(
         console,
+        ("forward", "target", "host", "ends in"),
+        [(f.listen, f.target, f.host, f"{f.seconds_left:.0f} s") for f in reply.forwards],
+    )
+    _table(
+        console,
         ("waits for approval", "asked", "call"),
         [(a.id, f"{a.seconds:.0f} s ago", a.summary) for a in reply.approvals],
     )

@@ -39,6 +39,7 @@ COMMANDS_TESTED = {
     "audit": "unit/audit/test_audit.py",
     "approve": "integration/approval/test_operator_channel.py",
     "deny": "integration/approval/test_operator_channel.py",
+    "console": "integration/operator/test_console_terminal.py",
     "status": "integration/approval/test_operator_channel.py",
     "--help": "unit/cli/test_cli.py",
 }

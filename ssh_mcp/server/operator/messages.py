@@ -119,6 +119,20 @@ class SeenJob(_Message):
     started: float
 
 
+class OpenForward(_Message):
+    """A forward; ``connections`` and ``idle_seconds`` are not known of a remote one."""
+
+    id: str
+    kind: str
+    listen: str
+    target: str
+    host: str
+    identity: str
+    connections: int | None
+    idle_seconds: float | None
+    seconds_left: float
+
+
 class PendingApproval(_Message):
     """A question without a decision; ``waiting``: a call waits for it now. ``text`` is all that the person is shown."""
 
@@ -155,6 +169,7 @@ class StatusReply(_Message):
     connections: list[LiveConnection]
     shells: list[OpenShell]
     jobs: list[SeenJob] = []
+    forwards: list[OpenForward] = []
     approvals: list[PendingApproval]
 
 

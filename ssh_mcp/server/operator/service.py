@@ -86,6 +86,8 @@ class OperatorService:
                 await self._serve(reader, writer, user_name(os.geteuid()))
         except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
             pass  # a peer that left, sent a line without end, or nothing at all
+        except asyncio.CancelledError:
+            pass  # the server stops; asyncio before 3.12 logs a cancelled connection as a failed callback
         finally:
             self._peers.discard(task)
             writer.close()

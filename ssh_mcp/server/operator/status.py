@@ -53,8 +53,27 @@ def of(fleet: Fleet, started: float) -> m.StatusReply:
             )
             for alias, job in fleet.jobs.seen()
         ],
+        forwards=_forwards(fleet),
         approvals=approvals(fleet.approvals),
     )
+
+
+def _forwards(fleet: Fleet) -> list[m.OpenForward]:
+    now = time.monotonic()
+    return [
+        m.OpenForward(
+            id=f.id,
+            kind=f.kind,
+            listen=f.listen,
+            target=f.target,
+            host=f.alias,
+            identity=f.identity,
+            connections=f.acceptor.connections if f.acceptor is not None else None,
+            idle_seconds=round(f.acceptor.idle_seconds, 1) if f.acceptor is not None else None,
+            seconds_left=round(f.expires_at - now, 1),
+        )
+        for f in fleet.forwards.all()
+    ]
 
 
 def approvals(desk: Approvals) -> list[m.PendingApproval]:

@@ -21,7 +21,7 @@ from transports.errors import ConnectError
 
 COMMANDS = [
     "demo", "init", "doctor", "client", "completion", "serve", "hosts", "tools", "audit",
-    "policy", "connect", "disconnect", "agent",
+    "policy", "console", "connect", "disconnect", "agent",
 ]  # fmt: skip
 WORKERS = [
     "ssh_mcp.cli.demo.demo", "ssh_mcp.server.serve.serve", "ssh_mcp.cli.doctor.examine",
