@@ -131,7 +131,7 @@ class Approvals:
         return None
 
     def take_denial(self, fingerprint: str) -> str | None:
-        """Who refused this subject after its call had ended; told once."""
+        """Who refused this subject after its call had ended; returned once."""
         until, who = self._denied.pop(fingerprint, (0.0, ""))
         return who if until > time.monotonic() else None
 

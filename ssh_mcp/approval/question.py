@@ -84,7 +84,7 @@ class Question:
         return f"{subject.tool} on {_hosts(subject.logins)}{' as root' if subject.root else ''}: {what}"
 
     def text(self) -> str:
-        """All that a person needs to decide. What the caller wrote stands behind bars and cannot imitate the rest."""
+        """What a person needs to decide. What the caller wrote is prefixed with bars and cannot imitate the rest."""
         subject = self.subject
         lines = [f"Run {subject.tool} on {_hosts(subject.logins)}{' as root' if subject.root else ''}?", ""]
         lines += [f"in {_visible(subject.where)}"] if subject.where else []

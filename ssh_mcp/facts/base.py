@@ -1,7 +1,7 @@
-"""What a fact is: a read-only question to a host, and what its answer means.
+"""What a fact is: a read-only question to a host, and what its output means.
 
-A fact knows no transport: ``command()`` is the question as tokens, ``parse()`` reads the answer. Answers come from
-machines that nobody has seen before, so that ``parse`` never raises: what it could not read it says in ``problems``.
+A fact knows no transport: ``command()`` is the question as tokens, ``parse()`` reads the output. Output comes from
+machines that nobody has seen before, so ``parse`` never raises: what it cannot read it reports in ``problems``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ssh_mcp.tokens import Command
 T_co = TypeVar("T_co", covariant=True)
 
 MAX_PROBLEMS = 8
-"""More remarks than this about one answer help nobody."""
+"""Remarks kept about one output."""
 
 
 @dataclass(frozen=True, slots=True)

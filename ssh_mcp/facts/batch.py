@@ -1,7 +1,7 @@
-"""Many questions in one session, answers told apart exactly.
+"""Many questions in one session, each with its own output and exit code.
 
 After each question the script prints a line ``<mark> <index> <exit code>`` on stdout and on stderr, with one newline
-before it that is taken away again, so that an answer without a final newline, or of arbitrary bytes, comes back as it
+before it that is taken away again, so that output without a final newline, or of arbitrary bytes, comes back as it
 was. The mark is random and is put together only at run time: neither the script's text nor a process list (one of the
 questions may print it) holds it in one piece. Every question runs in a subshell of its own with an empty stdin: one
 that fails, changes directory or exits leaves the others alone.
@@ -62,7 +62,7 @@ def compose(questions: Sequence[Command], nonce: str) -> Command:
 
 
 def split(stdout: bytes, stderr: bytes, count: int, nonce: str) -> tuple[Answer, ...]:
-    """Exactly ``count`` answers; what never came is empty with ``exit_code`` None."""
+    """Exactly ``count`` answers; one that never came is empty with ``exit_code`` None."""
     outs = _pieces(stdout, count, nonce)
     errors = _pieces(stderr, count, nonce)
     return tuple(Answer(out, err, code) for (out, code), (err, _) in zip(outs, errors, strict=True))

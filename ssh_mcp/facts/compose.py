@@ -66,8 +66,8 @@ def compose(words: Sequence[str], file: str) -> tuple[Token, ...]:
 class Services:
     """``compose ps --all --format json``; where compose cannot (v1, podman-compose), its ids with docker's rows.
 
-    One shell text either way, so that it stays one session. Whether compose can is seen by what it prints: v1 answers
-    ``--format`` with its usage on stderr and exit 0.
+    One shell text either way, so that it stays one session. Whether compose can is seen by what it prints: v1 replies
+    to ``--format`` with its usage on stderr and exit 0.
     """
 
     docker: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Filesystems and their use: df(1) in POSIX form, with types where the system tells them."""
+"""Filesystems and their use: df(1) in POSIX form, with types where the system reports them."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Events:
     docker stops at ``--until``. It cuts ``0s`` to the whole second and so would miss the newest events: now is given by
     the host's clock (where that has no fractions, as the next second).
 
-    podman listens on unless told ``--stream=false``, which docker lacks, and misreads ``--until`` (4.3: a duration
+    podman listens on unless given ``--stream=false``, which docker lacks, and misreads ``--until`` (4.3: a duration
     counts forwards, a date ends the list at the first event): there all events up to the present are asked for, and the
     end is applied here, against the host's own clock.
     """

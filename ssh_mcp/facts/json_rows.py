@@ -1,4 +1,4 @@
-"""JSON out of container engines: one object a line (docker), one indented array (podman), or either (compose)."""
+"""JSON out of container engines: one object per line (docker), one indented array (podman), or either (compose)."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Memory:
     def parse(self, output: str) -> Parsed[MemoryStatus | None]:
         problems = Problems("memory")
         if not output.strip():
-            problems.missing("the host told nothing")
+            problems.missing("the host reported nothing")
             return Parsed(None, problems.all())
         values = _values(output)
         status = _linux(values) or _macos(values, output) or _freebsd(values)

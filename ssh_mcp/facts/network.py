@@ -42,7 +42,7 @@ class Network:
         problems = Problems("network")
         text = output.strip()
         if not text:
-            problems.missing("the host has neither ip nor ifconfig, or they told nothing")
+            problems.missing("the host has neither ip nor ifconfig, or they reported nothing")
             return Parsed((), problems.all())
         if text.startswith("["):
             found = _from_json(text, problems)

@@ -112,7 +112,7 @@ class PolicyOf:
         versions: dict[str, str | None] = {}
         repos: list[str] = []
         if not _is_about(self.package, output.partition("\n")[0].removesuffix(":")):
-            return Parsed(PackagePolicy())  # apt took the name for a pattern and answers about another package
+            return Parsed(PackagePolicy())  # apt took the name for a pattern and describes another package
         for line in output.splitlines():
             version = re.match(r"^  (Installed|Candidate): (.*)$", line)
             source = re.match(r"^ {8,}\s*-?\d+ (\S.*)$", line)
@@ -179,7 +179,7 @@ def _split(relation: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """``apt-mark showhold``: one name a line."""
+    """``apt-mark showhold``: one name per line."""
 
     def command(self) -> Command:
         return command("apt-mark showhold")
@@ -251,7 +251,7 @@ _HOLDER = re.compile(r"(?:held by process|with pid) (\d+)(?: \(([^)]*)\))?")
 
 @dataclass(frozen=True, slots=True)
 class LockHeld:
-    """Another package manager is at work. ``holder`` is its name and pid where apt could tell."""
+    """Another package manager is at work. ``holder`` is its name and pid where apt reports it."""
 
     holder: str | None
 

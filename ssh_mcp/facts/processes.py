@@ -30,13 +30,13 @@ class Process:
 class Processes:
     """POSIX ps with the shares that GNU, BSD and macOS add; BusyBox has no shares, so /proc gives them.
 
-    The first line names the asking shell and its parent (the command frame): they and what they started are no part
-    of the answer.
+    The first line names the asking shell and its parent (the command frame): they and what they started are left
+    out.
     """
 
     def command(self) -> Command:
         return command(
-            # procps cuts user names at eight characters unless told a width; BSD calls a width an unknown column
+            # procps cuts user names at eight characters unless given a width; BSD calls a width an unknown column
             "echo self $$ $PPID; u=user; ps -p $$ -o user:32= >/dev/null 2>&1 && u=user:32;"
             ' t=$(ps -A -o pid= -o ppid= -o "$u=" -o pcpu= -o pmem= -o args= 2>/dev/null'
             f" | cut -c 1-{MAX_LINE});"
@@ -100,7 +100,7 @@ def _bare(line: str, shares: dict[int, tuple[float, float]], problems: Problems)
 
 
 _TICKS = 100
-"""Clock ticks a second in /proc/PID/stat: fixed by the kernel's interface on every architecture in use."""
+"""Clock ticks per second in /proc/PID/stat: fixed by the kernel's interface on every architecture in use."""
 
 _PAGE = 4096
 """BusyBox has no getconf; machines with larger pages get memory shares that are too small by that factor."""

@@ -31,7 +31,7 @@ _SW_VERS = {"ProductName": "NAME", "ProductVersion": "VERSION_ID", "BuildVersion
 
 @dataclass(frozen=True, slots=True)
 class OsRelease:
-    """os-release(5); macOS, which has none, answers through sw_vers(1) in the same keys."""
+    """os-release(5); macOS, which has none, reports through sw_vers(1) in the same keys."""
 
     def command(self) -> Command:
         return command("cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release 2>/dev/null || sw_vers 2>/dev/null")

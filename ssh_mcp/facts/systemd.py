@@ -74,7 +74,7 @@ class UnitFailure:
 
     def parse(self, output: str) -> Parsed[str]:
         word = first_line(output)
-        return Parsed(word) if word else Parsed("unknown", ("is-failed: no answer",))
+        return Parsed(word) if word else Parsed("unknown", ("is-failed: no output",))
 
 
 @dataclass(frozen=True, slots=True)

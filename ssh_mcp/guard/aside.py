@@ -1,7 +1,7 @@
-"""Long texts are guarded in a worker thread: a megabyte full of secrets takes a second, in which the loop must answer.
+"""Long texts are guarded in a worker thread: a megabyte full of secrets takes a second and must not block the loop.
 
-Python's ``re`` holds the interpreter's lock only while one search goes on, so that the loop gets its turn in between.
-What is short is done at once, because a thread costs more than it.
+Python's ``re`` holds the interpreter's lock only while one search goes on, so the loop gets its turn in between.
+Short texts are guarded at once: a thread would cost more.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ssh_mcp.results.base import Result
 from ssh_mcp.results.exec import ExecResult
 
 LONG = 32_768
-"""Characters or bytes from which the work is done aside: 50 ms of it where every line holds a secret."""
+"""Characters or bytes from which the work is done in a thread: 50 ms of it where every line holds a secret."""
 _ITEM = 8
-"""What an item that is no text counts: walking a long list costs time too."""
+"""Weight of an item that is no text: walking a long list costs time too."""
 _SAMPLE = 16
 """Items of a list that are looked at."""
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 async def aside(size: int, work: Callable[[*Args], T], *args: *Args) -> T:
     """``work(*args)``, in a worker thread where ``size`` (characters, bytes) is ``LONG`` or more.
 
-    Cancelled, it is not waited for: its answer is dropped.
+    When cancelled, it is not waited for: its result is dropped.
     """
     if size < LONG:
         return work(*args)
@@ -38,8 +38,8 @@ async def aside(size: int, work: Callable[[*Args], T], *args: *Args) -> T:
 
 
 def weight(value: object, depth: int = 0) -> int:
-    """About how much there is to guard in a result, in characters. Of a long list that holds more than texts some items
-    stand for all: counting a thousand rows one by one takes longer than guarding them.
+    """About how much there is to guard in a result, in characters. A long list that holds more than texts is
+    estimated from some of its items: counting a thousand rows one by one takes longer than guarding them.
     """
     if isinstance(value, str | bytes):
         return len(value)

@@ -1,4 +1,4 @@
-"""Where a long text is cut: its head and its tail are shown, since errors stand at the end. Pure."""
+"""Where a long text is cut: its head and its tail are shown, since errors are at the end. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 LINE_MAX: Final = 200
 """Bytes of the line that says what is left out."""
 SHORT_LINE: Final = "[...]"
-"""Stands for it where a text may not be much longer than the line."""
+"""Used instead where a text may not be much longer than the line."""
 SHORT_BELOW: Final = 2 * LINE_MAX
 """Bytes from which on a text has the whole line."""
 _HEAD_ONLY: Final = 64

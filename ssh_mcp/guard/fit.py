@@ -145,7 +145,7 @@ def _cut(model: BaseModel, leaves: list[_Leaf], each: int, budget: Budget, keep:
     if isinstance(model, Spooled):
         update["output_id"] = output_id
         update["left_out"] = {**model.left_out, **left_out}
-        rest = f"; ssh_output_read output_id={output_id} has all, one JSON row a line" if output_id else ""
+        rest = f"; ssh_output_read output_id={output_id} has all, one JSON row per line" if output_id else ""
         remarks = [f"{name}: {count} rows are left out{rest} (stream={name})." for name, count in left_out.items()]
         update["output_warnings"] = [*model.output_warnings, *remarks]
     made = model.model_copy(update=update)

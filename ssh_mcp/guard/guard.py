@@ -179,7 +179,7 @@ def _complete(text: str) -> tuple[str, str]:
     if len(text) - cut > HOLD:
         return split_pending(text)
     done, pending = split_pending(text[:cut])
-    line = _line_before(done) if pending else len(done)  # the rest of the line may rub out what stands before
+    line = _line_before(done) if pending else len(done)  # the rest of the line may overwrite what is before it
     return done[:line], done[line:] + pending + text[cut:]
 
 

@@ -1,4 +1,4 @@
-"""A lock file that tells whether the process that made it is alive: the kernel drops the lock with the process."""
+"""A lock file that shows whether the process that made it is alive: the kernel drops the lock with the process."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 WHOLE_MAX: Final = 4 << 20
 """Bytes that are guarded as one text; what is longer is guarded as a stream, which takes less memory and more time."""
 CONTEXT: Final = 64 << 10
-"""Characters behind a gap that are read but not shown: what would tell a secret's rest may stand in the gap, and no
-private key is that long.
+"""Characters behind a gap that are read but not shown: what would identify the rest of a secret may be in the
+gap, and no private key is that long.
 """
 
 

@@ -79,7 +79,7 @@ class SpoolFile:
 
     def read(self, offset: int, length: int) -> bytes:
         """At most ``length`` bytes from ``offset``; fewer only at the end."""
-        length = min(length, self.size - offset)  # behind it stands what a failed write left
+        length = min(length, self.size - offset)  # beyond it is what a failed write left
         with self._lock:
             os.lseek(self._descriptor, offset, os.SEEK_SET)
             parts = []

@@ -49,6 +49,6 @@ def _absolute(path: str | None) -> str | None:
 def _existing(path: str | None) -> str | None:
     """A missing SSH_CONFIG_FILE is a warning of ``load_settings``; ssh itself would refuse the Include of none.
 
-    ``/dev/null`` is kept: it stands for an empty ssh_config instead of ssh's own files.
+    ``/dev/null`` is kept: it means an empty ssh_config instead of ssh's own files.
     """
     return _absolute(path) if path and (path == os.devnull or Path(path).is_file()) else None

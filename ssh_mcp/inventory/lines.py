@@ -1,4 +1,4 @@
-"""Which line of a TOML text sets a key. tomllib does not tell, and an operator with sixty hosts wants to know. Pure."""
+"""Which line of a TOML text sets a key. tomllib does not report it, and an operator with sixty hosts needs it. Pure."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class _Merge:
         return own if own is not None else getattr(self.document.defaults, name)
 
     def place(self, *names: str) -> tuple[str, ...]:
-        """Where the effective value of a field stands in the file."""
+        """Where in the file the effective value of a field is set."""
         layer: object = self.host
         for name in names:
             layer = getattr(layer, name)
@@ -221,7 +221,7 @@ class _Merge:
         for path, layer in ((("defaults",), self.document.defaults), (self.path, self.host)):
             if layer.redact_keys_add and layer.redact_keys_replace:
                 raise self.document.error(
-                    (*path, "redact_keys_replace"), "cannot stand beside redact_keys_add", "Keep one of the two."
+                    (*path, "redact_keys_replace"), "cannot be combined with redact_keys_add", "Keep one of the two."
                 )
             if layer.redact_keys_replace:
                 add, replace = (), layer.redact_keys_replace

@@ -26,9 +26,9 @@ class BypassPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PathPolicy:
-    """Host's own lists united with the environment's. ``"*"`` or ``"/"`` in ``allow`` means everything.
+    """The host's own lists merged with the environment's. ``"*"`` or ``"/"`` in ``allow`` means everything.
 
-    ``fold_case``: the host's file system does not tell case apart (macOS), so that what forbids must not either.
+    ``fold_case``: the host's file system ignores case (macOS), so rules that forbid must ignore it too.
     """
 
     allow: tuple[str, ...] = ()
@@ -92,9 +92,9 @@ class AskEntry:
 
 @dataclass(frozen=True, slots=True)
 class HostPolicy:
-    """One host. ``ssh_name`` is the word that ssh is asked for; ``alias`` is the name of results.
+    """One host. ``ssh_name`` is the name passed to ssh; ``alias`` is the name of results.
 
-    ``hostname_given`` False: only ssh's own configuration knows the real name (``Transport.effective`` tells it), and
+    ``hostname_given`` False: only ssh's own configuration knows the real name (``Transport.effective`` returns it), and
     ``hostname`` repeats ``ssh_name`` until then.
     """
 

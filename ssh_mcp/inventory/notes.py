@@ -1,4 +1,4 @@
-"""The agent's notes about hosts: one Markdown file a host, shared by all server processes of this user.
+"""The agent's notes about hosts: one Markdown file per host, shared by all server processes of this user.
 
 A change is made under a lock file, written to a temporary, synced and renamed: no reader sees half of it, and two
 servers that append at once lose nothing. The operator's notes are part of hosts.toml and read only.

@@ -25,7 +25,7 @@ from transports.api import Effective
 
 FILE_NAME = "hosts.toml"
 _BETWEEN = re.compile(r"[\s'\"=,@/()|;&]+")
-"""What stands between the host names of a command line."""
+"""What separates the host names of a command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Inventory:
 def load_inventory(
     settings: Settings, env: Mapping[str, str] | None = None, *, tools: frozenset[str] = frozenset()
 ) -> tuple[Inventory, list[str]]:
-    """Read hosts.toml (if there is one) and merge it with the settings. Answers warnings too. Raises ConfigError.
+    """Read hosts.toml (if there is one) and merge it with the settings. Returns warnings too. Raises ConfigError.
 
     ``env`` is where ``${VAR}`` and ``~`` come from; None: this process's environment. ``tools`` are the names that ask
     rules may give; empty: these are not compared.
@@ -165,7 +165,7 @@ Stamp = tuple[int, int, int, int]
 
 
 def stamp(settings: Settings) -> Stamp | None:
-    """What tells one state of hosts.toml from the next; None where there is no file."""
+    """What identifies one state of hosts.toml; None where there is no file."""
     file = settings.ssh_hosts_file if settings.ssh_hosts_file is not None else _usual()
     try:
         status = os.stat(file)  # noqa: PTH116 - once per call of a tool

@@ -56,7 +56,7 @@ def tags_of(hosts: Iterable[HostPolicy]) -> dict[str, list[str]]:
 
 
 def complete_selection(begun: str, hosts: Iterable[HostPolicy]) -> list[str]:
-    """What may follow: the last name or tag of a set completed, with what stands before it."""
+    """What may follow: the last name or tag of a set completed, with the text before it."""
     known = list(hosts)
     head, last = re.fullmatch(r"(.*[,&!^])?([^,&!^]*)", begun, re.DOTALL).groups()  # type: ignore[union-attr]
     names = [f"@{tag}" for tag in sorted(tags_of(known))] + [host.alias for host in known]

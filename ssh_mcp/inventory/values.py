@@ -1,7 +1,7 @@
 """Checks of single values that settings and hosts.toml share. Pure.
 
 Every check returns the value in its final form or raises ``BadValue``, whose text says what is allowed. The caller adds
-where the value stood.
+where the value was.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def tag(text: str) -> str:
 
 
 def has_control(text: str) -> bool:
-    """C0, DEL, C1 and what no file name or argument can carry: surrogates that stand for no byte."""
+    """C0, DEL, C1 and what no file name or argument can carry: surrogates that encode no byte."""
     return _CONTROL.search(text) is not None
 
 

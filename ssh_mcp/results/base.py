@@ -1,4 +1,4 @@
-"""The base of all result models, and the marks that tell the guard where a piece of text came from.
+"""The base of all result models, and the marks that show the guard where a piece of text came from.
 
 Unmarked ``str`` fields count as host output: the guard sanitises and redacts them. A field that this program made up
 itself is ``Ours``; a field that must arrive byte for byte (an edit is made from it) is ``Raw``: the guard only warns.
@@ -34,7 +34,7 @@ Raw = Annotated[str, Provenance.RAW]
 
 
 class Result(BaseModel):
-    """What a tool answers. Field names are the contract's (contract/tools.json) and stay as they are."""
+    """What a tool returns. Field names are part of the contract with clients and do not change."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -116,25 +116,25 @@ class ContainerList(ExecResult):
 
 
 class ImageList(ExecResult):
-    """Answer of ssh_docker_images."""
+    """Result of ssh_docker_images."""
 
     images: Annotated[list[Image], Rows.FIRST] = Field(default_factory=list)
 
 
 class VolumeList(ExecResult):
-    """Answer of ssh_docker_volumes."""
+    """Result of ssh_docker_volumes."""
 
     volumes: Annotated[list[Volume], Rows.FIRST] = Field(default_factory=list)
 
 
 class StatsList(ExecResult):
-    """Answer of ssh_docker_stats."""
+    """Result of ssh_docker_stats."""
 
     containers: Annotated[list[ContainerStats], Rows.FIRST] = Field(default_factory=list)
 
 
 class DiskCategoryList(ExecResult):
-    """Answer of ssh_docker_system_df."""
+    """Result of ssh_docker_system_df."""
 
     categories: list[DiskCategory] = Field(default_factory=list)
 
@@ -146,7 +146,7 @@ class EventList(ExecResult):
 
 
 class ServiceList(ExecResult):
-    """Answer of ssh_docker_compose_ps."""
+    """Result of ssh_docker_compose_ps."""
 
     services: Annotated[list[ComposeService], Rows.FIRST] = Field(default_factory=list)
 

@@ -69,7 +69,7 @@ class ShellOpened(Result):
 
 
 class ShellExecResult(ExecResult):
-    """A command's end within a shell session, and where the session stands now."""
+    """A command's end within a shell session, and the session's directory now."""
 
     session_id: Ours
     cwd: str

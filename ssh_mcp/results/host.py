@@ -23,7 +23,7 @@ class HostCapabilities(Result):
 
 
 class HostInfo(Warned):
-    """What the machine is. A field is null where the host did not tell."""
+    """What the machine is. A field is null where the host did not report it."""
 
     host: Ours
     uname: str | None = None
@@ -51,7 +51,7 @@ class DiskUsageEntry(Result):
 
 
 class HostDiskUsage(Warned):
-    """Answer of ssh_host_disk_usage."""
+    """Result of ssh_host_disk_usage."""
 
     host: Ours
     entries: list[DiskUsageEntry] = Field(default_factory=list)
@@ -75,7 +75,7 @@ class NetworkInterfaceEntry(Result):
 
 
 class HostNetwork(Warned):
-    """Answer of ssh_host_network."""
+    """Result of ssh_host_network."""
 
     host: Ours
     interfaces: list[NetworkInterfaceEntry] = Field(default_factory=list)

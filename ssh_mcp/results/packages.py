@@ -41,7 +41,7 @@ class AptSearchHit(Result):
 
 
 class AptSearch(Spooled):
-    """Answer of ssh_apt_search: at most two hundred rows; ``total`` counts all."""
+    """Result of ssh_apt_search: at most two hundred rows; ``total`` counts all."""
 
     host: Ours
     pattern: Ours
@@ -79,7 +79,7 @@ class AptOutcome(Spooled):
 
 
 class AptHolds(AptOutcome):
-    """Answer of ssh_apt_show_holds."""
+    """Result of ssh_apt_show_holds."""
 
     held: list[str] = Field(default_factory=list)
 

@@ -54,7 +54,7 @@ class JournalText(UnitText):
 
 
 class UnitActive(Result):
-    """Answer of ssh_systemctl_is_active."""
+    """Result of ssh_systemctl_is_active."""
 
     host: Ours
     unit: Ours
@@ -63,7 +63,7 @@ class UnitActive(Result):
 
 
 class UnitEnabled(Result):
-    """Answer of ssh_systemctl_is_enabled."""
+    """Result of ssh_systemctl_is_enabled."""
 
     host: Ours
     unit: Ours
@@ -72,7 +72,7 @@ class UnitEnabled(Result):
 
 
 class UnitFailed(Result):
-    """Answer of ssh_systemctl_is_failed."""
+    """Result of ssh_systemctl_is_failed."""
 
     host: Ours
     unit: Ours
@@ -92,7 +92,7 @@ class SystemctlUnitEntry(Result):
 
 
 class UnitList(Spooled):
-    """Answer of ssh_systemctl_list_units."""
+    """Result of ssh_systemctl_list_units."""
 
     host: Ours
     units: Annotated[list[SystemctlUnitEntry], Rows.FIRST] = Field(default_factory=list)

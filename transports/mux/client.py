@@ -60,7 +60,9 @@ def refusal(reason: str) -> SessionRefused:
 
 
 def _lost(why: str) -> MasterLost:
-    return MasterLost(f"The ssh master connection is gone ({why}).", "Call again: it is set up anew.", sent=False)
+    return MasterLost(
+        f"The ssh master connection is gone ({why}).", "Call again: a new connection is opened.", sent=False
+    )
 
 
 async def _connect(path: str) -> socket.socket:
@@ -84,11 +86,11 @@ async def _connect(path: str) -> socket.socket:
         raise
 
 
-# --- one question, one answer ---------------------------------------------------------------------------------------
+# --- one request, one reply -----------------------------------------------------------------------------------------
 
 
 async def _ask(path: str, request: Callable[[int], Request], timeout: float) -> FromMaster | None:
-    """The answer to one request; None where the master closed, is silent for ``timeout`` seconds or makes no sense."""
+    """The reply to one request; None where the master closed, is silent for ``timeout`` seconds or sends nonsense."""
     try:
         with anyio.move_on_after(timeout):
             sock = await _connect(path)
@@ -117,12 +119,12 @@ async def _exchange(sock: socket.socket, request: Callable[[int], Request]) -> F
 
 
 async def alive_check(path: str, timeout: float = _REQUEST_SECONDS) -> int | None:
-    """Process id of the master that listens at ``path``; None where nobody sane answers within ``timeout`` seconds.
+    """Process id of the master that listens at ``path``; None where no master replies within ``timeout`` seconds.
 
     Works beside live sessions (PROTOCOL.mux section 4).
     """
-    answer = await _ask(path, AliveCheck, timeout)
-    return answer.pid if isinstance(answer, Alive) else None
+    reply = await _ask(path, AliveCheck, timeout)
+    return reply.pid if isinstance(reply, Alive) else None
 
 
 async def terminate(path: str) -> None:
@@ -131,7 +133,7 @@ async def terminate(path: str) -> None:
 
 
 async def stop_listening(path: str) -> bool:
-    """Make the master unlink its socket and end with its last channel (section 8). False where it did not answer."""
+    """Make the master unlink its socket and end with its last channel (section 8). False where it did not reply."""
     return isinstance(await _ask(path, StopListening, _REQUEST_SECONDS), Ok)
 
 
@@ -144,7 +146,7 @@ async def open_forward(path: str, forwarding: Forwarding) -> int:
     if isinstance(reply, Failure | PermissionDenied):
         raise SessionRefused(f"ssh refused to forward: {reply.reason}.", sent=False)
     if not isinstance(reply, Ok | RemotePort):
-        raise _lost("it did not answer")
+        raise _lost("it did not reply")
     return reply.port if isinstance(reply, RemotePort) else 0
 
 
@@ -161,7 +163,7 @@ class MuxSession:
 
     ``opened`` is done when the channel is open, or fails with NoSlot, SessionRefused or MasterLost (nothing has reached
     the host then). ``ended`` is done when the control connection is: with the exit value, or None where none came (a
-    refused exec, a kill by signal, a lost master: an alive check tells them apart). ``exit_value`` may be known before.
+    refused exec, a kill by signal, a lost master: an alive check shows which). ``exit_value`` may be known before.
     """
 
     def __init__(self, sock: socket.socket, codec: MuxClientCodec) -> None:
@@ -265,7 +267,7 @@ async def _open(path: str, request: Callable[[int], NewSession | NewStdioForward
     try:
         sock = await _connect(path)
     except OSError as error:
-        raise _lost(error.strerror or "no answer") from error
+        raise _lost(error.strerror or "no reply") from error
     try:
         codec = MuxClientCodec()
         _send_with_descriptors(sock, codec, request(codec.next_request_id()), fds)

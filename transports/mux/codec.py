@@ -1,10 +1,10 @@
 """The multiplexing protocol without I/O: both halves of one control connection.
 
 Theory. A control connection carries packets both ways (``messages``). Both sides begin with one HELLO. Then the client
-sends requests, each under a request id of its own choice, and the master answers each of them once, under that id:
+sends requests, each under a request id of its own choice, and the master replies to each of them once, under that id:
 
 ====================  =====================================================
-request               answer (any of them may instead get FAILURE or PERMISSION_DENIED)
+request               reply (any of them may instead get FAILURE or PERMISSION_DENIED)
 ====================  =====================================================
 NEW_SESSION           SESSION_OPENED with a session id; later TTY_ALLOC_FAIL (perhaps) and EXIT (perhaps), which carry
                       the session id and no request id
@@ -190,9 +190,9 @@ class MuxClientCodec(_Packets):
     def _check_reply(self, reply: Reply) -> None:
         asked = self._outstanding.pop(reply.request_id, None)
         if asked is None:
-            raise ProtocolError(f"The mux master answered request {reply.request_id}, which is not open.")
+            raise ProtocolError(f"The mux master replied to request {reply.request_id}, which is not open.")
         if not isinstance(reply, PermissionDenied | Failure) and type(reply) not in _REPLIES[asked]:
-            raise ProtocolError(f"The mux master answered {asked.__name__} with {type(reply).__name__}.")
+            raise ProtocolError(f"The mux master replied to {asked.__name__} with {type(reply).__name__}.")
         if isinstance(reply, SessionOpened):
             self._session_id = reply.session_id
 
@@ -233,7 +233,7 @@ class MuxServerCodec(_Packets):
         if asked is None:
             raise ValueError(f"request {message.request_id} is not open")
         if not isinstance(message, PermissionDenied | Failure) and type(message) not in _REPLIES[asked]:
-            raise ValueError(f"{asked.__name__} is not answered with {type(message).__name__}")
+            raise ValueError(f"the reply to {asked.__name__} cannot be {type(message).__name__}")
         if isinstance(message, SessionOpened):
             self._sessions.add(message.session_id)
         return encode(message)

@@ -96,7 +96,7 @@ class Forwarding:
 
 @dataclass(frozen=True, slots=True)
 class OpenForward:
-    """Listen and forward (section 6). A remote forwarding of port 0 is answered with the port that the host chose."""
+    """Listen and forward (section 6). A remote forwarding of port 0 gets the port that the host chose as its reply."""
 
     request_id: int
     forwarding: Forwarding
@@ -104,7 +104,7 @@ class OpenForward:
 
 @dataclass(frozen=True, slots=True)
 class CloseForward:
-    """Stop listening (section 7). Before OpenSSH 10.1 the master answers OK even where it closed nothing."""
+    """Stop listening (section 7). Before OpenSSH 10.1 the master replies OK even where it closed nothing."""
 
     request_id: int
     forwarding: Forwarding
@@ -178,7 +178,7 @@ class TtyAllocFail:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """The master's answer to an alive check (section 4)."""
+    """The master's reply to an alive check (section 4)."""
 
     request_id: int
     pid: int

@@ -60,7 +60,7 @@ _CHANGES_PARENT: Final = _NEW_NAME | {Operation.CREATE, Operation.REMOVE, Operat
 
 
 class Look(Protocol):
-    """The questions of a second look. None: no answer to be had."""
+    """The questions of a second look. None: no reply."""
 
     async def peek(self, path: str, *, follow: bool) -> FileAttributes | None: ...
 
@@ -73,7 +73,7 @@ class Look(Protocol):
 async def look_again(
     look: Look, error: FileError, operation: Operation, path: str, source: str | None = None
 ) -> FileError:
-    """``error`` with its cause named where a look at ``path`` (and ``source``, of two) can tell it."""
+    """``error`` with its cause named where a look at ``path`` (and ``source``, of two) can find it."""
     try:
         if error.kind is FileErrorKind.FAILURE:
             kind = await _cause(look, operation, path, source)
@@ -144,7 +144,7 @@ async def _by_filesystem(look: Look, operation: Operation, path: str, source: st
 
 
 def _identity(status: Statvfs) -> tuple[int, int, int, int]:
-    """``f_fsid`` is 0 on some filesystems; their sizes tell them apart well enough for a message."""
+    """``f_fsid`` is 0 on some filesystems; their sizes distinguish them well enough for a message."""
     return status.fsid, status.frsize, status.blocks, status.files
 
 

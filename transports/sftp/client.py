@@ -36,7 +36,7 @@ _OPENS: Final[dict[OpenMode, Operation]] = {
     "r+": Operation.OPEN,
 }
 _COPY_PIECE: Final = 64 * 1024 * 1024
-"""Bytes that the server copies in one go: sftp-server answers nothing else meanwhile."""
+"""Bytes that the server copies in one go: sftp-server replies to nothing else meanwhile."""
 _NO_ATTRIBUTES: Final = FileAttributes()
 
 
@@ -59,7 +59,7 @@ class SftpClient:
         """Negotiate SFTP over a subsystem session's channel, which then belongs to the client.
 
         ``windows`` lets paths be given in Windows' forms. Raises SFTPSubsystemUnavailable where nothing usable
-        answers within ``timeout`` seconds, MasterLost where the connection ends; the channel is closed then.
+        replies within ``timeout`` seconds, MasterLost where the connection ends; the channel is closed then.
         """
         engine, version = await Engine.start(channel, timeout)
         if version.version != m.SSH2_FILEXFER_VERSION:
@@ -77,7 +77,7 @@ class SftpClient:
 
     @property
     def busy(self) -> bool:
-        """Whether a file is open or an answer awaited."""
+        """Whether a file is open or a reply awaited."""
         return bool(self.handles) or self.engine.pending > 0
 
     @property
@@ -219,7 +219,7 @@ class SftpClient:
 
     @property
     def limits_so_far(self) -> x.Limits:
-        """What the server takes at once as far as it has told: else what every server takes."""
+        """What the server takes at once as far as it has said so; otherwise what every server takes."""
         return self._limits
 
     async def limits(self) -> x.Limits:
@@ -249,7 +249,7 @@ class SftpClient:
     async def ask_status(
         self, build: Callable[[int], m.Request], operation: Operation, path: str, source: str | None = None
     ) -> None:
-        """A request that is answered by OK. Raises FileError with its cause looked up."""
+        """A request whose reply is OK. Raises FileError with its cause looked up."""
         reply = await self.engine.ask(build)
         if not isinstance(reply, m.Status):
             raise ProtocolError("The SFTP server sent a reply of the wrong type.")
@@ -259,7 +259,7 @@ class SftpClient:
     async def ask_attributes(
         self, build: Callable[[int], m.Request], operation: Operation, path: str
     ) -> FileAttributes:
-        """A request that is answered by ATTRS."""
+        """A request whose reply is ATTRS."""
         return (await self._ask(m.Attrs, build, operation, path)).attributes
 
     async def explained(
@@ -289,7 +289,7 @@ class SftpClient:
         sent = self._wire(path)
         reply = await self._ask(m.Name, lambda i: build(i, sent), operation, path)
         if len(reply.entries) != 1:
-            raise ProtocolError(f"The SFTP server answered with {len(reply.entries)} names where one was asked for.")
+            raise ProtocolError(f"The SFTP server replied with {len(reply.entries)} names where one was requested.")
         return reply.entries[0].name
 
     async def _statvfs(self, path: str) -> x.Statvfs:

@@ -2,7 +2,7 @@
 
 The client half is ``encode`` (with ``read_packet`` and ``write_header`` for bulk data) and ``ReplyReader``; the server
 half, for tests and the fake Windows server, is ``RequestReader`` and ``encode``.
-A reader is fed any pieces of the stream and answers what they complete. It raises ProtocolError on what the protocol
+A reader is fed any pieces of the stream and returns what they complete. It raises ProtocolError on what the protocol
 does not allow; after that it must not be fed again. It never holds more than one packet (256 KiB).
 """
 
@@ -28,7 +28,7 @@ _MAX_EXTENSIONS: Final = 256
 
 _LENGTH: Final = struct.Struct(">I")
 _DATA_HEADER: Final = struct.Struct(">IBII")
-"""Packet length, type, request id, data length: what stands before the bytes of a DATA packet."""
+"""Packet length, type, request id, data length: what precedes the bytes of a DATA packet."""
 _HANDLE_HEADER: Final = struct.Struct(">IBII")
 """Packet length, type, request id, handle length: the beginning of READ and WRITE."""
 _OFFSET_LENGTH: Final = struct.Struct(">QI")
@@ -88,7 +88,7 @@ def _get_extensions(cursor: Cursor) -> tuple[tuple[str, bytes], ...]:
 
 
 def _get_status_text(cursor: Cursor) -> str:
-    """Message and language tag; old servers send neither, and nobody needs what stands behind them."""
+    """Message and language tag; old servers send neither, and what follows them is not needed."""
     text = cursor.string().decode("utf-8", "replace") if cursor.remaining else ""
     cursor.rest()
     return text
@@ -181,7 +181,7 @@ def decode_body(body: bytes, known: dict[int, Any]) -> Any:
     cursor = Cursor(body)
     cls = known.get(cursor.u8())
     if cls is None:
-        raise ProtocolError(f"The SFTP peer sent a packet of type {body[0]}, which cannot stand here.")
+        raise ProtocolError(f"The SFTP peer sent a packet of type {body[0]}, which is not valid here.")
     message = cls(*(field.get(cursor) for field in _LAYOUT[cls]))
     cursor.end()
     return message
@@ -222,7 +222,7 @@ class DataPart:
 
 
 class _Packets:
-    """Cuts a stream into packet bodies. ``_take`` answers a whole body, or None and keeps what there is."""
+    """Cuts a stream into packet bodies. ``_take`` returns a whole body, or None and keeps what there is."""
 
     __slots__ = ("_kept", "_limit")
 
@@ -232,7 +232,7 @@ class _Packets:
 
     @property
     def idle(self) -> bool:
-        """Whether the stream stands between two packets."""
+        """Whether the stream is between two packets."""
         return not self._kept
 
     def _length(self, data: memoryview | bytearray, position: int) -> int:
@@ -242,7 +242,7 @@ class _Packets:
         return length
 
     def _fill(self, view: memoryview, position: int, wanted: int) -> int:
-        """Keep bytes until ``wanted`` are kept, if there are so many; answers the new position."""
+        """Keep bytes until ``wanted`` are kept, if there are so many; returns the new position."""
         taken = view[position : position + max(wanted - len(self._kept), 0)]
         self._kept += taken
         return position + len(taken)
@@ -307,7 +307,7 @@ class ReplyReader(_Packets):
                 yield cast("m.Version | m.Reply", decode_body(body, _REPLIES))
 
     def _header(self, view: memoryview, position: int) -> int:
-        """Keep the bytes that tell whether a DATA packet begins: five, and thirteen if it does."""
+        """Keep the bytes that show whether a DATA packet begins: five, and thirteen if it does."""
         position = self._fill(view, position, 5)
         if len(self._kept) >= 5 and self._kept[4] == m.SSH2_FXP_DATA:
             position = self._fill(view, position, _DATA_HEADER.size)

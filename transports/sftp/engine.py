@@ -39,10 +39,10 @@ _NOISE_LIMIT: Final = 2048
 _NOISE_QUIET: Final = 0.3
 """Seconds to wait for the rest of such text."""
 STALLED: Final = 120.0
-"""Seconds without a byte after which a server that owes answers is given up: an fsync of gigabytes may take a while."""
+"""Seconds without a byte after which a server that owes replies is given up: an fsync of gigabytes may take a while."""
 STALLED_ABANDONED: Final = 10.0
-"""The same while it works on a request that nobody waits for: sftp-server answers nothing else meanwhile, and a read of
-/proc/kmsg or of a dead network file system never ends."""
+"""The same while it works on a request that nobody waits for: sftp-server replies to nothing else meanwhile, and a read
+of /proc/kmsg or of a dead network file system never ends."""
 
 
 class Engine:
@@ -69,7 +69,7 @@ class Engine:
     async def start(cls, channel: ByteChannel, timeout: float) -> tuple[Engine, m.Version]:
         """Speak INIT and wait for VERSION.
 
-        Raises SFTPSubsystemUnavailable where no usable SFTP answers within ``timeout`` seconds, MasterLost where the
+        Raises SFTPSubsystemUnavailable where no usable SFTP replies within ``timeout`` seconds, MasterLost where the
         connection ends; the channel is closed then.
         """
         engine = cls(link_to(channel))
@@ -81,7 +81,7 @@ class Engine:
         except TimeoutError:
             await engine.close()
             raise SFTPSubsystemUnavailable(
-                f"The host's SFTP subsystem did not answer within {timeout:g} s.",
+                f"The host's SFTP subsystem did not reply within {timeout:g} s.",
                 "See whether its login shell waits for input, or whether the host is overloaded.",
             ) from None
         except BaseException:
@@ -143,7 +143,7 @@ class Engine:
             raise
 
     def send_close(self, handle: bytes) -> None:
-        """Close a handle without waiting for the answer."""
+        """Close a handle without waiting for the reply."""
         if self.lost is None:
             request_id = self.new_id()
             self.submit(request_id, _ignore, encode(m.Close(request_id, handle)))
@@ -165,13 +165,13 @@ class Engine:
             return
         silent = self._loop.time() - self._heard_at
         if silent >= STALLED_ABANDONED and self._suspected != self._heard_at:
-            # An answer may lie there that a busy event loop has not read yet.
+            # A reply may be there that a busy event loop has not read yet.
             self._suspected = self._heard_at
             self._watching = self._loop.call_later(0.1, self._look)
         elif silent >= STALLED:
             self._lose(
                 RemoteError(
-                    f"The host's SFTP service has not answered for {STALLED:g} s.",
+                    f"The host's SFTP service has not replied for {STALLED:g} s.",
                     "Look whether the file lies on a device or a network file system that hangs; the next call opens a"
                     " new channel.",
                 )
@@ -188,7 +188,7 @@ class Engine:
 
     def _settle(self, future: asyncio.Future[m.Reply], event: Event) -> None:
         if isinstance(event, DataPart):
-            raise ProtocolError("The SFTP server sent DATA where none was asked for.")
+            raise ProtocolError("The SFTP server sent DATA where none was requested.")
         if future.done():
             # its task was cancelled and has not run since
             self._discard(event)
@@ -231,11 +231,11 @@ class Engine:
             else:
                 handler = pending.pop(event.request_id, None)
             if handler is None:
-                raise ProtocolError("The SFTP server answered a request that was not asked, or answered one twice.")
+                raise ProtocolError("The SFTP server replied to a request that was not sent, or replied twice.")
             try:
                 handler(event)
             except ProtocolError as error:
-                handler(copy.copy(error))  # no longer among those who wait, and so told here
+                handler(copy.copy(error))  # no longer pending, so it is failed here
                 raise
 
     def _first_bytes(self, view: memoryview) -> None:
@@ -312,7 +312,7 @@ class Engine:
         """End the channel from our side. Idempotent."""
         self._lose(MasterLost("The SFTP channel was closed on our side."))
         if self._version.done() and not self._version.cancelled():
-            self._version.exception()  # retrieved, so that nobody is told of it a second time
+            self._version.exception()  # mark the exception as retrieved
         if self._closing is not None:
             with anyio.CancelScope(shield=True):
                 await asyncio.gather(self._closing, return_exceptions=True)

@@ -135,5 +135,5 @@ def _named(data: bytes, ids: Sequence[int]) -> dict[int, str]:
     cursor = Cursor(data)
     names = {number: decode(cursor.string()) for number in ids}
     if cursor.remaining:
-        raise ProtocolError("The SFTP server named more users or groups than were asked for.")
+        raise ProtocolError("The SFTP server named more users or groups than were requested.")
     return {number: name for number, name in names.items() if name}

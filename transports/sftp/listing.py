@@ -1,8 +1,8 @@
 """Reading a directory with several READDIR requests on their way.
 
-The server answers the requests of one handle in order, each with the next hundred names. One request at a time costs
-a round trip a hundred names (10,000 names over 50 ms: 5 s); with eight to sixteen it is next to nothing. When half of
-them are answered as many are asked again, in one go.
+The server replies to the requests of one handle in order, each with the next hundred names. One request at a time costs
+a round trip per hundred names (10,000 names over 50 ms: 5 s); with eight to sixteen it is next to nothing. When half of
+the replies have come, as many requests follow in one go.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Listing:
                 self._ended = True
                 raise status_error(reply, "list", self._path)
             else:
-                raise ProtocolError("The SFTP server answered READDIR with neither names nor a status.")
+                raise ProtocolError("The SFTP server replied to READDIR with neither names nor a status.")
         return None
 
     def _count(self, entries: list[DirectoryEntry]) -> None:
@@ -78,7 +78,7 @@ class Listing:
             )
 
     def close(self) -> None:
-        """Close the handle without waiting; answers still to come are discarded. Idempotent."""
+        """Close the handle without waiting; replies still to come are discarded. Idempotent."""
         if self._closed:
             return
         self._closed = self._ended = True
@@ -101,7 +101,7 @@ class Listing:
             elif isinstance(event, m.Status | m.Name):
                 future.set_result(event)
             else:
-                raise ProtocolError("The SFTP server answered READDIR with neither names nor a status.")
+                raise ProtocolError("The SFTP server replied to READDIR with neither names nor a status.")
 
         self._engine.submit(request_id, settle, encode(m.ReadDir(request_id, self._handle)))
         self._asked.append((request_id, future))

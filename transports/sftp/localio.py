@@ -17,7 +17,7 @@ BLOCK: Final = 1024 * 1024
 
 
 class LocalWriter:
-    """Takes bytes in order and writes them from ``position`` on; ``on_written`` is told the length of every block."""
+    """Takes bytes in order and writes them from ``position`` on; ``on_written`` gets the length of every block."""
 
     def __init__(self, fd: int, position: int, on_written: Callable[[int], None]) -> None:
         self._fd = fd

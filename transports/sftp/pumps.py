@@ -1,4 +1,4 @@
-"""Windowed reading and writing of one open file: what every bulk operation stands on.
+"""Windowed reading and writing of one open file: the base of every bulk operation.
 
 Both pumps work from the engine's callbacks, without an await a chunk, and keep about 2 MiB in flight whatever the chunk
 size (one 32 KiB request at a time gives 0.6 MB/s over 50 ms of round-trip time, 2 MiB gives 35).
@@ -18,9 +18,9 @@ from transports.sftp.messages import Status, StatusCode
 from transports.sftp.status import status_error
 
 WINDOW: Final = 2 * 1024 * 1024
-"""Bytes asked for or sent and not answered yet, of one transfer."""
+"""Bytes requested or sent whose reply has not come yet, per transfer."""
 _LEAST_CHUNK: Final = 4096
-"""A server that answers ever shorter is not followed below this, bytes."""
+"""Smallest chunk, bytes, however short the server's replies become."""
 
 Sink = Callable[[memoryview], None]
 """Takes a ReadPump's bytes in order, without gaps. The view is only valid during the call. May raise OSError and
@@ -28,7 +28,7 @@ TransportError, which end the pump."""
 
 
 class _Asked:
-    """One READ on its way. ``held`` keeps bytes that came before those that stand in front of them in the file."""
+    """One READ on its way. ``held`` keeps bytes that came before those that precede them in the file."""
 
     __slots__ = ("again", "got", "held", "length", "offset")
 
@@ -38,13 +38,13 @@ class _Asked:
         self.got = 0
         self.held = bytearray()
         self.again = again
-        """Length of the short answer that made us ask for the rest, else 0."""
+        """Length of the short reply that made us ask for the rest, else 0."""
 
 
 class ReadPump:
     """Reads from ``offset`` up to ``length`` bytes on (None: the end of the file) and hands them to ``sink`` in order.
 
-    ``done`` answers the number of bytes, or fails with the first error in file order, after everything before it was
+    ``done`` returns the number of bytes, or fails with the first error in file order, after everything before it was
     delivered. ``size`` is the file's size as far as it is known: it spares questions beyond the end.
     """
 
@@ -122,7 +122,7 @@ class ReadPump:
     def _may_ask(self) -> bool:
         if self._end is not None and self._next >= self._end:
             return False
-        # beyond the size that the server told, one question at a time is enough to find the end
+        # beyond the size that the server reported, one request at a time is enough to find the end
         return self._size is None or self._next < self._size or not self._asked
 
     def _ask(self, asked: _Asked) -> None:
@@ -136,7 +136,7 @@ class ReadPump:
     def _on_event(self, request_id: int, asked: _Asked, event: Event) -> None:
         if isinstance(event, DataPart):
             if event.total > asked.length:
-                raise ProtocolError("The SFTP server sent more data than was asked for.")
+                raise ProtocolError("The SFTP server sent more data than was requested.")
             self._on_data(asked, event.view)
             if event.last:
                 self._on_complete(asked, event.total)
@@ -144,7 +144,7 @@ class ReadPump:
             self.fail(event)
             return
         elif not isinstance(event, Status) or event.code == StatusCode.OK:
-            raise ProtocolError("The SFTP server answered READ with neither DATA nor a failure.")
+            raise ProtocolError("The SFTP server replied to READ with neither DATA nor a failure.")
         elif event.code == StatusCode.EOF:
             self._ends_at(asked.offset)
         else:
@@ -177,7 +177,7 @@ class ReadPump:
         self._position += len(view)
 
     def _on_complete(self, asked: _Asked, total: int) -> None:
-        """Short DATA is not the end of the file, unless it is empty or stands where the server said that it ends."""
+        """Short DATA is not the end of the file, unless it is empty or is where the server said that the file ends."""
         if asked.again and total:
             self._chunk = max(min(self._chunk, asked.again), _LEAST_CHUNK)
         if total == asked.length:
@@ -210,7 +210,7 @@ class ReadPump:
 class WritePump:
     """Writes blocks one behind the other from ``offset`` on.
 
-    ``on_room`` is called whenever an answer makes room in the window. After a failure ``put`` raises it.
+    ``on_room`` is called whenever a reply makes room in the window. After a failure ``put`` raises it.
     """
 
     def __init__(self, engine: Engine, handle: bytes, path: str, *, chunk: int, offset: int = 0) -> None:
@@ -221,9 +221,9 @@ class WritePump:
         """Largest block sent in one request, bytes."""
         self._begin = self._next = offset
         self._unanswered: deque[list[int]] = deque()
-        """``[offset, length, answered]`` in file order."""
+        """``[offset, length, replied]`` in file order."""
         self.in_flight = 0
-        """Bytes sent and not answered."""
+        """Bytes sent whose reply has not come."""
         self._error: TransportError | None = None
         self._error_at = -1
         self._waiter: asyncio.Future[None] | None = None
@@ -250,7 +250,7 @@ class WritePump:
         return self._error
 
     def put(self, data: bytes | memoryview) -> None:
-        """Send ``data``, which must not change until it is answered. Raises FileError and MasterLost."""
+        """Send ``data``, which must not change until its reply has come. Raises FileError and MasterLost."""
         if self._error is not None:
             raise self._error
         view = memoryview(data)
@@ -265,7 +265,7 @@ class WritePump:
             raise self._error
 
     async def finish(self) -> int:
-        """Wait for all answers; the number of bytes written. Raises the first failure in file order."""
+        """Wait for all replies; the number of bytes written. Raises the first failure in file order."""
         while self.in_flight and (self._error is None or self._engine.lost is None):
             await self._wait()
         if self._error is not None:
@@ -287,7 +287,7 @@ class WritePump:
         if isinstance(event, TransportError):
             self._error = self._error or event
         elif not isinstance(event, Status):
-            raise ProtocolError("The SFTP server answered WRITE with something else than a status.")
+            raise ProtocolError("The SFTP server replied to WRITE with something other than a status.")
         else:
             self.in_flight -= entry[1]
             if event.code == StatusCode.OK:

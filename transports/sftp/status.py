@@ -1,6 +1,6 @@
 """SFTP status codes as errors, pure.
 
-What a code alone tells; FAILURE can mean many things and ``causes`` looks again.
+What a code alone says; FAILURE can mean many things and ``causes`` looks again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TEXTS: Final[dict[FileErrorKind, tuple[str, str]]] = {
 
 
 def kind_of(status: Status, path: str) -> FileErrorKind:
-    """What the code alone tells. ENAMETOOLONG and EINVAL both come as BAD_MESSAGE (sftp-server.c)."""
+    """What the code alone says. ENAMETOOLONG and EINVAL both come as BAD_MESSAGE (sftp-server.c)."""
     if status.code == StatusCode.BAD_MESSAGE and too_long(path):
         return FileErrorKind.TOO_LONG
     try:

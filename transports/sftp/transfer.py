@@ -35,7 +35,7 @@ async def download(
 ) -> int:
     """Copy ``length`` bytes (None: all) from ``offset`` of ``source`` to the same offset of ``fd``.
 
-    Answers the number of bytes. Raises FileError, MasterLost, and OSError of the local side; ``fd`` is then cut off
+    Returns the number of bytes. Raises FileError, MasterLost, and OSError of the local side; ``fd`` is then cut off
     behind the last byte that is right.
     """
     total = await _expected(source, offset, length)
@@ -72,7 +72,7 @@ async def upload(
 ) -> int:
     """Copy ``length`` bytes (None: all there are now) from ``offset`` of ``fd`` to the same offset of ``target``.
 
-    Answers the number of bytes. Raises FileError, MasterLost, and OSError of the local side.
+    Returns the number of bytes. Raises FileError, MasterLost, and OSError of the local side.
     """
     size = os.fstat(fd).st_size
     end = size if length is None else min(size, offset + length)
@@ -111,7 +111,7 @@ async def relay(
 ) -> int:
     """Copy between two remote files, which may be on two hosts, from the same offset on.
 
-    The bytes pass through ``on_block`` (a hash, say). Answers the number of bytes. Raises FileError and MasterLost of
+    The bytes pass through ``on_block`` (a hash, say). Returns the number of bytes. Raises FileError and MasterLost of
     either side.
     """
     total = await _expected(source, offset, length)
@@ -157,7 +157,7 @@ async def relay(
 
 
 async def _expected(source: SftpFile, offset: int, length: int | None) -> int | None:
-    """Bytes to come, as far as the server tells."""
+    """Bytes to come, as far as the server reports."""
     size = (await source.stat()).size
     if size is None:
         return length

@@ -122,7 +122,7 @@ async def test_another_protocol_version_is_refused() -> None:
 
 
 async def test_a_server_that_stays_silent_is_given_up() -> None:
-    assert "did not answer" in (await unusable([], timeout=0.05)).what
+    assert "did not reply" in (await unusable([], timeout=0.05)).what
 
 
 async def test_a_connection_lost_before_version_is_a_lost_master() -> None:
@@ -473,7 +473,7 @@ async def test_a_server_that_falls_silent_is_given_up_and_the_channel_with_it(mo
     monkeypatch.setattr(engine, "STALLED", 0.2)
     monkeypatch.setattr(engine, "STALLED_ABANDONED", 0.1)
     client, peer = await started(Silent())
-    with anyio.fail_after(10), pytest.raises(RemoteError, match="has not answered"):
+    with anyio.fail_after(10), pytest.raises(RemoteError, match="has not replied"):
         await client.lstat("/hangs")
     assert client.closed
     await client.aclose()

@@ -261,13 +261,10 @@ def _line_matcher(query: GrepQuery) -> Callable[[str], bool]:
     if query.fixed:
         wanted = query.pattern.casefold() if query.ignore_case else query.pattern
         return lambda line: wanted in (line.casefold() if query.ignore_case else line)
-    import re2
+    from ssh_mcp.remote.patterns import LinePattern  # late: its library is large
 
-    try:
-        compiled = re2.compile(("(?i)" if query.ignore_case else "") + query.pattern)
-    except re2.error as error:
-        raise InvalidArgument(f"pattern is not accepted: {str(error)[:120]}.", "Give a POSIX expression.") from None
-    return lambda line: compiled.search(line) is not None
+    compiled = LinePattern(query.pattern, ignore_case=query.ignore_case)
+    return lambda line: compiled.matches(line.encode("utf-8", "replace"))
 
 
 def matching_lines(data: bytes, matches: Callable[[str], bool], query: GrepQuery) -> list[GrepLine]:
