@@ -176,7 +176,13 @@ def show_example(which: Annotated[Example, Parameter(help="hosts.toml, settings.
 @app.command(group=FIRST, sort_key=6, help_epilogue="")
 def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="The shell that reads it.")], /) -> int:
     """Print a completion script; for bash: eval "$(ssh-mcp completion bash)"."""
-    sys.stdout.write(app.generate_completion(shell=shell))
+    script = app.generate_completion(shell=shell)
+    if shell == "zsh":
+        script = script.replace("#compdef ssh-mcp", "#compdef ssh-mcp openssh-mcp", 1)
+    else:
+        also = {"bash": "complete -F _ssh_mcp openssh-mcp", "fish": "complete -c openssh-mcp -w ssh-mcp"}
+        script = f"{script.rstrip()}\n{also[shell]}\n"
+    sys.stdout.write(script)
     return 0
 
 

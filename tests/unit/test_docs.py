@@ -33,6 +33,7 @@ COMMANDS_TESTED = {
     "doctor": "integration/cli/test_doctor.py",
     "client": "unit/cli/test_clients.py",
     "example": "unit/cli/test_cli.py",
+    "completion": "unit/publishing/test_deployment.py",
     "connect": "integration/cli/test_cli_connection.py",
     "disconnect": "integration/cli/test_cli_connection.py",
     "agent": "integration/cli/test_cli_connection.py",
