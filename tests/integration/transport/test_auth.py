@@ -122,7 +122,7 @@ async def test_a_pinned_key_that_the_agent_lacks_lists_what_it_holds(
         assert fingerprint(stray.with_suffix(".pub")) in str(caught.value)
     assert "stray-1" in str(caught.value)
     nobody = replace(auth, identity_agent="/tmp/no-such-agent")
-    with pytest.raises(AgentFingerprintNotFound, match="no ssh-agent answers at /tmp/no-such-agent"):
+    with pytest.raises(AgentFingerprintNotFound, match="no ssh-agent replies at /tmp/no-such-agent"):
         await launcher_for(sshd, control_dir).ensure(sshd.destination(auth=nobody))
     assert sshd.log_text().count("Connection from") == 0
 

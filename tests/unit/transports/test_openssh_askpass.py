@@ -23,14 +23,14 @@ AUTH = Auth(
 
 @pytest.fixture
 def helper(tmp_path: Path) -> Iterator[askpass.Askpass]:
-    made = askpass.make(answers(), NEW, str(tmp_path))
+    made = askpass.make(prompts(), NEW, str(tmp_path))
     yield made
     askpass.dispose(made)
     assert not Path(made.directory).exists()
 
 
-def answers(auth: Auth = AUTH) -> tuple[askpass.Answer, ...]:
-    return askpass.answers(auth, user="deploy", hosts=["web.example", "alias"], keys=[auth.key or "/k/other"])
+def prompts(auth: Auth = AUTH) -> tuple[askpass.Prompt, ...]:
+    return askpass.prompts(auth, user="deploy", hosts=["web.example", "alias"], keys=[auth.key or "/k/other"])
 
 
 def ask(made: askpass.Askpass, prompt: str) -> subprocess.CompletedProcess[str]:
@@ -93,7 +93,7 @@ def test_pams_own_translations_of_its_password_prompt_are_answered(helper: askpa
 
 def test_a_failing_command_gives_no_answer_and_its_exit_code_is_told(tmp_path: Path) -> None:
     auth = replace(AUTH, password_cmd="echo partial; echo secret-on-stderr >&2; exit 7")
-    made = askpass.make(answers(auth), NEW, str(tmp_path))
+    made = askpass.make(prompts(auth), NEW, str(tmp_path))
     asked = ask(made, "Password: ")
     assert asked.returncode == 1
     assert "secret" not in asked.stderr
@@ -104,24 +104,24 @@ def test_the_helper_is_private_and_its_place_cannot_be_guessed(helper: askpass.A
     program = Path(dict(helper.environment)["SSH_ASKPASS"])
     assert stat.S_IMODE(program.stat().st_mode) == 0o700
     assert stat.S_IMODE(program.parent.stat().st_mode) == 0o700
-    other = askpass.make(answers(), NEW, str(tmp_path))
+    other = askpass.make(prompts(), NEW, str(tmp_path))
     assert other.directory != helper.directory
 
 
 def test_a_host_without_commands_has_no_answers() -> None:
-    assert answers(Auth(key="/k/id")) == ()
-    assert answers(Auth(method=AuthMethod.PASSWORD, key="/k/id", passphrase_cmd="x")) == ()
+    assert prompts(Auth(key="/k/id")) == ()
+    assert prompts(Auth(method=AuthMethod.PASSWORD, key="/k/id", passphrase_cmd="x")) == ()
 
 
 def test_before_8_4_a_display_stands_in_for_the_missing_variable(tmp_path: Path) -> None:
     old = replace(NEW, version=(8, 2))
-    made = askpass.make(answers(), old, str(tmp_path))
+    made = askpass.make(prompts(), old, str(tmp_path))
     assert dict(made.environment)["DISPLAY"]
-    assert "DISPLAY" not in dict(askpass.make(answers(), NEW, str(tmp_path)).environment)
+    assert "DISPLAY" not in dict(askpass.make(prompts(), NEW, str(tmp_path)).environment)
 
 
 def test_a_session_helper_answers_again_and_again(tmp_path: Path) -> None:
-    made = askpass.make(answers(), NEW, str(tmp_path), once=False)
+    made = askpass.make(prompts(), NEW, str(tmp_path), once=False)
     assert [ask(made, "Password: ").stdout for _ in range(3)] == ["pw\nx\n"] * 3
 
 
@@ -134,6 +134,6 @@ def test_a_place_where_programs_cannot_be_started_is_left_for_another(
         f_flag = os.ST_NOEXEC
 
     monkeypatch.setattr(os, "statvfs", lambda p: NoExec() if str(p) == str(tmp_path) else real(p))
-    made = askpass.make(answers(), NEW, str(tmp_path))
+    made = askpass.make(prompts(), NEW, str(tmp_path))
     assert not made.directory.startswith(str(tmp_path))
     askpass.dispose(made)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transports.errors import AuthenticationFailed, ConnectError, HostKeyMismatch, LocalError, UnknownHost
-from transports.openssh.login.askpass import Outcome
+from transports.openssh.login.askpass import HelperReport
 from transports.openssh.login.failures import Attempt, login_error, with_hop
 from transports.openssh.login.log import LogReport, Verdict, clean, clean_banner, read
 
@@ -21,7 +21,7 @@ WEB = Attempt("web01", "10.0.0.1", 2222, "deploy", settings=(("ciphers", "aes256
 
 CASES: dict[str, tuple[type[Exception], tuple[str, ...]]] = {
     "unknown_host": (UnknownHost, ("web01 ([10.0.0.1]:2222)", "ssh-ed25519 SHA256:7eRM", "(1)", "(2)", "(3)")),
-    "unknown_host_quiet": (UnknownHost, ("fingerprint ssh did not tell",)),
+    "unknown_host_quiet": (UnknownHost, ("fingerprint ssh did not print",)),
     "changed_key": (HostKeyMismatch, ("SHA256:known", "/home/op/bad:1", "it offers ssh-ed25519 SHA256:7eRM", "(3)")),
     "revoked_key": (HostKeyMismatch, ("marked as revoked", "SHA256:7eRM")),
     "certificate_for_other_name": (UnknownHost, ("name is not a listed principal",)),
@@ -148,14 +148,13 @@ def test_a_configuration_that_ssh_cannot_read_is_our_own_fault(line: str, words:
 
 
 def test_the_askpass_helpers_account_is_part_of_the_error() -> None:
-    error = login_error(
-        read(log("wrong_key")), replace(WEB, askpass=Outcome("the command for the password failed with exit code 3"))
-    )
+    report = HelperReport("the command for the password failed with exit code 3")
+    error = login_error(read(log("wrong_key")), replace(WEB, askpass=report))
     assert "failed with exit code 3" in str(error)
 
 
 def test_a_prompt_for_a_person_is_quoted_and_leads_to_connect() -> None:
-    asked = Outcome("ssh asked 'Verification code:', which no configured command is for", unexpected=True)
+    asked = HelperReport("ssh asked 'Verification code:', which no configured command is for", unexpected=True)
     error = login_error(read(log("wrong_key")), replace(WEB, askpass=asked))
     assert "'Verification code:'" in error.what
     assert "ssh-mcp connect web01" in error.remedy

@@ -1,9 +1,9 @@
 """The private directory where the control sockets lie, and what lies beside each socket.
 
-Who can reach a control socket is logged in to the host. So the directory is ours, mode 0700 and no link, or nothing is
-put there. A wrong mode is refused and not mended: it may have been wrong for a while, and somebody may be in it.
+Whoever can reach a control socket is logged in to the host. So nothing is put into a directory that is not ours, not
+mode 0700 or a symbolic link. A wrong mode is refused, not fixed: somebody may have been in there meanwhile.
 
-Beside a socket ``<id>`` (16 hex digits): ``.log`` ssh's log, ``.login`` what the login told, ``.lock`` held while
+Beside a socket ``<id>`` (16 hex digits): ``.log`` ssh's log, ``.login`` facts of the login, ``.lock`` held while
 somebody starts or ends the master, ``.use`` held shared by each process that uses it, ``.keep`` marks one that a person
 opened, ``.fwd`` names the ports that the host listens on for us. ``.pub`` files are pinned public keys.
 """
@@ -42,7 +42,7 @@ class ControlDir:
         return f"{self.path}/{identity}{suffix}"
 
     def write(self, name: str, text: str, mode: int = 0o600) -> str:
-        """Write a file in one step (a reader sees the old or the new one); answers its path. Raises LocalError."""
+        """Write a file in one step (a reader sees the old or the new one) and return its path. Raises LocalError."""
         path = f"{self.path}/{name}"
         try:
             descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=self.path)
@@ -174,7 +174,7 @@ def _checked(path: str) -> ControlDir:
     if (problem := _problem(seen)) is not None:
         raise LocalError(
             f"The socket directory {path} {problem}, so that others could use our connections.",
-            "Remove it; it is made anew with mode 0700.",
+            "Remove it; it is created again with mode 0700.",
             sent=False,
         )
     return ControlDir(path)

@@ -121,7 +121,7 @@ def lives(pid: int) -> bool:
 
 
 def _command_line(pid: int) -> bytes | None:
-    """Arguments of a process, joined by NUL; None where this system does not tell."""
+    """Arguments of a process, joined by NUL; None where this system does not show them."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -137,9 +137,9 @@ async def gone(pid: int, seconds: float = _ENDING_SECONDS) -> bool:
 
 
 async def kill_master(pid: int, mark: str) -> None:
-    """TERM, wait, KILL a master that does not answer on its socket.
+    """TERM, wait, KILL a master that does not reply on its socket.
 
-    ``mark`` (a path from its command line) must be found there where the system tells, so that a process that was
+    ``mark`` (a path from its command line) must be found there where the system shows it, so that a process that was
     given the same number later is never hit.
     """
     for number in (signal.SIGTERM, signal.SIGKILL):

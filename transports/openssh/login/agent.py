@@ -1,4 +1,4 @@
-"""What an ssh-agent holds, as ``ssh-add`` tells it. No key is parsed here: fingerprints are ssh-add's own."""
+"""What an ssh-agent holds, as ``ssh-add`` lists it. No key is parsed here: fingerprints are ssh-add's own."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def agent_socket(identity_agent: str | None) -> str | None:
 
 
 async def agent_keys(binaries: Binaries, socket: str | None) -> tuple[AgentKey, ...] | None:
-    """The keys of the agent at ``socket``; None where no agent answers. Raises LocalError where ssh-add is missing."""
+    """The keys of the agent at ``socket``; None where no agent replies. Raises LocalError where ssh-add is missing."""
     if socket is None:
         return None
     program = binaries.path("ssh-add")
@@ -89,7 +89,7 @@ async def pinned_key(binaries: Binaries, socket: str | None, fingerprint: str) -
     if keys is None:
         where = f"at {socket}" if socket else "(SSH_AUTH_SOCK is not set)"
         raise AgentFingerprintNotFound(
-            f"The pinned key {fingerprint} cannot be used: no ssh-agent answers {where}.",
+            f"The pinned key {fingerprint} cannot be used: no ssh-agent replies {where}.",
             "Start the agent, or set identity_agent in hosts.toml to its socket.",
             sent=False,
         )

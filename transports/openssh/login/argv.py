@@ -1,6 +1,6 @@
 """Command lines for ssh, ssh-keygen and ssh-add. Pure.
 
-Every name goes through ``check_name`` and stands behind ``--``: a host called ``-oProxyCommand=…`` would otherwise be
+Every name goes through ``check_name`` and is placed after ``--``: a host called ``-oProxyCommand=…`` would otherwise be
 an option, and that option is code execution on this machine. Failures are ``ValueError`` with a sentence for people.
 """
 

@@ -38,7 +38,7 @@ _PASSWORD_WORDS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Prompt:
     """``patterns`` are shell patterns of the prompts (already quoted where literal), ``command`` prints the secret."""
 
     kind: str
@@ -47,7 +47,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class HelperReport:
     """One clause on what the helper has to do with a failed login, empty where nothing.
 
     ``unexpected``: the prompt, which the clause quotes, is for a person.
@@ -57,7 +57,7 @@ class Outcome:
     unexpected: bool = False
 
 
-NOTHING_REPORTED: Final = Outcome()
+NOTHING_REPORTED: Final = HelperReport()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Askpass:
     directory: str
     environment: tuple[tuple[str, str], ...]
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> HelperReport:
         """What the helper has to do with a login that failed."""
         try:
             words = Path(self.directory, "outcome").read_text(encoding="utf-8", errors="replace").split()
@@ -76,26 +76,26 @@ class Askpass:
             words = words[-1].split() if words else []
         if words[:1] == ["refused"]:
             prompt = " ".join(words[1:])[:_PROMPT_SHOWN]
-            return Outcome(f"ssh asked {prompt!r}, which no configured command is for", unexpected=True)
+            return HelperReport(f"ssh asked {prompt!r}, which no configured command is for", unexpected=True)
         if words[:1] == ["failed"]:
-            return Outcome(f"the command for the {words[1]} failed with exit code {words[2]}")
+            return HelperReport(f"the command for the {words[1]} failed with exit code {words[2]}")
         if words[:1] == ["again"]:
-            return Outcome(f"the {words[1]} from the command was not accepted")
+            return HelperReport(f"the {words[1]} from the command was not accepted")
         return NOTHING_REPORTED
 
 
-def answers(auth: Auth, *, user: str, hosts: Iterable[str], keys: Iterable[str]) -> tuple[Answer, ...]:
+def prompts(auth: Auth, *, user: str, hosts: Iterable[str], keys: Iterable[str]) -> tuple[Prompt, ...]:
     """Which prompts may be answered.
 
     ``user`` and ``hosts`` are as ssh shows them (resolved name, HostKeyAlias), ``keys`` the host's own key files.
     """
     found = []
     if auth.passphrase_cmd is not None and auth.method is not AuthMethod.PASSWORD:
-        prompts = tuple(dict.fromkeys(shlex.quote(f"Enter passphrase for key '{_shown(key)}': ") for key in keys))
-        found.append(Answer("passphrase", prompts, auth.passphrase_cmd))
+        patterns = tuple(dict.fromkeys(shlex.quote(f"Enter passphrase for key '{_shown(key)}': ") for key in keys))
+        found.append(Prompt("passphrase", patterns, auth.passphrase_cmd))
     if auth.password_cmd is not None:
-        found.append(Answer("password", tuple(_password_prompts(user, hosts)), auth.password_cmd))
-    return tuple(answer for answer in found if answer.patterns)
+        found.append(Prompt("password", tuple(_password_prompts(user, hosts)), auth.password_cmd))
+    return tuple(prompt for prompt in found if prompt.patterns)
 
 
 def _shown(key: str) -> str:
@@ -127,15 +127,15 @@ esac
 """
 
 
-def script(directory: str, wanted: Iterable[Answer], *, once: bool = True) -> str:
+def script(directory: str, wanted: Iterable[Prompt], *, once: bool = True) -> str:
     """The helper's text. ``once`` False answers again and again: for sessions that each log in on their own."""
     cases = "".join(
-        f"{'|'.join(answer.patterns)}) ask {answer.kind} {shlex.quote(answer.command)} ;;\n" for answer in wanted
+        f"{'|'.join(prompt.patterns)}) ask {prompt.kind} {shlex.quote(prompt.command)} ;;\n" for prompt in wanted
     )
     return _SCRIPT.format(directory=shlex.quote(directory), cases=cases, once="" if once else ": ")
 
 
-def make(wanted: tuple[Answer, ...], binaries: Binaries, preferred_dir: str, *, once: bool = True) -> Askpass:
+def make(wanted: tuple[Prompt, ...], binaries: Binaries, preferred_dir: str, *, once: bool = True) -> Askpass:
     """Write the helper where programs may be started (a runtime directory can be mounted noexec).
 
     Raises LocalError where there is no such place. Remove it with ``dispose``.

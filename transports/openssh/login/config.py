@@ -70,7 +70,7 @@ class Login:
 
     ``askpass``: a helper answers a prompt. ``interactive``: a person sits at the terminal (``ssh-mcp connect``).
     ``identity`` replaces the host's key (the public half of a pinned one, or SSH_DEFAULT_KEY). ``persist`` is in
-    seconds. ``verbose``: ssh's log is read (``-E``), so let it tell about the login.
+    seconds. ``verbose``: ssh's log is read (``-E``), so have it log the login.
     """
 
     control_path: str | None = None
@@ -87,7 +87,7 @@ class Login:
 def quote(value: str) -> str:
     """One value as ssh_config reads it back. Raises ValueError for what no quoting can carry in every version."""
     if not value or not value.isprintable() or '"' in value:
-        raise ValueError(f"{value[:60]!r} cannot stand in an ssh_config")
+        raise ValueError(f"{value[:60]!r} cannot be written into an ssh_config")
     if value.endswith("\\") or "\\\\" in value or "\\'" in value:
         raise ValueError(f"{value[:60]!r} holds a backslash that ssh would read as an escape")
     return value if set(value) <= _PLAIN else f'"{value}"'
@@ -125,7 +125,7 @@ def base_lines(destination: Destination, config: TransportConfig, binaries: Bina
     """What holds for every ssh to this host: the invariants, known hosts, then hosts.toml's own settings.
 
     This is what ``ssh -G`` is asked about; a launch puts ``launch_lines`` before it. Raises ValueError for a value
-    that may not stand in an ssh_config.
+    that may not be in an ssh_config.
     """
     optional = [line for line in _OPTIONAL_INVARIANTS if line[0].lower() in binaries.keywords]
     alive = [] if _sets(destination, "serveraliveinterval") else [_keepalive(config)]
@@ -227,7 +227,7 @@ def _option_lines(destination: Destination, binaries: Binaries) -> list[Line]:
 
 
 def launch_lines(login: Login, auth: Auth, binaries: Binaries) -> list[Line]:
-    """What one launch sets before the base lines: batch mode, multiplexing, log, key, ciphers and the way there."""
+    """What one launch sets before the base lines: batch mode, multiplexing, log, key, ciphers and the route."""
     lines = _prompt_lines(login, auth)
     if login.control_path is None:
         lines += [("ControlMaster", "no"), ("ControlPath", "none"), ("ControlPersist", "no")]
@@ -256,7 +256,7 @@ def launch_lines(login: Login, auth: Auth, binaries: Binaries) -> list[Line]:
 def _log_level(login: Login, binaries: Binaries) -> str:
     if not login.verbose:
         return "ERROR"
-    # Method, key and server version are debug lines; where single files cannot be asked for them (8.5), all must tell.
+    # Method, key and server version are debug lines; before 8.5 they cannot be had for single source files.
     return "VERBOSE" if binaries.log_verbose else "DEBUG1"
 
 
@@ -287,7 +287,7 @@ def via_lines(argv: Sequence[str]) -> str:
     words = []
     for word in argv:
         if not word.isprintable():
-            raise ValueError(f"{word[:60]!r} cannot stand in a ProxyCommand")
+            raise ValueError(f"{word[:60]!r} cannot be part of a ProxyCommand")
         words.append(shlex.quote(word if word == "[%h]:%p" else word.replace("%", "%%")))
     return " ".join(words)  # ssh puts "exec" before it
 

@@ -1,4 +1,4 @@
-"""What ssh would really do for a host: ``ssh -G`` over our fragment, cached while the files it read stand still."""
+"""What ssh would really do for a host: ``ssh -G`` over our fragment, cached until a file that it read changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from transports.openssh.login import effective_cache
 from transports.openssh.login.argv import ssh_argv
 from transports.openssh.login.binaries import Binaries, parse_settings
 from transports.openssh.login.config import Line, base_lines, render, user_value
-from transports.openssh.login.effective_cache import Answer, Stamp
+from transports.openssh.login.effective_cache import Remembered, Stamp
 from transports.openssh.login.failures import Attempt, login_error
 from transports.openssh.login.log import read
 
@@ -47,7 +47,7 @@ _NOT_IDENTITY: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """One answer of ``ssh -G``. ``stamps`` are the files it depends on: path, mtime in ns, size, inode (0: absent)."""
+    """The output of one ``ssh -G``; ``stamps`` are the files behind it: path, mtime in ns, size, inode (0: absent)."""
 
     settings: Mapping[str, tuple[str, ...]]
     stamps: tuple[Stamp, ...]
@@ -101,7 +101,7 @@ def _stamp(path: str) -> Stamp:
 def parse_jump(text: str, name: str) -> tuple[Destination, ...]:
     """Hops of a ``proxyjump`` line of ``ssh -G`` (``[user@]host[:port],…``), from us outwards.
 
-    Raises ConnectError where a hop cannot be understood.
+    Raises ConnectError where a hop cannot be parsed.
     """
     hops = []
     for part in text.split(","):
@@ -109,7 +109,9 @@ def parse_jump(text: str, name: str) -> tuple[Destination, ...]:
             r"(?:ssh://)?(?:(?P<u>.+)@)?(?:\[(?P<b>[^\]]+)\]|(?P<h>[^:@\[\]]+))(?::(?P<p>\d+))?/?", part
         )
         if match is None:
-            raise ConnectError(f"The ProxyJump {text!r} of {name} cannot be understood.", "Mend it.", sent=False)
+            raise ConnectError(
+                f"The ProxyJump {text!r} of {name} cannot be parsed.", "Fix it in your ssh_config.", sent=False
+            )
         hops.append(
             Destination(
                 name=match["b"] or match["h"], user=match["u"], port=int(match["p"]) if match["p"] is not None else None
@@ -148,7 +150,7 @@ class Evaluator:
         self._system_files: tuple[str, ...] | None = None
         self._processes: anyio.CapacityLimiter | None = None
         self._questions: dict[Destination, str] = {}
-        self._recalled: dict[str, Answer] | None = None
+        self._recalled: dict[str, Remembered] | None = None
 
     def record(self, destination: Destination) -> dict[str, Any]:
         """What other processes may take over from us about a host (see ``recall``)."""
@@ -184,7 +186,7 @@ class Evaluator:
             if len(hops) > _HOPS_MAX:
                 raise ConnectError(
                     f"The way to {destination.name} has more than {_HOPS_MAX} jump hosts, or leads in a circle.",
-                    "Mend proxy_jump in hosts.toml or ProxyJump in ssh_config.",
+                    "Fix proxy_jump in hosts.toml or ProxyJump in ssh_config.",
                     sent=False,
                 )
             current = await self.hop(current, binaries, directory)
@@ -236,13 +238,13 @@ class Evaluator:
         return Resolved(MappingProxyType(settings), tuple(_stamp(name) for name in watched))
 
     def _recall(self, asked: str, directory: ControlDir) -> Resolved | None:
-        """Another process's answer, once: what is asked again here is asked because something changed."""
+        """Another process's output, once: a repeated question means that something changed."""
         if self._recalled is None:
             self._recalled = effective_cache.read_all(directory)
-        answer = self._recalled.pop(asked, None)
-        if answer is None:
+        left = self._recalled.pop(asked, None)
+        if left is None:
             return None
-        known = Resolved(MappingProxyType(answer[0]), answer[1])
+        known = Resolved(MappingProxyType(left[0]), left[1])
         return known if known.fresh() else None
 
 

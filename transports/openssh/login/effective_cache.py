@@ -1,7 +1,7 @@
-"""What ``ssh -G`` answered another process, kept in the record of the master that came of it.
+"""What ``ssh -G`` printed for another process, kept in the record of the master that was started by it.
 
-A server that starts anew beside living masters asks the same about each of their hosts: 5 ms of ssh and 2 of ours a
-host, half of an adoption. The answer is taken over where nothing that it depends on can have changed: the same
+A server that starts while masters are up asks the same about each of their hosts: 5 ms of ssh and 2 of ours per
+host, half of an adoption. The output is reused where nothing that it depends on can have changed: the same
 question (our fragment, the name, the ssh, HOME and the user), the files as they were, and nothing in these files that
 asks anything else (``Match exec``, networks, canonical names, environment variables).
 
@@ -24,7 +24,7 @@ from transports.openssh.local.launch import read_text
 from transports.openssh.login.binaries import Binaries
 
 Stamp = tuple[str, int, int, int]
-Answer = tuple[dict[str, tuple[str, ...]], tuple[Stamp, ...]]
+Remembered = tuple[dict[str, tuple[str, ...]], tuple[Stamp, ...]]
 
 _RECORDS_MAX: Final = 512
 _FILE_MAX: Final = 256 * 1024
@@ -34,7 +34,7 @@ _ASKS_MORE: Final = re.compile(
 
 
 def question(fragment: str, name: str, binaries: Binaries) -> str:
-    """What an answer is an answer to."""
+    """A hash of everything given to ``ssh -G``."""
     seen = os.stat(binaries.ssh)  # noqa: PTH116
     who = [os.environ.get(name, "") for name in ("HOME", "USER", "LOGNAME")]
     parts = [
@@ -51,7 +51,7 @@ def question(fragment: str, name: str, binaries: Binaries) -> str:
 
 
 def record(asked: str, settings: Mapping[str, tuple[str, ...]], stamps: Iterable[Stamp]) -> dict[str, Any]:
-    """What is written beside the login; nothing where the answer may be another one next time."""
+    """What is written beside the login; nothing where ``ssh -G`` may print something else next time."""
     kept = tuple(stamps)
     if any(_asks_more(path) for path, *_ in kept):
         return {}
@@ -68,9 +68,9 @@ def _asks_more(path: str) -> bool:
     return seen.st_size >= _FILE_MAX or _ASKS_MORE.search(read_text(path)) is not None
 
 
-def read_all(directory: ControlDir) -> dict[str, Answer]:
-    """All answers that lie in the control directory, by question. What is no record of ours is passed over."""
-    found: dict[str, Answer] = {}
+def read_all(directory: ControlDir) -> dict[str, Remembered]:
+    """All records of the control directory, by question. Files that are not our records are skipped."""
+    found: dict[str, Remembered] = {}
     with contextlib.suppress(OSError):
         names = [n for n in os.listdir(directory.path) if n.endswith(".login") and len(n) == ID_LENGTH + 6]  # noqa: PTH208
         for name in names[:_RECORDS_MAX]:

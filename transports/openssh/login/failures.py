@@ -7,7 +7,7 @@ from typing import Final
 
 from transports.errors import AuthenticationFailed, ConnectError, HostKeyMismatch, LocalError, UnknownHost
 from transports.openssh.login.argv import known_hosts_name
-from transports.openssh.login.askpass import NOTHING_REPORTED, Outcome
+from transports.openssh.login.askpass import NOTHING_REPORTED, HelperReport
 from transports.openssh.login.key_files import KeyFault
 from transports.openssh.login.log import LogReport, Verdict, clean
 
@@ -34,7 +34,7 @@ class Attempt:
 
     ``settings`` are the effective algorithm lists by lower-case keyword; ``known_hosts`` the file to pin a key in;
     ``expected`` the fingerprint known until now. ``proxied`` is the jump host's name, or "" for an operator's
-    ProxyCommand; ``proxy_text`` what the way there said on stderr or in the jump host's log. ``seconds`` is the time
+    ProxyCommand; ``proxy_text`` what it said on stderr or in the jump host's log. ``seconds`` is the time
     limit and ``gave_up`` that it was ours that ended the attempt. ``askpass`` is what the helper reports;
     ``key_fault`` a key file that ssh could not load; ``expired`` the end of validity of a certificate that was offered.
     """
@@ -51,7 +51,7 @@ class Attempt:
     proxy_text: str = ""
     seconds: float = 10.0
     gave_up: bool = False
-    askpass: Outcome = NOTHING_REPORTED
+    askpass: HelperReport = NOTHING_REPORTED
     key_fault: KeyFault | None = None
     expired: str = ""
 
@@ -67,8 +67,8 @@ class Attempt:
 
 def login_error(report: LogReport, attempt: Attempt) -> ConnectError | LocalError:
     """The error of a failed attempt: the most telling fact of the log wins."""
-    for judge in (_configuration, _host_key, _algorithms, _reach, _authentication, _proxy, _broken):
-        if (error := judge(report, attempt)) is not None:
+    for read_cause in (_configuration, _host_key, _algorithms, _reach, _authentication, _proxy, _broken):
+        if (error := read_cause(report, attempt)) is not None:
             return error
     said = f" ssh said: {report.errors[-1]}." if report.errors else ""
     return ConnectError(
@@ -95,7 +95,7 @@ def _host_key(report: LogReport, attempt: Attempt) -> ConnectError | None:
 
 
 def _live(report: LogReport) -> str:
-    fingerprint = report.login.host_key_fingerprint or "a key whose fingerprint ssh did not tell"
+    fingerprint = report.login.host_key_fingerprint or "a key whose fingerprint ssh did not print"
     return f"{report.key_type} {fingerprint}" if report.key_type else fingerprint
 
 
@@ -131,7 +131,7 @@ def mismatch(report: LogReport, attempt: Attempt) -> HostKeyMismatch:
     place = f" ({report.offending})" if report.offending else ""
     return HostKeyMismatch(
         f"The host key of {attempt.where} is not the known one: known is {known}{place}, it offers {_live(report)};"
-        " someone may be in between, or the host was set up anew.",
+        " someone may be in between, or the host was reinstalled.",
         _pinning(report, f"replaces the entry for {attempt.pin_name} in {report.offending or attempt.known_hosts}"),
         sent=False,
     )
@@ -143,7 +143,7 @@ def mismatch(report: LogReport, attempt: Attempt) -> HostKeyMismatch:
 def _configuration(report: LogReport, attempt: Attempt) -> ConnectError | LocalError | None:
     if report.loop:
         return ConnectError(
-            f"The way to {attempt.where} leads through itself.", "Mend ProxyJump in your ssh_config.", sent=False
+            f"The jump hosts of {attempt.where} lead back to it.", "Fix ProxyJump in your ssh_config.", sent=False
         )
     if report.configuration is None:
         return None
@@ -276,7 +276,7 @@ def _key_problem(report: LogReport, attempt: Attempt) -> tuple[str, str] | None:
     return None
 
 
-# --- the way there, and the rest --------------------------------------------------------------------------------------
+# --- the route, and the rest ------------------------------------------------------------------------------------------
 
 
 def _proxy(report: LogReport, attempt: Attempt) -> ConnectError | None:
@@ -287,7 +287,7 @@ def _proxy(report: LogReport, attempt: Attempt) -> ConnectError | None:
         said = f": {text}" if text else ""
         return ConnectError(
             f"The ProxyCommand for {attempt.where} ended before an ssh server answered{said}.",
-            "Run that command by hand and mend it in your ssh_config.",
+            "Run that command by hand and fix it in your ssh_config.",
             sent=False,
         )
     hop = attempt.proxied
@@ -299,8 +299,8 @@ def _proxy(report: LogReport, attempt: Attempt) -> ConnectError | None:
             hop=hop,
         )
     if text:
-        told = _no_tcp(text.rpartition("connect failed: ")[2], replace(attempt, proxied=None))
-        return ConnectError(f"Seen from the jump host {hop}, {told.what}", told.remedy, sent=False)
+        seen = _no_tcp(text.rpartition("connect failed: ")[2], replace(attempt, proxied=None))
+        return ConnectError(f"Seen from the jump host {hop}, {seen.what}", seen.remedy, sent=False)
     return ConnectError(
         f"The jump host {hop} could not open a connection to {attempt.where}.",
         "Check that the target runs, and that the jump host may forward to it.",
@@ -312,7 +312,7 @@ def _broken(report: LogReport, attempt: Attempt) -> ConnectError | None:
     if attempt.gave_up:
         return ConnectError(
             f"The login to {attempt.where} was not finished in time.",
-            "If a key wants a touch or a person an answer, use `ssh-mcp connect`.",
+            "If a key wants a touch or a person must answer a prompt, use `ssh-mcp connect`.",
             sent=False,
         )
     if report.ended is None and report.server_text is None:

@@ -1,4 +1,4 @@
-"""Looking at a host's key without logging in, and at what known_hosts files say of it. ssh judges, we only read."""
+"""Looking at a host's key without logging in, and at what known_hosts files say of it. The verdict is ssh's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SECONDS: Final = 10.0
 _CHUNK: Final = 4096
 _OUTPUT_MAX: Final = 256 * 1024
 _DECIDED = re.compile(rb"SSH2_MSG_NEWKEYS sent|Host key verification failed|SSH2_MSG_SERVICE_ACCEPT")
-"""ssh's ``-v`` lines after the host key was judged and before any credential is used."""
+"""ssh's ``-v`` lines after the host key was checked and before any credential is used."""
 
 _FINGERPRINT = re.compile(r"^(?P<name>\S+) (?P<kind>\S+) (?P<fp>SHA256:\S+)")
 
@@ -37,7 +37,7 @@ ASK_NOTHING: Final = (
 
 
 async def look(argv: list[str], env: dict[str, str], seconds: float) -> tuple[LogReport, bool]:
-    """Run ``ssh -v`` until it has judged the host key, then end it; what it told, and whether time ran out.
+    """Run ``ssh -v`` until it has checked the host key, then end it. Returns its log, and whether time ran out.
 
     The server sees a connection that ends before authentication.
     """

@@ -1,4 +1,4 @@
-"""What ssh's log tells about one login. Pure: text in, ``LogReport`` out; ``failures`` makes errors of it.
+"""The facts that ssh's log has about one login. Pure: text in, ``LogReport`` out; ``failures`` makes errors of it.
 
 Both shapes are read: the plain lines and ``debugN:`` lines of ``-v``, and those that LogVerbose forces out, which carry
 their place in the source (``debug1: kex.c:function():1347 (pid=14) : …``). ssh's messages are not localised; their

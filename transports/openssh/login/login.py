@@ -1,4 +1,4 @@
-"""One login: start ssh by a plan, hear how it went, and turn a failure into an error that says why."""
+"""One login: start ssh by a plan, read its log, and turn a failure into an error with its cause."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from transports.openssh.login.failures import login_error
 from transports.openssh.login.host_keys import ASK_NOTHING, known_fingerprint, look
 from transports.openssh.login.key_files import FILE_MAX, KeyFault, certificate_ends, certificate_paths, key_fault
 from transports.openssh.login.log import LogReport, Verdict, read
-from transports.openssh.login.plan import Plan
+from transports.openssh.login.plan import LoginPlan
 
 _AUTHENTICATION_SECONDS: Final = 30.0
 _HELPER_SECONDS: Final = 60.0
@@ -39,7 +39,7 @@ class JumpRoute:
 
     @property
     def log(self) -> str:
-        """The master's log; the reason why a channel to a target could not be opened is told nowhere else."""
+        """The master's log; the only place with the reason why a channel to a target could not be opened."""
         return self.control_path + ".log"
 
     def proxy(self, ssh: str) -> str:
@@ -47,16 +47,16 @@ class JumpRoute:
         return self.command or via_lines(stdio_forward_argv(ssh, self.control_path, self.name))
 
 
-def _through(login: Login, plan: Plan, route: JumpRoute | None) -> Login:
-    return login if route is None else replace(login, proxy=route.proxy(plan.scene.binaries.ssh))
+def _through(login: Login, plan: LoginPlan, route: JumpRoute | None) -> Login:
+    return login if route is None else replace(login, proxy=route.proxy(plan.context.binaries.ssh))
 
 
 @contextmanager
-def _helper(plan: Plan, login: Login) -> Iterator[askpass.Askpass | None]:
+def _helper(plan: LoginPlan, login: Login) -> Iterator[askpass.Askpass | None]:
     if not login.askpass:
         yield None
         return
-    made = askpass.make(plan.answers(), plan.scene.binaries, plan.scene.directory.path)
+    made = askpass.make(plan.prompts(), plan.context.binaries, plan.context.directory.path)
     try:
         yield made
     finally:
@@ -64,7 +64,7 @@ def _helper(plan: Plan, login: Login) -> Iterator[askpass.Askpass | None]:
 
 
 async def start_master(
-    plan: Plan, control_path: str, route: JumpRoute | None, *, by_hand: float | None = None
+    plan: LoginPlan, control_path: str, route: JumpRoute | None, *, by_hand: float | None = None
 ) -> LoginInfo:
     """Log in and leave a master behind that listens at ``control_path``; the caller holds its turn.
 
@@ -75,7 +75,7 @@ async def start_master(
     if by_hand is not None:
         login = replace(login, askpass=False, interactive=True, persist=by_hand)
     log = control_path + ".log"
-    told_before = size_of(route.log) if route is not None else 0
+    log_size_before = size_of(route.log) if route is not None else 0
     with _helper(plan, login) as helper:
         outcome = await _run(plan, login, log, helper)
         asked = helper.outcome() if helper is not None else askpass.NOTHING_REPORTED
@@ -87,12 +87,12 @@ async def start_master(
             raise error
         return report.login
     truncate(log)
-    told = read_text(route.log, told_before) if route is not None else ""
-    raise await explain(plan, route, report, gave_up=outcome.code is None, asked=asked, hop_log=told)
+    hop_log = read_text(route.log, log_size_before) if route is not None else ""
+    raise await explain(plan, route, report, gave_up=outcome.code is None, asked=asked, hop_log=hop_log)
 
 
-async def _run(plan: Plan, login: Login, log: str, helper: askpass.Askpass | None) -> Outcome:
-    config, binaries = plan.scene.config, plan.scene.binaries
+async def _run(plan: LoginPlan, login: Login, log: str, helper: askpass.Askpass | None) -> Outcome:
+    config, binaries = plan.context.config, plan.context.binaries
     seconds: float | None = config.connect_timeout + _AUTHENTICATION_SECONDS
     if login.askpass:
         seconds = config.connect_timeout + _AUTHENTICATION_SECONDS + _HELPER_SECONDS
@@ -104,7 +104,7 @@ async def _run(plan: Plan, login: Login, log: str, helper: askpass.Askpass | Non
         return await run_ssh(argv, log, env, seconds=seconds, terminal=login.interactive)
 
 
-def _other_key(plan: Plan, report: LogReport) -> AuthenticationFailed | None:
+def _other_key(plan: LoginPlan, report: LogReport) -> AuthenticationFailed | None:
     """A pinned key means this key: ssh_config may name further IdentityFiles, which nothing can switch off."""
     pinned = plan.destination.auth.identity_fingerprint
     if pinned is None or report.accepted_key in {None, pinned}:
@@ -120,12 +120,12 @@ def _other_key(plan: Plan, report: LogReport) -> AuthenticationFailed | None:
 
 
 async def explain(
-    plan: Plan,
+    plan: LoginPlan,
     route: JumpRoute | None,
     report: LogReport,
     *,
     gave_up: bool,
-    asked: askpass.Outcome = askpass.NOTHING_REPORTED,
+    asked: askpass.HelperReport = askpass.NOTHING_REPORTED,
     hop_log: str = "",
 ) -> ConnectError | LocalError:
     """The error behind a failed login; asks known_hosts, or the host again, for what the log left out."""
@@ -133,7 +133,7 @@ async def explain(
     if report.verdict is Verdict.CHANGED:
         attempt = replace(attempt, expected=await _expected(plan, report))
     if report.verdict in {Verdict.CHANGED, Verdict.UNKNOWN} and report.login.host_key_fingerprint is None:
-        report = (await _look(plan, route))[0]  # before 8.5 only "-v" tells the fingerprint
+        report = (await _look(plan, route))[0]  # before 8.5 only "-v" prints the fingerprint
     if report.denied:
         attempt = replace(attempt, key_fault=await _key_fault(report), expired=await _expired(plan, report))
     if route is not None:
@@ -158,20 +158,20 @@ async def _key_fault(report: LogReport) -> KeyFault | None:
         return None
 
 
-async def _expired(plan: Plan, report: LogReport) -> str:
+async def _expired(plan: LoginPlan, report: LogReport) -> str:
     """When the certificates that the host refused ran out; "" where one is still valid or none was offered.
 
     The host keeps the reason to itself, so ssh-keygen reads them: from files, or from the agent.
     """
     offered = [words for line in report.offered if len(words := line.split()) > 2 and "-CERT" in words[-2]]
-    if not offered or plan.scene.binaries.ssh_keygen is None or report.accepted_key is not None:
+    if not offered or plan.context.binaries.ssh_keygen is None or report.accepted_key is not None:
         return ""
     texts = [read_text(path) for words in offered for path in certificate_paths(" ".join(words[:-2]))]
     if not any(texts):
-        keys = await agent_keys(plan.scene.binaries, agent_socket(plan.resolved.one("identityagent"))) or ()
+        keys = await agent_keys(plan.context.binaries, agent_socket(plan.resolved.one("identityagent"))) or ()
         shown = {words[-1] for words in offered}
         texts = [key.public for key in keys if key.certificate and key.fingerprint in shown]
-    listing = await list_certificates(plan.scene.binaries.ssh_keygen, "\n".join(texts))
+    listing = await list_certificates(plan.context.binaries.ssh_keygen, "\n".join(texts))
     ends = certificate_ends(listing)
     return max(ends).isoformat(" ") if ends and max(ends) < datetime.now() else ""  # noqa: DTZ005 - as ssh-keygen
 
@@ -182,7 +182,7 @@ def _channel_failure(hop_log: str) -> str:
     return reasons.pop() if len(reasons) == 1 else ""
 
 
-async def _proxy_said(plan: Plan, report: LogReport) -> str:
+async def _proxy_said(plan: LoginPlan, report: LogReport) -> str:
     """What an operator's ProxyCommand writes to stderr: a master sends that nowhere, so it is run once more."""
     if report.login.server_version is not None:
         return ""
@@ -192,30 +192,30 @@ async def _proxy_said(plan: Plan, report: LogReport) -> str:
     return words[-1] if words else ""
 
 
-async def _expected(plan: Plan, report: LogReport) -> str | None:
+async def _expected(plan: LoginPlan, report: LogReport) -> str | None:
     offending = report.offending.rpartition(":")[0] if report.offending else None
     files = (offending,) if offending else plan.resolved.known_hosts_files()
-    return await known_fingerprint(plan.scene.binaries, files, plan.known_hosts_name(), report.key_type)
+    return await known_fingerprint(plan.context.binaries, files, plan.known_hosts_name(), report.key_type)
 
 
 # --- looking without logging in --------------------------------------------------------------------------------------
 
 
-async def _look(plan: Plan, route: JumpRoute | None) -> tuple[LogReport, bool]:
+async def _look(plan: LoginPlan, route: JumpRoute | None) -> tuple[LogReport, bool]:
     login = _through(Login(verbose=False), plan, route)
     async with plan.fragment(login, ASK_NOTHING) as path:
-        argv = ssh_argv(plan.scene.binaries.ssh, path, plan.destination.name, extra=("-v", "-N"))
-        return await look(argv, environment(), plan.scene.config.connect_timeout + _AUTHENTICATION_SECONDS)
+        argv = ssh_argv(plan.context.binaries.ssh, path, plan.destination.name, extra=("-v", "-N"))
+        return await look(argv, environment(), plan.context.config.connect_timeout + _AUTHENTICATION_SECONDS)
 
 
-async def look_at_host_key(plan: Plan, route: JumpRoute | None) -> HostKeyCheck:
+async def look_at_host_key(plan: LoginPlan, route: JumpRoute | None) -> HostKeyCheck:
     """The live key against the known one, without a login. A failure to reach the host is in ``error``."""
-    told_before = size_of(route.log) if route is not None else 0
+    log_size_before = size_of(route.log) if route is not None else 0
     report, late = await _look(plan, route)
     live = report.login.host_key_fingerprint
     if live is None:
-        told = read_text(route.log, told_before) if route is not None else ""
-        error = await explain(plan, route, report, gave_up=late, hop_log=told)
+        hop_log = read_text(route.log, log_size_before) if route is not None else ""
+        error = await explain(plan, route, report, gave_up=late, hop_log=hop_log)
         return HostKeyCheck(None, None, matches=False, error=f"{error.public_name}: {error}")
     if report.verdict is Verdict.KNOWN:
         return HostKeyCheck(live, live, matches=True)

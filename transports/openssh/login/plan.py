@@ -1,4 +1,4 @@
-"""What a login to one host takes, put together before anything is started: settings, way, identity, credentials."""
+"""What a login to one host needs, collected before anything is started: settings, route, identity, credentials."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ALGORITHMS: Final = ("kexalgorithms", "ciphers", "macs", "hostkeyalgorithms", "
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class LaunchContext:
     """What is the same for all hosts of one launcher."""
 
     config: TransportConfig
@@ -34,10 +34,10 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoginPlan:
     """One host: how ssh resolved it, and the hop that it is reached from."""
 
-    scene: Scene
+    context: LaunchContext
     destination: Destination
     resolved: Resolved
     hop: Destination | None
@@ -50,10 +50,10 @@ class Plan:
         """
         auth = self.destination.auth
         parts = [
-            self.scene.binaries.version_text,
+            self.context.binaries.version_text,
             str(index),
             via,
-            self.scene.config.default_key or "",
+            self.context.config.default_key or "",
             *(f"{name}={getattr(auth, name)}" for name in auth.__slots__),
             *self.resolved.identity_lines(),
         ]
@@ -75,29 +75,29 @@ class Plan:
             known_hosts=files[0] if files else "~/.ssh/known_hosts",
             host_key_alias=self.resolved.one("hostkeyalias"),
             settings=tuple((key, self.resolved.one(key) or "") for key in _ALGORITHMS),
-            seconds=self.scene.config.connect_timeout,
+            seconds=self.context.config.connect_timeout,
         )
 
     def known_hosts_name(self) -> str:
         alias = self.resolved.one("hostkeyalias")
         return alias or known_hosts_name(self.resolved.hostname, self.resolved.port)
 
-    def answers(self) -> tuple[askpass.Answer, ...]:
+    def prompts(self) -> tuple[askpass.Prompt, ...]:
         """Prompts that this host's configured commands are for."""
         auth = self.destination.auth
         keys = [auth.key] if auth.key is not None else [*self.resolved.settings.get("identityfile", ())]
-        if self.scene.config.default_key is not None:
-            keys.append(self.scene.config.default_key)
+        if self.context.config.default_key is not None:
+            keys.append(self.context.config.default_key)
         hosts = dict.fromkeys(
             name for name in (self.resolved.hostname, self.resolved.one("hostkeyalias"), self.destination.name) if name
         )
-        return askpass.answers(auth, user=self.user, hosts=hosts, keys=keys)
+        return askpass.prompts(auth, user=self.user, hosts=hosts, keys=keys)
 
     async def login(self) -> Login:
         """The credentials and ciphers of a launch. Raises AgentFingerprintNotFound."""
         return Login(
-            persist=self.scene.config.idle_timeout,
-            askpass=bool(self.answers()),
+            persist=self.context.config.idle_timeout,
+            askpass=bool(self.prompts()),
             ciphers=self._ciphers(),
             key_exchanges=self._key_exchanges(),
             identity=await self._identity_file(),
@@ -106,13 +106,13 @@ class Plan:
     def _key_exchanges(self) -> tuple[str, ...]:
         if any(key.lower() == "kexalgorithms" for key, _ in self.destination.options):
             return ()
-        return prefer_mlkem(self.resolved.one("kexalgorithms") or "", self.scene.binaries)
+        return prefer_mlkem(self.resolved.one("kexalgorithms") or "", self.context.binaries)
 
     def _ciphers(self) -> tuple[str, ...]:
         chosen = any(key.lower() == "ciphers" for key, _ in self.destination.options)
         if chosen or not has_aes():
             return ()
-        return prefer_aes(self.resolved.one("ciphers") or "", self.scene.binaries)
+        return prefer_aes(self.resolved.one("ciphers") or "", self.context.binaries)
 
     async def _identity_file(self) -> str | None:
         auth = self.destination.auth
@@ -120,35 +120,35 @@ class Plan:
             return None
         if auth.identity_fingerprint is not None:
             return await self._pinned_file(auth.identity_fingerprint)
-        untouched = self.resolved.settings.get("identityfile") == self.scene.binaries.default_identities
-        return self.scene.config.default_key if untouched and auth.key is None else None
+        untouched = self.resolved.settings.get("identityfile") == self.context.binaries.default_identities
+        return self.context.config.default_key if untouched and auth.key is None else None
 
     async def _pinned_file(self, fingerprint: str) -> str:
         """The public half of the agent's key in a file: with IdentitiesOnly the agent then offers just that key."""
         socket = agent_socket(self.resolved.one("identityagent"))
-        key = await pinned_key(self.scene.binaries, socket, fingerprint)
+        key = await pinned_key(self.context.binaries, socket, fingerprint)
         name = hashlib.sha256(key.public.encode()).hexdigest()[:ID_LENGTH]
-        return self.scene.directory.write(f"{name}.pub", key.public + "\n")
+        return self.context.directory.write(f"{name}.pub", key.public + "\n")
 
     async def text(self, login: Login, first: tuple[Line, ...] = ()) -> str:
         """The fragment for one launch."""
-        base = control_lines_of(self.destination, self.scene.config, self.scene.binaries)
-        lines = [*first, *launch_lines(login, self.destination.auth, self.scene.binaries), *base]
-        return await self.scene.evaluator.fragment(lines, self.destination, self.scene.binaries)
+        base = control_lines_of(self.destination, self.context.config, self.context.binaries)
+        lines = [*first, *launch_lines(login, self.destination.auth, self.context.binaries), *base]
+        return await self.context.evaluator.fragment(lines, self.destination, self.context.binaries)
 
     @contextlib.asynccontextmanager
     async def fragment(self, login: Login, first: tuple[Line, ...] = ()) -> AsyncIterator[str]:
         """The fragment as a file that is gone after the block: ssh reads it once."""
-        with self.scene.directory.scratch(await self.text(login, first)) as path:
+        with self.context.directory.scratch(await self.text(login, first)) as path:
             yield path
 
 
-async def make_plan(scene: Scene, destination: Destination) -> Plan:
+async def make_plan(context: LaunchContext, destination: Destination) -> LoginPlan:
     """Resolve one host and its last hop. Raises ConnectError or LocalError."""
-    resolved = await scene.evaluator.resolve(destination, scene.binaries, scene.directory)
-    await scene.evaluator.chain(destination, scene.binaries, scene.directory)  # refuses circles
-    hop = await scene.evaluator.hop(destination, scene.binaries, scene.directory)
-    return Plan(scene, destination, resolved, hop)
+    resolved = await context.evaluator.resolve(destination, context.binaries, context.directory)
+    await context.evaluator.chain(destination, context.binaries, context.directory)  # refuses circles
+    hop = await context.evaluator.hop(destination, context.binaries, context.directory)
+    return LoginPlan(context, destination, resolved, hop)
 
 
 def has_aes() -> bool:

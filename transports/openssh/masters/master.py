@@ -1,6 +1,6 @@
-"""ControlMaster processes: one login a host that all sessions share, also those of other server processes.
+"""ControlMaster processes: one login per host that all sessions share, also those of other server processes.
 
-``MasterLauncher.ensure`` answers with a live master: the one we have, one that another process started, or a new one
+``MasterLauncher.ensure`` returns a live master: the one we have, one that another process started, or a new one
 whose jump hosts are brought up first. Who starts or ends a master holds its ``turn``; who uses it holds a ``Use``; the
 last user that lets go ends it, and one that nobody lets go of properly (kill -9) ends by itself after the idle time.
 """
@@ -26,7 +26,7 @@ from transports.openssh.login.binaries import probe
 from transports.openssh.login.effective import Evaluator, Resolved
 from transports.openssh.login.failures import with_hop
 from transports.openssh.login.login import JumpRoute, look_at_host_key, start_master
-from transports.openssh.login.plan import Plan, Scene, make_plan
+from transports.openssh.login.plan import LaunchContext, LoginPlan, make_plan
 from transports.openssh.masters.priority import UrgentWork
 from transports.openssh.masters.records import is_dead, read_login, recorded_pid, sweep, write_login
 from transports.openssh.masters.unmultiplexed import Unmultiplexed
@@ -38,7 +38,7 @@ _STARTS_PER_CPU: Final = 16
 trips of all of them. Without a bound fifty on a slow machine would each run into its time limit.
 """
 _USES_PER_LOG: Final = 1000
-_SCENE_SECONDS: Final = 0.1
+_CONTEXT_SECONDS: Final = 0.1
 """How long a look at PATH and the control directory holds: for all hosts of a fan-out, not for the next call."""
 
 
@@ -96,7 +96,7 @@ class MasterLauncher:
         self._starts: anyio.CapacityLimiter | None = None
         self.urgent = UrgentWork()
         self._swept = False
-        self._seen: tuple[float, Scene] | None = None
+        self._seen: tuple[float, LaunchContext] | None = None
         self._direct = Unmultiplexed()
         self._ssh = "ssh"
 
@@ -121,7 +121,7 @@ class MasterLauncher:
         return (await self._bring_up(destination, 0, by_hand=persist)).handle
 
     async def disconnect(self, destination: Destination) -> int:
-        """End every master of the host, whoever uses it. Answers how many there were. Jump hosts stay."""
+        """End every master of the host, whoever uses it, and return how many there were. Jump hosts stay."""
         ended = 0
         for index in range(self._config.max_connections_per_host + 1):  # one more may be up, for endings only
             path, _, _ = await self._locate(destination, index)
@@ -136,33 +136,33 @@ class MasterLauncher:
     def _masterless(self) -> bool:
         return self._config.backend == "direct" or os.name != "posix"
 
-    async def _scene(self) -> Scene:
+    async def _context(self) -> LaunchContext:
         now = anyio.current_time()
-        if self._seen is None or now - self._seen[0] > _SCENE_SECONDS:
-            self._seen = (now, await self._look_around())
+        if self._seen is None or now - self._seen[0] > _CONTEXT_SECONDS:
+            self._seen = (now, await self._find_context())
         return self._seen[1]
 
-    async def _look_around(self) -> Scene:
+    async def _find_context(self) -> LaunchContext:
         binaries = await probe()
         self._ssh = binaries.ssh
         if self._masterless:
-            return Scene(self._config, binaries, self._direct.directory(), self._evaluator)
+            return LaunchContext(self._config, binaries, self._direct.directory(), self._evaluator)
         directory = open_control_dir(self._config.control_dir)
         if not self._swept:
             self._swept = True
             sweep(directory, self._uses)
-        return Scene(self._config, binaries, directory, self._evaluator)
+        return LaunchContext(self._config, binaries, directory, self._evaluator)
 
-    async def _locate(self, destination: Destination, index: int) -> tuple[str, Plan, list[Plan]]:
+    async def _locate(self, destination: Destination, index: int) -> tuple[str, LoginPlan, list[LoginPlan]]:
         """Where the host's socket would be, its plan, and the plans of its hops from us outwards. Starts nothing."""
-        scene = await self._scene()
+        context = await self._context()
         via = ""
-        stops = await scene.evaluator.chain(destination, scene.binaries, scene.directory)
-        hops = [await make_plan(scene, hop) for hop in stops]
+        stops = await context.evaluator.chain(destination, context.binaries, context.directory)
+        hops = [await make_plan(context, hop) for hop in stops]
         for hop in hops:
             via = hop.identity(0, via)
-        plan = await make_plan(scene, destination)
-        return scene.directory.socket(plan.identity(index, via)), plan, hops
+        plan = await make_plan(context, destination)
+        return context.directory.socket(plan.identity(index, via)), plan, hops
 
     async def _bring_up(self, destination: Destination, index: int, by_hand: float | None = None) -> _Warm:
         path, plan, hops = await self._locate(destination, index)
@@ -176,11 +176,11 @@ class MasterLauncher:
                 try:
                     handle = await self._start(path, plan, hops, route, by_hand)
                 except TransportError:
-                    plan.scene.directory.forget(path[-ID_LENGTH:])
+                    plan.context.directory.forget(path[-ID_LENGTH:])
                     raise
             self._hold(path, len(hops))
             if by_hand is not None:
-                plan.scene.directory.write(f"{path[-ID_LENGTH:]}.keep", "")
+                plan.context.directory.write(f"{path[-ID_LENGTH:]}.keep", "")
         warm = _Warm(handle, (plan.resolved, *(hop.resolved for hop in hops)))
         self._warm[destination, index] = warm
         return warm
@@ -196,7 +196,7 @@ class MasterLauncher:
             raise with_hop(error, hop.name) from error
         return JumpRoute(hop.name, handle.control_path)
 
-    async def _adopt(self, path: str, plan: Plan, hops: list[Plan]) -> MasterHandle | None:
+    async def _adopt(self, path: str, plan: LoginPlan, hops: list[LoginPlan]) -> MasterHandle | None:
         """The master that already listens; None, and the place tidied, where there is none."""
         if not _exists(path):
             return None
@@ -207,13 +207,13 @@ class MasterLauncher:
         return _handle(path, pid, read_login(path, pid), plan, hops, adopted=True)
 
     async def _clear(self, path: str) -> None:
-        """Remove a stale socket; a master that accepts connections but never answers is ended first."""
+        """Remove a stale socket; a master that accepts connections but never replies is ended first."""
         if not is_dead(path) and (pid := recorded_pid(path)) is not None:
             await kill_master(pid, path)
         remove(path)
 
     async def _start(
-        self, path: str, plan: Plan, hops: list[Plan], route: JumpRoute | None, by_hand: float | None
+        self, path: str, plan: LoginPlan, hops: list[LoginPlan], route: JumpRoute | None, by_hand: float | None
     ) -> MasterHandle:
         if self._starts is None:
             self._starts = anyio.CapacityLimiter(_STARTS_PER_CPU * (os.cpu_count() or 1))
@@ -224,14 +224,14 @@ class MasterLauncher:
         if pid is None:
             await kill_strays(path)
             raise ConnectError(
-                f"The ssh master for {plan.destination.name} logged in but does not answer on its socket.",
+                f"The ssh master for {plan.destination.name} logged in but does not reply on its socket.",
                 "Try again; if it stays so, run `ssh-mcp doctor`.",
                 sent=False,
             )
-        write_login(plan.scene.directory, path, pid, login, self._evaluator.record(plan.destination))
+        write_login(plan.context.directory, path, pid, login, self._evaluator.record(plan.destination))
         return _handle(path, pid, login, plan, hops, adopted=False)
 
-    async def _log_in(self, plan: Plan, path: str, route: JumpRoute | None, by_hand: float | None) -> LoginInfo:
+    async def _log_in(self, plan: LoginPlan, path: str, route: JumpRoute | None, by_hand: float | None) -> LoginInfo:
         try:
             return await start_master(plan, path, route, by_hand=by_hand)
         except ConnectError:
@@ -263,7 +263,7 @@ class MasterLauncher:
         self._warm = {key: warm for key, warm in self._warm.items() if warm.handle.control_path != path}
 
     async def stop(self, handle: MasterHandle) -> None:
-        """End this master, also one that does not answer, whoever else uses it. Its sessions are lost."""
+        """End this master, also one that does not reply, whoever else uses it. Its sessions are lost."""
         path = handle.control_path
         self._drop_warm(path)
         async with turn(path + ".lock"):
@@ -312,17 +312,17 @@ class MasterLauncher:
 
     async def effective(self, destination: Destination) -> Effective:
         """What ssh would really connect to (``ssh -G``), cached. Raises ConnectError, LocalError."""
-        scene = await self._scene()
-        return await self._evaluator.effective(destination, scene.binaries, scene.directory)
+        context = await self._context()
+        return await self._evaluator.effective(destination, context.binaries, context.directory)
 
     async def verify_host_key(self, destination: Destination) -> HostKeyCheck:
         """Ask the live host for its key without logging in to it (its jump hosts are logged in to)."""
         try:
-            scene = await self._scene()
-            plan = await make_plan(scene, destination)
+            context = await self._context()
+            plan = await make_plan(context, destination)
             route: JumpRoute | None = None
             if plan.hop is not None and self._masterless:
-                route = JumpRoute(plan.hop.name, command=await self._direct.through(scene, plan.hop))
+                route = JumpRoute(plan.hop.name, command=await self._direct.through(context, plan.hop))
             elif plan.hop is not None:
                 route = await self._jump_route(plan.hop, None)
             return await look_at_host_key(plan, route)
@@ -349,7 +349,7 @@ class MasterLauncher:
 
     async def prepare_direct(self, destination: Destination) -> None:
         """Do what ``direct_argv`` needs and cannot await; cheap when done before. Raises ConnectError, LocalError."""
-        await self._direct.prepare(await self._scene(), destination)
+        await self._direct.prepare(await self._context(), destination)
 
     def direct_argv(
         self, destination: Destination, *, subsystem: str | None, command: str | None, tty: bool = False
@@ -380,6 +380,8 @@ def _full(path: str | None) -> str | None:
     return None if path is None else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
 
 
-def _handle(path: str, pid: int, login: LoginInfo, plan: Plan, hops: Iterable[Plan], *, adopted: bool) -> MasterHandle:
+def _handle(
+    path: str, pid: int, login: LoginInfo, plan: LoginPlan, hops: Iterable[LoginPlan], *, adopted: bool
+) -> MasterHandle:
     names = tuple(hop.destination.name for hop in hops)
     return MasterHandle(path, pid, login, adopted, plan.destination, names)

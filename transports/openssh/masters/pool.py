@@ -62,10 +62,10 @@ class Lease(Generic[H]):
 class Pool(Generic[H]):
     """Leases on a host's masters.
 
-    ``launch(index)`` brings up (or adopts) the host's master of that number and answers its handle, or raises
+    ``launch(index)`` brings up (or adopts) the host's master of that number and returns its handle, or raises
     ConnectError and its kin; ``masterless`` says that it does nothing, and that each session logs in by itself.
-    ``on_scarce`` is told when somebody waits and no further master may come: idle sessions should be given up then.
-    ``on_lost`` is told of a handle that turned out to be dead. ``on_single`` is called where masters end with their
+    ``on_scarce`` is called when somebody waits and no further master may come: idle sessions should be given up then.
+    ``on_lost`` is called with a handle that turned out to be dead. ``on_single`` is called where masters end with their
     first session, one behind the other: the host allows one session per connection.
     """
 
@@ -144,7 +144,7 @@ class Pool(Generic[H]):
         """See ``Lease.after_refusal``."""
         self.refused(lease)
         self._give_back(lease)
-        # No turn before the waiter's future is there: a slot granted in between would be nobody's, and nobody told.
+        # No turn before the waiter's future is there: a slot granted in between would be lost.
         self._slots.rejoin(waiter)
         return await self._wait(waiter)
 

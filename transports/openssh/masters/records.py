@@ -1,4 +1,4 @@
-"""What lies beside a control socket, read and written: what the login told, and which sockets are left over."""
+"""The files beside a control socket: facts of the login, and which sockets are left over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SWEEP_MAX: Final = 64
 def write_login(
     directory: ControlDir, path: str, pid: int, login: LoginInfo, more: Mapping[str, object] = MappingProxyType({})
 ) -> None:
-    """Leave for other processes what the login told (they cannot know it from the socket), and ``more``."""
+    """Write the facts of the login, and ``more``, for other processes, which cannot get them from the socket."""
     directory.write(f"{path[-ID_LENGTH:]}.login", json.dumps({**more, "pid": pid, **asdict(login)}))
 
 
@@ -63,7 +63,7 @@ def is_dead(path: str) -> bool:
 
 
 def sweep(directory: ControlDir, used: Iterable[str]) -> int:
-    """Remove what ended masters left behind, at most 64 of them a time; answers how many. Nothing is waited for."""
+    """Remove what ended masters left behind, at most 64 at a time, and return how many. Nothing is waited for."""
     removed = 0
     for identity in directory.sockets(_SWEEP_MAX):
         path = directory.socket(identity)

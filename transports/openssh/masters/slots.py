@@ -37,7 +37,7 @@ class Phase(Enum):
 
 @dataclass(slots=True, eq=False)
 class Master:
-    """One of a host's masters. ``generation`` tells a lost master's sessions from its successor's."""
+    """One of a host's masters. ``generation`` distinguishes a lost master's sessions from its successor's."""
 
     index: int
     phase: Phase = Phase.ABSENT

@@ -1,6 +1,6 @@
-"""ssh without a master: one login a session, for clients whose OpenSSH cannot multiplex (Windows).
+"""ssh without a master: one login per session, for clients whose OpenSSH cannot multiplex (Windows).
 
-Jump hosts are then logged in to anew with each session, each by its own fragment: ``ssh -W`` inside ssh.
+Jump hosts are then logged in to for each session, each by its own fragment: ``ssh -W`` inside ssh.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from transports.openssh.login import askpass
 from transports.openssh.login.config import via_lines
 from transports.openssh.login.failures import Attempt, login_error
 from transports.openssh.login.log import read
-from transports.openssh.login.plan import Plan, Scene, make_plan
+from transports.openssh.login.plan import LaunchContext, LoginPlan, make_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Prepared:
     ``through`` is a ProxyCommand that logs in to this host and opens a channel from there.
     """
 
-    plan: Plan
+    plan: LoginPlan
     fragment: str
     through: str
     environment: tuple[tuple[str, str], ...]
@@ -53,36 +53,36 @@ class Unmultiplexed:
             self._directory = private_directory()
         return self._directory
 
-    async def prepare(self, scene: Scene, destination: Destination) -> None:
+    async def prepare(self, context: LaunchContext, destination: Destination) -> None:
         """Write the fragments for a host and its jump hosts. Raises ConnectError, LocalError."""
         known = self._prepared.get(destination)
         if known is None or not known.plan.resolved.fresh():
-            here = replace(scene, directory=self.directory())
+            here = replace(context, directory=self.directory())
             self._prepared[destination] = await self._flights.run(destination, lambda: self._prepare(here, destination))
 
-    async def _prepare(self, scene: Scene, destination: Destination) -> Prepared:
+    async def _prepare(self, context: LaunchContext, destination: Destination) -> Prepared:
         proxy: str | None = None
-        answers: list[askpass.Answer] = []
-        hops = await scene.evaluator.chain(destination, scene.binaries, scene.directory)
+        prompts: list[askpass.Prompt] = []
+        hops = await context.evaluator.chain(destination, context.binaries, context.directory)
         path = ""
-        plan: Plan | None = None
+        plan: LoginPlan | None = None
         for stop in [*hops, destination]:
-            plan = await make_plan(scene, stop)
-            answers += plan.answers()
+            plan = await make_plan(context, stop)
+            prompts += plan.prompts()
             login = replace(await plan.login(), verbose=False, proxy=proxy)
-            path = scene.directory.write(f"{plan.identity(0, proxy or '')}.conf", await plan.text(login))
-            forward = build.ssh_argv(scene.binaries.ssh, path, stop.name, extra=("-W", "[%h]:%p"))
+            path = context.directory.write(f"{plan.identity(0, proxy or '')}.conf", await plan.text(login))
+            forward = build.ssh_argv(context.binaries.ssh, path, stop.name, extra=("-W", "[%h]:%p"))
             proxy = via_lines(forward)
         assert plan is not None
         variables: tuple[tuple[str, str], ...] = ()
-        if answers:
-            made = askpass.make(tuple(answers), scene.binaries, scene.directory.path, once=False)
+        if prompts:
+            made = askpass.make(tuple(prompts), context.binaries, context.directory.path, once=False)
             variables = made.environment
         return Prepared(plan, path, proxy or "", variables)
 
-    async def through(self, scene: Scene, hop: Destination) -> str:
+    async def through(self, context: LaunchContext, hop: Destination) -> str:
         """The ProxyCommand by which targets behind ``hop`` are reached."""
-        await self.prepare(scene, hop)
+        await self.prepare(context, hop)
         return self._ready(hop).through
 
     def argv(
@@ -91,7 +91,7 @@ class Unmultiplexed:
         """Argv and environment of one session. Raises LocalError where ``prepare`` did not run."""
         ready = self._ready(destination)
         words = build.ssh_argv(
-            ready.plan.scene.binaries.ssh,
+            ready.plan.context.binaries.ssh,
             ready.fragment,
             destination.name,
             subsystem=subsystem,
