@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ssh_mcp.errors import InvalidArgument, Refusal, public_text
+from ssh_mcp.guard.shared import guard_for
 from ssh_mcp.inventory.selectors import fold, select
 from ssh_mcp.policy.approval import AskMatch
 from ssh_mcp.policy.explain import Decision
@@ -96,7 +97,7 @@ async def _decide(call: Call, name: str, tool: str, arguments: dict[str, Any], f
         host = await call.host(name)
         found = Explainer(call.fleet.inventory, call.fleet.settings).explain(name, tool, arguments)
     except (Refusal, TransportError) as error:
-        fleet.errors[name] = public_text(error)
+        fleet.errors[name] = guard_for(call.fleet.inventory.default_redaction).text(public_text(error)).text
         return
     if found.decision is Decision.DENY:
         fleet.errors[name] = next(r.refusal for r in found.reasons if r.refusal)

@@ -64,7 +64,7 @@ async def _twice(text: bytes) -> AsyncIterator[bytes]:
     ("backend", "ahead"), [("native", False), ("native", True), ("process", False), ("direct", False)]
 )
 @pytest.mark.parametrize("stdin", [None, b"input\ninput\n", "stream"])
-async def test_a_command_whose_link_is_cut_at_any_byte_runs_at_most_once(
+async def test_a_command_whose_connection_is_cut_at_any_byte_runs_at_most_once(
     sshd: Sshd, port: Port, control_dir: str, tmp_path: Path, backend: str, stdin: str | bytes | None, *, ahead: bool
 ) -> None:
     config = {"max_connections_per_host": 1, "connect_timeout": 5.0}

@@ -28,7 +28,7 @@ async def bench(
             yield r, lanes[0]
 
 
-async def test_a_command_that_timed_out_behind_a_dead_link_is_ended_when_the_host_is_back(
+async def test_a_command_that_timed_out_behind_a_dead_connection_is_ended_when_the_host_is_back(
     bench: tuple[Rig, Lane], trace: Trace
 ) -> None:
     r, lane = bench
@@ -49,7 +49,7 @@ async def test_a_command_that_timed_out_behind_a_dead_link_is_ended_when_the_hos
     await anyio.to_thread.run_sync(trace.wait_gone)
 
 
-async def test_a_command_cancelled_behind_a_dead_link_is_ended_when_the_host_is_back(
+async def test_a_command_cancelled_behind_a_dead_connection_is_ended_when_the_host_is_back(
     bench: tuple[Rig, Lane], trace: Trace
 ) -> None:
     r, lane = bench

@@ -113,7 +113,7 @@ async def _back(host: OpenSSHConnection) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-async def test_a_command_whose_link_is_lost_is_ended_when_the_host_is_reached_again(
+async def test_a_command_whose_connection_is_lost_is_ended_when_the_host_is_reached_again(
     host: OpenSSHConnection, link: Link, trace: Trace, monkeypatch: pytest.MonkeyPatch, loss: str
 ) -> None:
     monkeypatch.setattr("transports.openssh.sessions.watch.WATCH_AFTER", 1000.0)
@@ -126,7 +126,7 @@ async def test_a_command_whose_link_is_lost_is_ended_when_the_host_is_reached_ag
 
 @pytest.mark.parametrize("backend", ["native", "process"])
 @pytest.mark.parametrize("loss", ["cut", "closed", "client killed"])
-async def test_a_watched_command_whose_link_is_lost_is_ended_though_nobody_calls_again(
+async def test_a_watched_command_whose_connection_is_lost_is_ended_though_nobody_calls_again(
     link: Link, trace: Trace, monkeypatch: pytest.MonkeyPatch, backend: str, loss: str
 ) -> None:
     monkeypatch.setattr("transports.openssh.sessions.watch.WATCH_AFTER", 0.1)
@@ -137,7 +137,7 @@ async def test_a_watched_command_whose_link_is_lost_is_ended_though_nobody_calls
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-async def test_what_was_left_running_by_a_command_that_ended_outlives_the_link(
+async def test_what_was_left_running_by_a_command_that_ended_outlives_the_connection(
     link: Link, trace: Trace, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
     monkeypatch.setattr("transports.openssh.sessions.watch.WATCH_AFTER", 0.05)

@@ -96,7 +96,7 @@ TOOLS = {
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-async def test_the_caller_is_told_it_with_its_secrets_masked(
+async def test_the_caller_gets_it_with_its_secrets_masked(
     mcp_server: McpServerFactory, link: Link, trace: Trace, tool: str
 ) -> None:
     async with mcp_server({"web": link.host}, ssh_max_connections_per_host=1) as server:
@@ -129,7 +129,7 @@ async def _lines(mcp_server: McpServerFactory, link: Link, trace: Trace, command
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_of_a_long_output_the_end_is_told(
+async def test_of_a_long_output_the_end_is_returned(
     mcp_server: McpServerFactory, link: Link, trace: Trace, times: int
 ) -> None:
     headline, *lines = await _lines(mcp_server, link, trace, COUNT * times)

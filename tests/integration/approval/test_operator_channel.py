@@ -120,7 +120,7 @@ async def test_a_yes_that_comes_too_late_is_for_the_same_call_alone_and_once(
         assert not other.exists()
 
 
-async def test_a_no_that_comes_too_late_is_told_to_the_same_call(sshd: Sshd, mcp_server: McpServerFactory) -> None:
+async def test_a_no_that_comes_too_late_reaches_the_same_call(sshd: Sshd, mcp_server: McpServerFactory) -> None:
     async with mcp_server({"web": sshd}, ssh_ask=ASK, ssh_ask_seconds=1) as server:
         text = await server.refused("ssh_exec_run", host="web", command="touch /nowhere/x")
         (question_id,) = re.findall(r"ssh-mcp approve (\w+)", text)

@@ -86,7 +86,7 @@ def doctor(
     return made
 
 
-def test_a_host_where_all_is_well_has_nothing_to_mend(doctor: Doctor, sshd: Sshd, ssh_agent: Agent) -> None:
+def test_a_host_where_all_is_well_has_nothing_to_fix(doctor: Doctor, sshd: Sshd, ssh_agent: Agent) -> None:
     ssh_agent.add_new(1)
     doctor.setting(ssh_auth_sock=ssh_agent.socket, ssh_audit_file=doctor.directory / "audit.jsonl")
     doctor.host(sshd)
@@ -222,7 +222,7 @@ def test_a_pinned_key_that_the_agent_holds_is_well(doctor: Doctor, sshd: Sshd, s
     assert "the pinned key is in the agent (lab-client)" in doctor.line("pinned key")
 
 
-def test_permissions_that_ssh_refuses_are_said_with_the_command_that_mends_them(doctor: Doctor, sshd: Sshd) -> None:
+def test_permissions_that_ssh_refuses_are_said_with_the_command_that_fixes_them(doctor: Doctor, sshd: Sshd) -> None:
     home = Path(os.environ["HOME"])
     (home / ".ssh").mkdir()
     (home / ".ssh").chmod(0o777)

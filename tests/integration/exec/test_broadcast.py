@@ -15,7 +15,7 @@ from tests.peers.sshd import Sshd
 pytestmark = pytest.mark.anyio
 
 
-async def test_each_host_answers_for_itself(mcp_server: McpServerFactory, sshd_factory: SshdFactory) -> None:
+async def test_each_host_has_its_own_result(mcp_server: McpServerFactory, sshd_factory: SshdFactory) -> None:
     first, second, gone = sshd_factory(), sshd_factory(), sshd_factory()
     gone.stop()
     hosts: dict[str, Sshd | Host] = {

@@ -71,7 +71,7 @@ async def test_warned_it_runs_with_a_remark_and_a_mark_in_the_audit(
         assert "redact_bypass" not in server.audit()[-1]
 
 
-async def test_audit_only_it_runs_and_only_the_audit_tells(
+async def test_audit_only_it_runs_and_only_the_audit_shows_it(
     mcp_server: McpServerFactory, sshd: Sshd, listed: str
 ) -> None:
     async with mcp_server({"web": sshd}, ssh_redact_bypass_policy="audit_only") as server:

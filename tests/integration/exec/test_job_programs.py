@@ -182,7 +182,7 @@ def test_an_orphaned_job_can_still_be_cancelled(plain: HostShell) -> None:
     assert (job.state, sent, _alive(number)) == ("cancelled", "TERM", [])
 
 
-def test_a_restart_of_the_host_is_told_from_a_lost_job(plain: HostShell, tmp_path: Path) -> None:
+def test_a_restart_of_the_host_is_distinguished_from_a_lost_job(plain: HostShell, tmp_path: Path) -> None:
     number = _number()
     job, *_ = plain.start(f"sleep {number}")
     plain.cancel(job)

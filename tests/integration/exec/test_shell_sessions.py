@@ -277,7 +277,7 @@ async def test_a_waiting_call_that_is_cancelled_does_not_run(session: Opener, tr
         assert not (tmp_path / "made").exists()
 
 
-async def test_a_lost_link_says_so_and_the_next_session_works(mcp_server: McpServerFactory, sshd: Sshd) -> None:
+async def test_a_lost_connection_says_so_and_the_next_session_works(mcp_server: McpServerFactory, sshd: Sshd) -> None:
     async with mcp_server({"web": sshd}) as server:
         run = Session(server, await server.call("ssh_shell_open", host="web"))
         await run("A=1")
@@ -290,7 +290,7 @@ async def test_a_lost_link_says_so_and_the_next_session_works(mcp_server: McpSer
         assert (await again("echo $A-"))["stdout"] == "-\n"
 
 
-async def test_a_link_lost_under_a_running_command_says_so(
+async def test_a_connection_lost_under_a_running_command_says_so(
     mcp_server: McpServerFactory, sshd: Sshd, trace: Trace
 ) -> None:
     async with mcp_server({"web": sshd}) as server:
@@ -389,7 +389,7 @@ async def test_an_idle_session_is_closed(
         assert text.startswith("InvalidArgument: There is no shell session")
 
 
-async def test_a_command_is_judged_where_the_session_stands(
+async def test_a_command_is_checked_in_the_sessions_directory(
     mcp_server: McpServerFactory, sshd: Sshd, tmp_path: Path
 ) -> None:
     (tmp_path / "app").mkdir()

@@ -241,7 +241,7 @@ async def test_what_a_killed_server_left_goes_with_the_next_write(
     assert scene.names() == sorted([ours.name, foreign.name, "f"])
 
 
-async def test_a_long_transfer_tells_its_bytes_and_rate(
+async def test_a_long_transfer_reports_its_bytes_and_rate(
     mcp_server: McpServerFactory, cutting: Sshd, scene: Scene, tmp_path: Path
 ) -> None:
     root = tmp_path / "local"

@@ -79,7 +79,7 @@ async def test_names_that_are_not_utf8_are_shown_and_reported(
         assert found["matches"] == [f"{place}/caf\ufffd"]
 
 
-async def test_stat_tells_owner_and_where_a_link_leads(mcp_server: McpServerFactory, sshd: Sshd, place: Path) -> None:
+async def test_stat_reports_owner_and_where_a_link_leads(mcp_server: McpServerFactory, sshd: Sshd, place: Path) -> None:
     (place / "f").write_text("x")
     (place / "l").symlink_to("f")
     (place / "dangling").symlink_to("nowhere")
@@ -96,7 +96,7 @@ async def test_stat_tells_owner_and_where_a_link_leads(mcp_server: McpServerFact
         assert text.startswith("RemoteError: ")
 
 
-async def test_stat_tells_the_owner_also_where_the_sftp_server_cannot(
+async def test_stat_reports_the_owner_also_where_the_sftp_server_cannot(
     mcp_server: McpServerFactory, sshd_factory: SshdFactory, place: Path
 ) -> None:
     """users-groups-by-id is there from OpenSSH 9.1 on: before, the host's own tables tell."""
@@ -450,7 +450,7 @@ async def test_a_link_flipped_in_a_loop_never_shows_what_lies_outside(
 # --- find, hash -------------------------------------------------------------------------------------------------------
 
 
-async def test_find_answers_by_name_kind_and_depth(mcp_server: McpServerFactory, sshd: Sshd, place: Path) -> None:
+async def test_find_returns_by_name_kind_and_depth(mcp_server: McpServerFactory, sshd: Sshd, place: Path) -> None:
     (place / "a" / "b" / "c").mkdir(parents=True)
     for path in ("x.conf", "a/y.conf", "a/b/z.conf", "a/b/c/w.conf", "a/.hidden.conf", "a/other"):
         (place / path).touch()
@@ -497,7 +497,7 @@ async def test_a_hash_is_the_files_hash(mcp_server: McpServerFactory, sshd: Sshd
             assert await server.refused("ssh_file_hash", host="web", path=path)
 
 
-async def test_a_host_without_a_shell_answers_the_same(
+async def test_a_host_without_a_shell_returns_the_same(
     mcp_server: McpServerFactory, sshd_factory: object, tmp_path: Path
 ) -> None:
     need(os.geteuid() == 0, "a chroot needs root")

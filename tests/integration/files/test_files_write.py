@@ -204,7 +204,7 @@ async def test_a_local_file_is_streamed_up(
 # --- edit, patch ------------------------------------------------------------------------------------------------------
 
 
-async def test_an_edit_changes_exactly_that_and_answers_with_the_difference(
+async def test_an_edit_changes_exactly_that_and_returns_the_difference(
     mcp_server: McpServerFactory, sshd: Sshd, place: Path
 ) -> None:
     (place / "f").write_bytes("\ufeffa = 1\r\nü = 2\na = 1\n".encode())
@@ -441,7 +441,7 @@ async def test_mv_copies_across_filesystems(
         assert (place / "dir" / "huge").exists()
 
 
-async def test_links_are_made_and_their_targets_judged(
+async def test_links_are_made_and_their_targets_checked(
     mcp_server: McpServerFactory, sshd: Sshd, place: Path, tmp_path: Path
 ) -> None:
     (place / "f").write_text("x")
@@ -465,7 +465,7 @@ async def test_links_are_made_and_their_targets_judged(
             assert text.startswith("FileConflict: ")
 
 
-async def test_both_sides_of_every_change_are_judged(
+async def test_both_sides_of_every_change_are_checked(
     mcp_server: McpServerFactory, sshd: Sshd, place: Path, tmp_path: Path
 ) -> None:
     inside = place / "in"

@@ -28,7 +28,7 @@ def register_hooks(registry):
 
 
 @pytest.mark.parametrize("stdio", [False, True], ids=["in memory", "stdio"])
-async def test_hooks_are_told_of_start_calls_and_end(
+async def test_hooks_are_notified_of_start_calls_and_end(
     mcp_server: McpServerFactory, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, stdio: bool
 ) -> None:
     told = tmp_path / "told"

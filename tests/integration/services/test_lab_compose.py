@@ -264,7 +264,7 @@ async def test_a_service_name_is_validated(box: Compose, yard: Yard) -> None:
     assert limits.startswith("InvalidArgument: ")
 
 
-async def test_a_missing_plugin_is_told_with_the_way_out(
+async def test_a_missing_plugin_is_reported_with_the_way_out(
     mcp_server: McpServerFactory, shared_sshd: Sshd, lab: Lab, yard: Yard
 ) -> None:
     bare = [lab.engine.command[0], "--config", "/nonexistent", "-H", lab.engine.address]

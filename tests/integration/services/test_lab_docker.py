@@ -503,7 +503,7 @@ async def test_prune_removes_what_nothing_uses(lab: Lab, box: Docker) -> None:
     assert lab.docker("ps", "-aq", "--filter", "name=t-old") == ""
 
 
-async def test_an_engine_that_is_missing_down_or_closed_is_told_apart(
+async def test_an_engine_that_is_missing_down_or_closed_is_distinguished(
     mcp_server: McpServerFactory, shared_sshd: Sshd
 ) -> None:
     hosts = {

@@ -51,7 +51,7 @@ async def test_a_call_is_one_session_however_many_questions_it_asks(
     assert len(sent) == 1
 
 
-async def test_a_host_tells_what_it_is(mcp_server: McpServerFactory, shared_sshd: Sshd) -> None:
+async def test_a_host_reports_what_it_is(mcp_server: McpServerFactory, shared_sshd: Sshd) -> None:
     async with mcp_server({"here": shared_sshd}) as server:
         info = await server.call("ssh_host_info", host="here")
     assert info["os_release"]["ID"] == "debian"
@@ -106,7 +106,7 @@ async def test_alerts_tell_what_is_past_the_operators_limits(mcp_server: McpServ
 
 
 @pytest.mark.lab
-async def test_a_host_of_busybox_only_answers_the_same(lab: Lab, mcp_server: McpServerFactory) -> None:
+async def test_a_host_of_busybox_only_returns_the_same(lab: Lab, mcp_server: McpServerFactory) -> None:
     async with on_systemd(lab, mcp_server, user="bb") as server:
         info = await server.call("ssh_host_info", host="sys")
         disks = await server.call("ssh_host_disk_usage", host="sys")
@@ -125,7 +125,7 @@ async def test_a_host_of_busybox_only_answers_the_same(lab: Lab, mcp_server: Mcp
     assert [w for r in (info, disks, network, busy, alerts, user) for w in r["output_warnings"]] == []
 
 
-async def test_the_installed_program_answers_the_same_over_stdio(
+async def test_the_installed_program_returns_the_same_over_stdio(
     mcp_server: McpServerFactory, shared_sshd: Sshd
 ) -> None:
     async with mcp_server({"here": shared_sshd}, stdio=True) as server:

@@ -201,7 +201,7 @@ async def test_a_held_lock_is_a_named_error_and_changes_nothing(lab: Lab, mcp_se
 
 
 @pytest.mark.usefixtures("fresh")
-async def test_a_timeout_ends_apt_and_says_how_to_mend(lab: Lab, mcp_server: McpServerFactory) -> None:
+async def test_a_timeout_ends_apt_and_says_how_to_fix_it(lab: Lab, mcp_server: McpServerFactory) -> None:
     lab.on_systemd_host("mkfifo /run/lab-slow.fifo")
     async with on_systemd(lab, mcp_server) as server:
         ended = await server.call("ssh_apt_install", host="sys", packages=["lab-slow"], timeout=3)

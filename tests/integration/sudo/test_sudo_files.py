@@ -145,7 +145,7 @@ async def test_read_redacted_masks_and_reads_what_is_listed(
 # --- policy ---------------------------------------------------------------------------------------------------------
 
 
-async def test_paths_are_judged_where_they_lead_in_roots_view(
+async def test_paths_are_checked_where_they_lead_in_roots_view(
     mcp_server: McpServerFactory, sshd: Sshd, sudo_user: SudoUser, place: Path, tmp_path: Path
 ) -> None:
     inside, outside, zone = place / "in", place / "out", place / "in" / "zone"
@@ -364,7 +364,7 @@ async def test_an_old_temporary_is_removed_by_the_next_write(
 # --- editing and listing --------------------------------------------------------------------------------------------
 
 
-async def test_edit_changes_what_stands_there_once(mcp_server: McpServerFactory, host: Host, place: Path) -> None:
+async def test_edit_changes_what_occurs_once(mcp_server: McpServerFactory, host: Host, place: Path) -> None:
     file = place / "conf"
     file.write_text("a = 1\nb = 1\nc = 2\n")
     async with mcp_server({"web": host}) as server:

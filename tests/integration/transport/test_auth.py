@@ -217,7 +217,7 @@ async def test_a_wrong_password_is_tried_once(password_host: tuple[Sshd, Account
     assert server.log_text().count("Failed password") == 1
 
 
-async def test_a_password_command_that_fails_is_told_with_its_exit_code(
+async def test_a_password_command_that_fails_is_reported_with_its_exit_code(
     password_host: tuple[Sshd, Account], control_dir: str
 ) -> None:
     server, account = password_host

@@ -64,7 +64,9 @@ async def test_a_server_that_adopts_a_master_asks_nothing_again(launch: Launch, 
     assert len(asked) == 1
 
 
-async def test_a_changed_configuration_is_read_anew(launch: Launch, sshd: Sshd, asked: list[str], config: Path) -> None:
+async def test_a_changed_configuration_is_read_again(
+    launch: Launch, sshd: Sshd, asked: list[str], config: Path
+) -> None:
     ours = await launch().ensure(sshd.destination())
     config.write_text("Host *\n  ServerAliveInterval 17\n  Compression yes\n")
     theirs = await launch().ensure(sshd.destination())

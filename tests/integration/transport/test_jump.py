@@ -160,7 +160,7 @@ async def test_a_bastion_that_forbids_forwarding_is_named(
     await net.launcher.release()
 
 
-async def test_a_killed_bastion_master_takes_the_target_along_and_the_next_call_builds_both_anew(net: Net) -> None:
+async def test_a_killed_bastion_master_takes_the_target_along_and_the_next_call_builds_both_again(net: Net) -> None:
     first = await net.launcher.ensure(net.target())
     hop = await net.launcher.ensure(net.hop())
     target = psutil.Process(first.pid)

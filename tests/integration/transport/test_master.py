@@ -87,7 +87,7 @@ def session(launcher: MasterLauncher, handle: MasterHandle, command: str) -> sub
     return subprocess.run(argv, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20)
 
 
-async def test_a_master_comes_up_tells_its_login_and_carries_sessions(launcher: MasterLauncher, sshd: Sshd) -> None:
+async def test_a_master_comes_up_reports_its_login_and_carries_sessions(launcher: MasterLauncher, sshd: Sshd) -> None:
     handle = await launcher.ensure(sshd.destination())
     assert await alive_check(handle.control_path) == handle.pid
     assert handle.login.host_key_fingerprint == sshd.host_key_fingerprint
@@ -265,7 +265,7 @@ async def test_a_stale_socket_does_not_stand_in_the_way(launcher: MasterLauncher
     assert await alive_check(second.control_path) == second.pid
 
 
-async def test_stop_ends_a_master_that_no_longer_answers(launcher: MasterLauncher, sshd: Sshd) -> None:
+async def test_stop_ends_a_master_that_no_longer_replies(launcher: MasterLauncher, sshd: Sshd) -> None:
     handle = await launcher.ensure(sshd.destination())
     master = psutil.Process(handle.pid)
     master.suspend()
@@ -421,7 +421,7 @@ async def test_a_configuration_that_ssh_cannot_read_is_said_with_its_line(
         await launcher.ensure(sshd.destination())
 
 
-async def test_the_operators_proxy_command_works_and_its_failure_is_told(
+async def test_the_operators_proxy_command_works_and_its_failure_is_reported(
     sshd: Sshd, control_dir: str, tmp_path: Path
 ) -> None:
     config_file = tmp_path / "ssh_config"

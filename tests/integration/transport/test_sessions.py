@@ -51,7 +51,7 @@ async def test_exit_codes_are_exact(host: OpenSSHConnection) -> None:
 
 
 @pytest.mark.parametrize(("name", "number"), [("KILL", 9), ("TERM", 15), ("INT", 2), ("SEGV", 11)])
-async def test_a_command_killed_by_a_signal_tells_which(host: OpenSSHConnection, name: str, number: int) -> None:
+async def test_a_command_killed_by_a_signal_reports_which(host: OpenSSHConnection, name: str, number: int) -> None:
     done = await host.run(f"echo before; kill -{name} $$; echo never")
     assert (done.exit_code, done.signal, done.stdout, done.stderr) == (128 + number, name, b"before\n", b"")
 
@@ -349,7 +349,7 @@ async def test_an_account_for_files_only_says_so(server: Sshd, backend: str, con
             assert (await (await host.files()).stat("/")).kind == "directory"
 
 
-async def test_a_refused_subsystem_is_told_from_a_lost_connection(
+async def test_a_refused_subsystem_is_distinguished_from_a_lost_connection(
     server: Sshd, backend: str, control_dir: str, tmp_path: Path
 ) -> None:
     with start_sshd(tmp_path, user=server.user, subsystem=None) as no_files:

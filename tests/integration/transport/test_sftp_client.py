@@ -357,7 +357,7 @@ async def test_a_lost_server_fails_all_who_wait_and_later_calls_at_once(tmp_path
         assert not sftp.busy
 
 
-async def test_a_hundred_questions_at_once_get_their_own_answers(tmp_path: Path) -> None:
+async def test_a_hundred_requests_at_once_get_their_own_replies(tmp_path: Path) -> None:
     for number in range(100):
         (tmp_path / str(number)).write_bytes(b"x" * number)
     async with client() as sftp:

@@ -278,7 +278,7 @@ class ShuffledServer(FileServer):
             yield self.kept.pop()
 
 
-async def test_answers_in_any_order_are_put_right() -> None:
+async def test_replies_in_any_order_are_put_in_order() -> None:
     data = pattern(1_500_000)
     sftp, _ = await started(ShuffledServer(data))
     handle = await sftp.open("/f", "r")
@@ -348,7 +348,7 @@ async def test_a_small_file_is_not_asked_for_far_beyond_its_end() -> None:
     assert len(peer.asked(m.Read)) == 1
 
 
-async def test_a_failed_write_tells_how_far_the_file_is_right() -> None:
+async def test_a_failed_write_reports_how_far_the_file_is_right() -> None:
     class Server(FileServer):
         def write(self, request: m.Write) -> Answers:
             if request.offset == 5 * 32768:
@@ -364,7 +364,7 @@ async def test_a_failed_write_tells_how_far_the_file_is_right() -> None:
     assert pump.contiguous == 5 * 32768
 
 
-async def test_a_read_that_fails_delivers_what_stands_before_it() -> None:
+async def test_a_read_that_fails_delivers_what_comes_before_it() -> None:
     class Server(FileServer):
         def read(self, request: m.Read) -> Answers:
             if request.offset >= 100_000:

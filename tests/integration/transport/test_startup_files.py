@@ -120,7 +120,7 @@ async def test_a_process_whose_input_is_taken_does_not_start(host: OpenSSHConnec
             assert list(work.iterdir()) == []
 
 
-async def test_a_command_that_ran_although_all_its_output_went_elsewhere_is_told_apart(
+async def test_a_command_that_ran_although_all_its_output_went_elsewhere_is_distinguished(
     host: OpenSSHConnection, account: Account
 ) -> None:
     work = _begin(account, "exec >/dev/null 2>&1")

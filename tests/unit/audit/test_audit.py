@@ -120,7 +120,7 @@ def test_nothing_secret_reaches_a_line_or_the_debug_log(path: Path, caplog: pyte
     assert "ValueError" in caplog.text
 
 
-def test_the_text_of_our_own_error_is_told_at_debug_under_the_same_id(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_text_of_our_own_error_is_logged_at_debug_under_the_same_id(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, logger="ssh_mcp.audit"):
         record = Audit().begin("ssh_mv", "low-access").finish(PathNotAllowed("It lies outside.", "Ask the operator."))
     detail = json.loads(caplog.records[-1].getMessage())
@@ -217,7 +217,7 @@ def test_a_removed_line_is_noticed_wherever_it_stood(path: Path, index: int) -> 
     assert "missing" in verdict.reason
 
 
-def test_swapped_lines_are_told_from_missing_ones(path: Path) -> None:
+def test_swapped_lines_are_distinguished_from_missing_ones(path: Path) -> None:
     write(path, 9)
     content = lines(path)
     content[2], content[5] = content[5], content[2]

@@ -80,7 +80,7 @@ def test_compose_is_derived_from_docker(docker: str, own: str | None, legacy: bo
     assert " ".join(compose.compose_words(docker.split(), own.split() if own else None, legacy=legacy)) == words
 
 
-def test_a_held_lock_is_told_from_missing_rights() -> None:
+def test_a_held_lock_is_distinguished_from_missing_rights() -> None:
     held = (
         "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 4711 (unattended-upgr)\n"
         "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?\n"

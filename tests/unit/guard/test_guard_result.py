@@ -97,7 +97,7 @@ def test_a_model_without_secrets_is_the_same_object() -> None:
     assert GUARD.result(model) is model
 
 
-def test_free_form_data_is_judged_by_its_names() -> None:
+def test_free_form_data_is_checked_by_its_names() -> None:
     after = GUARD.result(
         Everything(
             env={"DB_PASSWORD": "hunter2", "LOG": "info", "Environment": "A=b TOKEN=tok-123"},
@@ -158,7 +158,7 @@ def test_without_redaction_only_control_characters_go() -> None:
     assert (after.stdout, after.env) == (SECRET, {"PASSWORD": "x1"})
 
 
-def test_only_the_broadcast_says_that_its_parts_were_guarded_before() -> None:
+def test_only_these_fields_say_that_they_were_guarded_before() -> None:
     from ssh_mcp.results import exec as exec_results
     from ssh_mcp.tools import catalogue
     from ssh_mcp.tools.modules import load
@@ -172,7 +172,14 @@ def test_only_the_broadcast_says_that_its_parts_were_guarded_before() -> None:
     assert exec_results.BroadcastResult in Result.__subclasses__()
     for entry in catalogue.read():
         load(entry.family, entry.name)
-    assert marked(Result) == {"BroadcastResult.results", "BroadcastResult.errors"}
+    assert marked(Result) == {
+        "BroadcastResult.results",
+        "BroadcastResult.errors",
+        "FleetGroup.result",
+        "FleetGroup.diff",
+        "FleetError.error",
+        "TerminalScreenResult.screen",
+    }
 
 
 def test_arguments_of_a_program_are_read_together() -> None:

@@ -427,7 +427,7 @@ def test_a_file_that_others_can_change_stops_the_start(tmp_path: Path, mode: int
     assert str(caught.value) == f"{file}: can be changed by others (mode {mode:04o}). Run: chmod go-w {file}"
 
 
-def test_a_reload_tells_what_was_added_removed_and_changed(tmp_path: Path) -> None:
+def test_a_reload_reports_what_was_added_removed_and_changed(tmp_path: Path) -> None:
     old, _ = load(
         tmp_path, "[hosts.a]\n[hosts.b]\n[hosts.c]\nproxy_jump = 'b'\n[hosts.d]\n", ssh_hosts_allowlist=("x",)
     )

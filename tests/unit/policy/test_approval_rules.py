@@ -46,7 +46,7 @@ def test_a_match_names_the_rule_its_source_and_the_part_that_it_matched() -> Non
     ],
 )
 @pytest.mark.parametrize("policy", [LISTED, ANY], ids=["allowlist", "anything"])
-def test_a_program_is_seen_wherever_it_stands(command: str, policy: CommandPolicy) -> None:
+def test_a_program_is_seen_wherever_it_occurs(command: str, policy: CommandPolicy) -> None:
     command = command.replace(" ;", " \\;") if command.startswith("find") else command
     assert rules("command:reboot").for_command(permit(command, policy))
 

@@ -93,7 +93,7 @@ def test_examples_of_each_wildcard(pattern: str, inside: list[str], outside: lis
     assert [p for p in outside if globs.matches(p, (pattern,))] == []
 
 
-def test_case_counts_unless_told_otherwise() -> None:
+def test_case_counts_by_default() -> None:
     assert not globs.matches("/srv/.ENV", ("**/.env",))
     assert globs.matches("/srv/.ENV", ("**/.env",), ignore_case=True)
 

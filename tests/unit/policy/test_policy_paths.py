@@ -164,7 +164,7 @@ def test_neighbours_of_restricted_zones_stay_open(path: str) -> None:
     assert decide(path, POLICY, purpose=Purpose.READ_RAW) == path
 
 
-def test_a_tree_that_may_hold_something_restricted_is_told_apart() -> None:
+def test_a_tree_that_may_hold_something_restricted_is_distinguished() -> None:
     policy = PathPolicy(allow=("/",), restricted=("/srv/a/private",), restricted_globs=("/etc/*.key",))
     for tree in ("/", "/srv", "/srv/a", "/srv/a/private", "/srv/a/private/x", "/etc"):
         assert holds_restricted(tree, policy), tree
@@ -185,7 +185,7 @@ def test_a_restriction_holds_where_its_path_is_a_link() -> None:
     ["/proc/1/root", "/proc/1/root/etc/shadow", "/proc/self/cwd/x", "/proc/9/fd/3", "/proc/9/task/10/root/etc",
      "/proc/thread-self/fd/pipe:[1]", "/proc/2/map_files/1-2", "/proc/2/exe", "/dev/fd/3"],
 )  # fmt: skip
-def test_kernel_links_cannot_be_judged_and_never_lead_around_a_zone(path: str) -> None:
+def test_kernel_links_cannot_be_checked_and_never_lead_around_a_zone(path: str) -> None:
     for policy in (
         PathPolicy(allow=("/proc", "/dev")),
         PathPolicy(allow=("*",), restricted=("/srv/x",)),
@@ -247,7 +247,7 @@ def test_no_copy_gives_a_secret_a_readable_name() -> None:
     assert decide_two("/srv/a", "/srv/.env", POLICY)[0] == "/srv/a"
 
 
-def test_both_sides_of_a_copy_are_judged_each_by_its_own_host() -> None:
+def test_both_sides_of_a_copy_are_checked_each_by_its_own_host() -> None:
     other = PathPolicy(allow=("/data",), redact_globs=())
     with pytest.raises(PathNotAllowed):
         decide_two("/srv/a", "/srv/b", POLICY, target_policy=other)

@@ -178,7 +178,7 @@ def test_a_certificate_is_no_secret() -> None:
     assert file(text, "x.pem") == text
 
 
-def test_what_was_redacted_is_told_with_key_line_kind_and_hash() -> None:
+def test_what_was_redacted_is_reported_with_key_line_kind_and_hash() -> None:
     text = 'name: x\ndb:\n  users:\n    - login: a\n      password: "hunter2"\nurl: http://u:pw@h/\n'
     found = redact_file(text, RULES, path="x.yml")
     assert found.format is Format.YAML

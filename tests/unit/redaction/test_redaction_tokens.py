@@ -73,7 +73,7 @@ TOKENS = {
 
 
 @pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS.keys())
-def test_a_token_is_masked_wherever_it_stands(token: str) -> None:
+def test_a_token_is_masked_wherever_it_occurs(token: str) -> None:
     for before, after in (
         ("", ""),
         ("found ", " in x"),

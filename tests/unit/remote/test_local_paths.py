@@ -200,7 +200,7 @@ def test_a_committed_file_replaces_the_old_one_and_is_private(root: Path) -> Non
 
 @pytest.mark.parametrize("swap", ["directory", "file"])
 @pytest.mark.parametrize("writing", [False, True])
-def test_a_link_slipped_in_after_the_judgement_is_not_followed(
+def test_a_link_slipped_in_after_the_check_is_not_followed(
     root: Path, swap: str, writing: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outside = root.parent / "outside"

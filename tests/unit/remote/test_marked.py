@@ -41,7 +41,7 @@ def test_any_bytes_survive(output: bytes, before: bytes, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 1 << 20])
-def test_what_stands_before_the_marker_is_dropped(size: int) -> None:
+def test_what_comes_before_the_marker_is_dropped(size: int) -> None:
     late = b"late output of a child\n" + wire(b"of an earlier command", mark="f" * 16)
     stream = fed(late + wire(b"mine\n"), size)
     assert (stream.kept, stream.trailer) == (b"mine\n", "0 /home/u")

@@ -39,7 +39,7 @@ async def test_a_client_that_asked_for_no_progress_gets_none(
 
 
 @pytest.mark.parametrize("token", [0, 7, "a"])
-async def test_a_client_that_asked_is_told(token: object, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_asked_is_notified(token: object, monkeypatch: pytest.MonkeyPatch) -> None:
     context = Context(SimpleNamespace(meta={"progressToken": token}))
     _in(context, monkeypatch)
     await registered._progress_sender()(1, 2, "half")

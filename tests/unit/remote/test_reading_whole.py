@@ -32,7 +32,7 @@ async def _whole(stands: FileAttributes, *reads: bytes) -> tuple[bytes, list[byt
     return data, left
 
 
-async def test_a_file_that_stands_as_it_was_seen_is_read_once() -> None:
+async def test_a_file_that_is_as_it_was_seen_is_read_once() -> None:
     assert await _whole(SEEN, b"old", b"new") == (b"old", [b"new"])
 
 

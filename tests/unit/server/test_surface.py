@@ -214,7 +214,7 @@ async def test_call_tool_calls_tools_only(name: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ERAS)
-async def test_the_server_tells_about_itself_as_a_resource(mode: str) -> None:
+async def test_the_server_describes_itself_as_a_resource(mode: str) -> None:
     async with connected(mode, allow_dangerous_tools=True, ssh_enabled_groups=("host", "exec")) as client:
         (content,) = await client.read_resource("mcp://ssh-mcp/server-info")
         info = json.loads(text_of(content))

@@ -155,7 +155,7 @@ def test_an_input_schema_keeps_what_a_caller_needs() -> None:
     }
 
 
-def test_an_output_schema_keeps_names_and_types_and_admits_what_the_model_answers() -> None:
+def test_an_output_schema_keeps_names_and_types_and_admits_what_the_model_returns() -> None:
     schema = compact(Outer.model_json_schema(mode="serialization"), output=True)
     inner = {"properties": {"name": {"type": "string"}, "size": {"type": ["integer", "null"]}}}
     assert schema == {

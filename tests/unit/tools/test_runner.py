@@ -212,7 +212,7 @@ async def test_without_a_writable_audit_only_read_tools_run(app: App, registered
     assert reached == [1]
 
 
-async def test_an_unforeseen_failure_tells_the_client_no_detail(
+async def test_an_unforeseen_failure_gives_the_client_no_detail(
     app: App, registered: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     @tool(group="host", tier=Tier.READ)

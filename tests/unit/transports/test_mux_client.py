@@ -109,7 +109,7 @@ async def master(path: str, script: Script) -> AsyncIterator[None]:
 # --- questions ------------------------------------------------------------------------------------------------------
 
 
-async def test_an_alive_check_answers_the_pid(path: str) -> None:
+async def test_an_alive_check_returns_the_pid(path: str) -> None:
     async def script(peer: Peer) -> None:
         await peer.greet()
         asked = await peer.next()
@@ -230,7 +230,7 @@ async def session(
                 os.close(fd)
 
 
-async def test_a_session_passes_three_descriptors_and_tells_its_exit(path: str) -> None:
+async def test_a_session_passes_three_descriptors_and_reports_its_exit(path: str) -> None:
     async def script(peer: Peer) -> None:
         await peer.greet()
         asked = await peer.next()

@@ -264,7 +264,7 @@ def test_our_own_misuse_is_a_value_error_and_not_the_peers_fault() -> None:
         client.send(NewSession(1, b"x"))
 
 
-def test_the_masters_half_refuses_answers_that_nobody_asked_for() -> None:
+def test_the_masters_half_refuses_replies_that_nobody_requested() -> None:
     _, server = _greeted()
     for message in (Ok(0), Exit(1, 0), TtyAllocFail(1), Hello()):
         with pytest.raises(ValueError):

@@ -91,7 +91,7 @@ def test_pams_own_translations_of_its_password_prompt_are_answered(helper: askpa
             directory.rmdir()
 
 
-def test_a_failing_command_gives_no_answer_and_its_exit_code_is_told(tmp_path: Path) -> None:
+def test_a_failing_command_gives_no_answer_and_its_exit_code_is_reported(tmp_path: Path) -> None:
     auth = replace(AUTH, password_cmd="echo partial; echo secret-on-stderr >&2; exit 7")
     made = askpass.make(prompts(auth), NEW, str(tmp_path))
     asked = ask(made, "Password: ")

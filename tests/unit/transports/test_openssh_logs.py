@@ -86,7 +86,7 @@ def test_a_host_key_error_never_offers_to_accept_the_key(case: str) -> None:
         assert word not in text
 
 
-def test_a_good_login_tells_version_key_method_and_banner() -> None:
+def test_a_good_login_reports_version_key_method_and_banner() -> None:
     report = read(log("ok"), banner="\x1b[31mWelcome\x1b[0m\r\nto web01\n")
     assert report.authenticated
     assert report.login.server_version == "OpenSSH_9.2p1 Debian-2+deb12u10"
@@ -126,7 +126,7 @@ def test_a_jump_hosts_failure_names_the_innermost_hop() -> None:
         ("", "could not open a connection to web01", None),
     ],
 )
-def test_a_target_that_the_jump_host_cannot_reach_is_told_apart(said: str, words: str, hop: str | None) -> None:
+def test_a_target_that_the_jump_host_cannot_reach_is_distinguished(said: str, words: str, hop: str | None) -> None:
     report = read(log("proxy_failed"))
     error = login_error(report, replace(WEB, proxied="bastion", proxy_text=said))
     assert isinstance(error, ConnectError)

@@ -141,7 +141,7 @@ async def test_a_cancelled_waiter_leaves_no_trace_and_a_cancelled_winner_gives_i
     assert repr(pool) == "<Slots limit=10 masters=[0:8] waiting=0>"
 
 
-async def test_a_lost_master_is_started_anew_and_old_leases_do_not_disturb_it() -> None:
+async def test_a_lost_master_is_started_again_and_old_leases_do_not_disturb_it() -> None:
     launcher = Launcher()
     lost: list[str] = []
     pool = Pool(launcher, Slots(max_masters=1), on_lost=lost.append)
@@ -204,7 +204,7 @@ async def test_a_slot_for_the_idle_is_given_only_where_there_is_plenty() -> None
     assert repr(pool) == "<Slots limit=10 masters=[0:6] waiting=0>"
 
 
-async def test_the_idle_are_told_when_somebody_waits_and_no_master_may_come() -> None:
+async def test_the_idle_are_notified_when_somebody_waits_and_no_master_may_come() -> None:
     told: list[int] = []
     pool = Pool(Launcher(), Slots(max_masters=1, spare=False), lambda: told.append(1))
     leases = [await pool.acquire() for _ in range(9)]

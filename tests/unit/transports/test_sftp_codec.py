@@ -104,7 +104,7 @@ def test_every_reply_comes_out_as_it_went_in(cut: Any) -> None:
 
 
 @pytest.mark.parametrize("reply", REPLIES, ids=lambda r: type(r).__name__)
-def test_what_stands_behind_a_packet_belongs_to_the_next_one(reply: Any) -> None:
+def test_what_comes_behind_a_packet_belongs_to_the_next_one(reply: Any) -> None:
     following = encode(m.Status(77, 0, "next"))
     reader = ReplyReader()
     events = list(reader.feed(memoryview(encode(reply) + following[:6])))

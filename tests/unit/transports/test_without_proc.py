@@ -72,7 +72,9 @@ def test_a_timeout_ends_the_group_and_the_session_but_not_what_left_it(
 
 
 @where(*PS)
-def test_a_timeout_ends_the_group_where_ps_tells_less(blind: dict[str, str], start: Start, traces: list[Trace]) -> None:
+def test_a_timeout_ends_the_group_where_ps_reports_less(
+    blind: dict[str, str], start: Start, traces: list[Trace]
+) -> None:
     goes, daemon, _ = traces
     frame = start(f"setsid {daemon.sleep} & (trap '' HUP TERM; env {goes.sleep}; env {goes.sleep}) & env {goes.sleep}")
     daemon.wait_for()
@@ -97,7 +99,7 @@ def test_nobody_is_touched_of_whom_neither_the_host_nor_the_caller_is_certain(
 
 
 @where("as on FreeBSD", "as on OpenBSD", "as on macOS")
-def test_a_stranger_is_told_from_a_frame_although_the_caller_is_certain(
+def test_a_stranger_is_distinguished_from_a_frame_although_the_caller_is_certain(
     blind: dict[str, str], start: Start, traces: list[Trace]
 ) -> None:
     frame = start(f"env {traces[0].sleep}")
@@ -127,7 +129,7 @@ def test_a_hangup_ends_all_but_what_was_meant_to_outlive_it(
 
 
 @where(*PS)
-def test_a_watch_hangs_up_where_ps_tells_less(blind: dict[str, str], start: Start, traces: list[Trace]) -> None:
+def test_a_watch_hangs_up_where_ps_reports_less(blind: dict[str, str], start: Start, traces: list[Trace]) -> None:
     goes, nohup, _ = traces
     frame = start(f"nohup {nohup.sleep} >/dev/null 2>&1 & env {goes.sleep} & trap : HUP TERM; env {goes.sleep}; wait")
     nohup.wait_for()
