@@ -198,7 +198,8 @@ class Evaluator:
         hops = await self.chain(destination, binaries, directory)
         names = tuple([(await self.resolve(hop, binaries, directory)).hostname for hop in hops])
         named = tuple(hop.name for hop in hops)
-        return Effective(resolved.hostname, resolved.user, resolved.port, names, resolved.one("proxycommand"), named)
+        user = destination.user or resolved.user  # 10.0 may print a ``%`` of the fragment still doubled
+        return Effective(resolved.hostname, user, resolved.port, names, resolved.one("proxycommand"), named)
 
     async def includes(self, binaries: Binaries) -> tuple[str, ...]:
         """The operator's ssh_config: the configured file, else what ssh itself reads (user's, then system's)."""

@@ -167,7 +167,9 @@ async def open_native(
     except TimeoutError:
         session.close()
         raise MasterLost(
-            f"The host did not open a session within {timeout:g} s.", "Call again: it is set up anew.", sent=False
+            f"The host did not open a session within {timeout:g} s.",
+            "Call again: a new connection is opened.",
+            sent=False,
         ) from None
     except BaseException:
         session.close()

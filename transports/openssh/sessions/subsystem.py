@@ -132,7 +132,7 @@ class SubsystemChannel:
             raise MasterLost("The channel is closed.", sent=False)
         await self._session.drain()
         if not self._session.stdin_open:
-            raise MasterLost("The host ended the session.", "Call again: it is set up anew.")
+            raise MasterLost("The host ended the session.", "Call again: a new connection is opened.")
 
     async def close(self) -> None:
         if self._closed:
