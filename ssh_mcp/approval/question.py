@@ -24,6 +24,8 @@ _ARGUMENT_CHARS: Final = 300
 _SHOWN_WHOLE: Final = ("command", "script", "commands", "lines")
 """Arguments that say what is run."""
 _HOSTS_SHOWN: Final = 40
+_SUMMARY_READ: Final = 2000
+_SUMMARY_CHARS: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,9 @@ class Question:
     matches: tuple[AskMatch, ...]
 
     def summary(self) -> str:
-        """One line for a list of questions."""
+        """One line for lists, logs and kept grants: without secrets, which only ``text`` shows to who decides."""
         subject = self.subject
-        what = _visible(subject.what or _arguments(subject))[:120]
+        what = _visible(_masked((subject.what or _arguments(subject))[:_SUMMARY_READ]))[:_SUMMARY_CHARS]
         return f"{subject.tool} on {_hosts(subject.logins)}{' as root' if subject.root else ''}: {what}"
 
     def text(self) -> str:
@@ -116,9 +118,18 @@ def _arguments(subject: Subject) -> str:
     for name, value in subject.arguments.items():
         if name in ("host", "hosts") or value is None or value == subject.what:
             continue
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        octal = name == "mode" and isinstance(value, int) and not isinstance(value, bool)
+        text = value if isinstance(value, str) else f"0{value:o}" if octal else json.dumps(value, ensure_ascii=False)
         rows.append(f"{name} = {_cut(text, SHOWN_CHARS if name in _SHOWN_WHOLE else _ARGUMENT_CHARS)}")
     return "\n".join(rows)
+
+
+def _masked(text: str) -> str:
+    from ssh_mcp.inventory.model import RedactionPolicy
+    from ssh_mcp.redaction.engine import redact_output, rules_from  # late: its patterns are a tenth of the start
+    from ssh_mcp.redaction.values import MARKER
+
+    return MARKER.sub("***", redact_output(text, rules_from(RedactionPolicy())).text)
 
 
 def _quoted(text: str) -> list[str]:

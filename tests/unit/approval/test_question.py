@@ -59,3 +59,19 @@ def test_many_hosts_are_named_and_counted() -> None:
     assert "Run ssh_broadcast on 100 hosts: web000, web001" in question.text()
     assert "and 60 more" in question.text()
     assert "\n" not in question.summary()
+
+
+def test_a_summary_goes_into_logs_and_holds_no_secret_but_the_question_shows_all() -> None:
+    arguments = {"host": "web", "path": "/etc/app.conf", "content_text": "password=hunter2secret", "mode": 0o640}
+    question = Question("k7x2q9", Subject("ssh_upload", (Login("web", "web.example"),), arguments, "local"), (MATCH,))
+    assert "hunter2secret" not in question.summary()
+    assert "path = /etc/app.conf" in question.summary()
+    assert "| content_text = password=hunter2secret" in question.text()
+    assert "| mode = 0640" in question.text()
+
+
+def test_a_secret_at_the_edge_of_a_summary_is_not_cut_into_view() -> None:
+    for width in range(60, 140):
+        command = f"{'x' * width} --password=hunter2secret"
+        subject = Subject("ssh_exec_run", (), {"command": command}, "local", what=command)
+        assert "hunter" not in Question("k7x2q9", subject, ()).summary()
