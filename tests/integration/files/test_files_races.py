@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ssh_mcp.remote.files import sources, text_edits
+from ssh_mcp.remote.files.search import grep
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers.sshd import Sshd
 
@@ -135,3 +136,36 @@ async def test_a_directory_swapped_during_removal_does_not_lead_it_elsewhere(
         text = await server.refused("ssh_delete_folder", host="web", path=str(tree), recursive=True)
     assert text.startswith("PathChanged: ")
     assert (outside / "f").read_text() == "kept"
+
+
+@pytest.mark.parametrize(("swapped", "found"), [(("batch",), ["needle inside"]), (("batch", "each"), [])])
+async def test_a_search_shows_nothing_of_a_directory_that_is_swapped_for_a_link_and_back(
+    mcp_server: McpServerFactory,
+    sshd: Sshd,
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    swapped: tuple[str, ...],
+    found: list[str],
+) -> None:
+    inside, outside, aside = place / "dir", tmp_path / "outside", tmp_path / "aside"
+    for where in (inside, outside):
+        where.mkdir()
+        (where / "f").write_text(f"needle {where.name.replace('dir', 'inside')}\n")
+    real = grep._search
+
+    async def search(host: Any, listed: Any, files: Any, mode: str, **more: Any) -> None:
+        if mode in swapped:
+            inside.rename(aside)
+            inside.symlink_to(outside)
+        await real(host, listed, files, mode, **more)
+        if mode in swapped:
+            inside.unlink()
+            aside.rename(inside)
+
+    monkeypatch.setattr(grep, "_search", search)
+    host = Host(sshd, lines=[f'path_allowlist = ["{place}"]'])
+    async with mcp_server({"web": host}) as server:
+        result = await server.call("ssh_grep", host="web", path=str(place), pattern="needle")
+    assert [match["text"] for match in result["matches"]] == found
+    assert result["files_skipped"].get("unreadable", 0) == 1 - len(found)

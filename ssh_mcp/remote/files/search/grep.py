@@ -1,8 +1,9 @@
 """ssh_grep: lines that match, by the host's own grep where it has a shell, over SFTP elsewhere.
 
 Two sessions: the files of the tree are listed and each is decided on; then those that are permitted are searched, their
-names going over stdin. What matched is looked at once more, so that a link swapped in meanwhile shows nothing. A match
-is masked in the light of the lines around it: more of them are read than are shown.
+names going over stdin. Where one grep searched many, what matched is read once more, file by file, each checked after
+it was opened: a link swapped in meanwhile, and swapped back, shows nothing. A match is masked in the light of the lines
+around it: more of them are read than are shown.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ssh_mcp.guard.shared import guard_for
 from ssh_mcp.remote.files.listing import readable
 from ssh_mcp.remote.files.paths import in_place
 from ssh_mcp.remote.files.search.find import Listed, checked, list_files
-from ssh_mcp.remote.files.search.shell import Feed, Program, canonical, search
+from ssh_mcp.remote.files.search.shell import Feed, Program, search
 from ssh_mcp.results.files import GrepMatch, GrepResult, SkippedFiles
 from transports.errors import FileError, TransportError
 
@@ -143,8 +144,10 @@ async def _on_host(host: RemoteHost, listed: Listed, query: GrepQuery, able: Cap
     for mode, some in (("each" if busybox else "batch", plain), ("each", packed)):
         if some:
             await _search(host, listed, some, mode, query=query, haul=haul)
-    if haul.lines:
-        await _verify(host, listed, query, haul)
+        if mode == "batch" and haul.lines:
+            names = _shown(haul.lines, query.most)
+            haul.lines.clear()
+            await _search(host, listed, names, "each", query=query, haul=haul)
 
 
 async def _search(
@@ -196,21 +199,16 @@ def _opener(name: str) -> str:
     return _COMPRESSED.get(name[name.rfind(".") :], "") if "." in name else ""
 
 
-async def _verify(host: RemoteHost, listed: Listed, query: GrepQuery, haul: _Haul) -> None:
-    """Leave out what no longer leads to itself: it was swapped for a link after it was listed."""
+def _shown(lines: dict[str, list[GrepLine]], most: int) -> list[str]:
+    """The names, in order, whose matches are enough for the result and for knowing that there are more."""
     names: list[str] = []
     matched = 0
-    for name in sorted(haul.lines):
-        if matched > query.most:
-            del haul.lines[name]
-            continue
+    for name in sorted(lines):
+        if matched > most:
+            break
         names.append(name)
-        matched += sum(line.matched for line in haul.lines[name])
-    wanted = [f"{listed.base}/{name}" for name in names]
-    for found, want, name in zip(await canonical(host, wanted), wanted, names, strict=True):
-        if found != want:
-            del haul.lines[name]
-            haul.skipped.unreadable += 1
+        matched += sum(line.matched for line in lines[name])
+    return names
 
 
 async def _over_sftp(host: RemoteHost, listed: Listed, query: GrepQuery, haul: _Haul) -> None:

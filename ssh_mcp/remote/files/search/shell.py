@@ -8,7 +8,7 @@ in meanwhile leads nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _PACKAGE: Final = "ssh_mcp.remote.files.search"
 _MISSING: Final = 64
 """Exit status of canonical.sh where the path does not resolve."""
-_CANONICAL_MAX: Final = 16 * 1024 * 1024
 _STARTED: Final = b"+\0"
 
 Feed = Callable[[bytes], None]
@@ -105,15 +104,6 @@ async def _attempt(host: RemoteHost, argument: str, purpose: Purpose, program: P
     policy = with_resolved_restrictions(given, dict(zip(given.restricted, canonical[1:], strict=True)))
     root = noted(host, decide(canonical[0], policy, purpose=purpose))
     return Searched(root, reply.fields[1].decode(), policy, reply.started, done)
-
-
-async def canonical(host: RemoteHost, paths: Sequence[str]) -> list[str]:
-    """Where each path, as the host named it, really leads: "" for what does not resolve. Raises RemoteError."""
-    own = run_program(program_text(_PACKAGE, "canonical.sh"), *paths)
-    done = await host.commands.run(own, stdout_cap=_CANONICAL_MAX)
-    fields = done.stdout.split(b"\0")[:-1:2]
-    found = [field.decode("utf-8", "surrogateescape") for field in fields]
-    return found + [""] * (len(paths) - len(found))
 
 
 async def _run(host: RemoteHost, wire: CommandLine, fields: int, program: Program) -> tuple[_Reply, Completed]:
