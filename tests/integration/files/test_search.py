@@ -163,3 +163,14 @@ async def test_what_fills_a_directory_comes_first(
         assert got["bytes"] >= got["entries"][0]["bytes"]
         deep = await server.call("ssh_disk_usage_of", host="web", path=str(tree), depth=3)
         assert f"{tree}/a/b/huge" in [entry["path"] for entry in deep["entries"]]
+
+
+async def test_a_pattern_that_grep_does_not_accept_is_said(
+    mcp_server: McpServerFactory, sshd: Sshd, tmp_path: Path
+) -> None:
+    (tmp_path / "pattern").write_text("line\n")
+    async with mcp_server({"web": sshd}) as server:
+        for pattern in ("(open", "[a", "[[:no:]]"):
+            text = await server.refused("ssh_grep", host="web", path=f"{tmp_path}/pattern", pattern=pattern)
+            assert text.startswith("InvalidArgument: The host's grep does not accept the pattern."), text
+        assert (await server.call("ssh_grep", host="web", path=f"{tmp_path}/pattern", pattern="x"))["matches"] == []

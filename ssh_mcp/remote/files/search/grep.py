@@ -172,11 +172,7 @@ async def _search(
     if done.done.timed_out:
         host.call.warn("The search was ended after SSH_COMMAND_TIMEOUT seconds: narrow path or name_pattern.")
     complaint = done.done.stderr.decode("utf-8", "replace")
-    if (
-        not kept.data
-        and done.done.exit_code not in (0, 1, 123)
-        and "pattern" in _PATTERN_WORDS.intersection(complaint.lower().replace(":", " ").split())
-    ):
+    if not kept.data and done.done.exit_code not in (0, 1) and _is_about_pattern(complaint):
         raise InvalidArgument("The host's grep does not accept the pattern.", "Give a POSIX extended expression.")
     binary = complaint.count(_BINARY)  # from grep 3.5 on; before, and elsewhere, on stdout
     if mode == "batch":
@@ -190,8 +186,14 @@ async def _search(
     haul.skipped.unreadable += max(unreadable, 0)
 
 
+def _is_about_pattern(complaint: str) -> bool:
+    """Whether grep complains of the pattern. Complaints about files begin with their names: ``grep: ./``."""
+    lines = (line for line in complaint.lower().splitlines() if not line.startswith(("grep: ./", "grep: warning")))
+    return any(_PATTERN_WORDS.intersection(line.replace(":", " ").split()) for line in lines)
+
+
 _BINARY: Final = ": binary file matches\n"
-_PATTERN_WORDS: Final = frozenset({"pattern", "expression", "unmatched", "invalid", "regular", "regex"})
+_PATTERN_WORDS: Final = frozenset({"pattern", "expression", "unmatched", "invalid", "regular", "regex", "trailing"})
 
 
 def _opener(name: str) -> str:

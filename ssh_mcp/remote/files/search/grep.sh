@@ -18,16 +18,18 @@ for f do
     *.gz) open="gzip -dc" ;;
     *.xz) open="xz -dc" ;;
     *.zst) open="zstd -dcq" ;;
-    *) open=cat ;;
+    *) open= ;;
   esac
   printf "\n%s %s\0" "$mark" "$f"
   [ -f "$f" ] && [ -r "$f" ] && {
     at=$(readlink /proc/self/fd/3 2>/dev/null || readlink -f -- "$f" 2>/dev/null || realpath -- "$f"; printf .)
     at=${at%.}
-    if [ "${at%?}" = "$base/${f#./}" ]; then
+    if [ "${at%?}" != "$base/${f#./}" ]; then
+      printf "!"
+    elif [ -n "$open" ]; then
       $open <&3 | grep -n "-$flags" -B "$before" -A "$after" -m "$most" -e "$pattern"
     else
-      printf "!"
+      grep -n "-$flags" -B "$before" -A "$after" -m "$most" -e "$pattern" <&3
     fi
     :
   } 3<"$f" || printf "!"
