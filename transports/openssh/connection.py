@@ -241,9 +241,12 @@ class OpenSSHConnection:
         try:
             ended = await run_rsync(program, self._launcher.mux_shell(lease.handle.control_path), copy, progress)
             if ended.exit_code and await alive_check(lease.handle.control_path) is None:
+                lease.lost()
                 raise MasterLost(
                     "The connection was lost while files were copied.", "Call again to continue.", sent=True
                 )
+            if not ended.exit_code:
+                lease.opened()
         finally:
             lease.release()
             self._touch()

@@ -16,13 +16,14 @@ from ssh_mcp.errors import InvalidArgument, TooLarge
 from ssh_mcp.inventory.model import BypassPolicy
 from ssh_mcp.inventory.values import shown
 from ssh_mcp.policy.paths import Purpose, decide_below, redact_listed
+from ssh_mcp.remote.files.listing import entries_of
 from ssh_mcp.remote.files.paths import changed, in_place
 from ssh_mcp.remote.files.search.hidden import Hidden
 from ssh_mcp.remote.files.sync.local_tree import MAX_ENTRIES, Excluded, Scan
 from ssh_mcp.remote.files.sync.plan import MODE_BITS, PARTIAL, STAGING, Entry, Kind, Plan, Step
-from ssh_mcp.remote.files.walking import Found, Walk, walk
+from ssh_mcp.remote.files.walking import Walk, walk
 from ssh_mcp.remote.programs import program_text, run_program
-from ssh_mcp.remote.together import settled
+from ssh_mcp.remote.together import settled, together
 from transports.api import FileAttributes, FileHandle, Files
 from transports.errors import FileError, FileErrorKind
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 128
 """Requests on their way at the same time."""
 _HASHES_MAX: Final = 64 * 1024 * 1024
+_LISTING_MAX: Final = 128 * 1024 * 1024
+_KINDS: Final[dict[str, Kind]] = {"f": "file", "d": "directory", "l": "symlink"}
 _LINE_MIN: Final = 64
 """Digits of a SHA-256."""
 
@@ -66,42 +69,76 @@ class RemoteTree:
         found = Scan()
         if not self.exists:
             return found
-        files = await self.host.paths.files()
         hidden = Hidden(self.root, self.policy)
+        listed = await self._listed()
+        if listed is not None:
+            _sort_out(listed, lambda path, entry: self._wanted(path, entry, found, hidden, excluded, reading=reading))
+        else:
+            await self._walk(
+                lambda path, entry: self._wanted(path, entry, found, hidden, excluded, reading=reading), found
+            )
+            await self._read_links(await self.host.paths.files(), found)
+        if len(found.entries) > MAX_ENTRIES:
+            raise TooLarge(f"{self.root} holds more than {MAX_ENTRIES} entries.", "Synchronise parts of it.")
+        found.barred = hidden.restricted
+        return found
+
+    async def _walk(self, wanted: Callable[[str, Entry], bool], found: Scan) -> None:
+        """Over SFTP."""
+        files = await self.host.paths.files()
         closed: set[str] = set()
         log = Walk()
         start = len(self.root.rstrip("/")) + 1
         async with aclosing(walk(files, self.root, log, enter=lambda one: one.path not in closed)) as tree:
             async for one in tree:
-                relative = one.path[start:]
-                if not self._wanted(one, relative, found, hidden, excluded, reading=reading):
+                if not wanted(one.path[start:], _entry(one.entry.attributes)):
                     closed.add(one.path)
                 elif len(found.entries) > MAX_ENTRIES:
-                    raise TooLarge(f"{self.root} holds more than {MAX_ENTRIES} entries.", "Synchronise parts of it.")
-        found.barred, found.unread = hidden.restricted, len(log.unread)
-        await self._read_links(files, found)
-        return found
+                    return
+        found.unread = len(log.unread)
+
+    async def _listed(self) -> dict[str, Entry] | None:
+        """All entries, parents first, by the host's own find: a tenth of the time of many directories over SFTP.
+
+        None where it has no GNU find, could not read everything, or the shell sees other files than SFTP does: both
+        list the directory itself, and must agree.
+        """
+        capable = await self.host.capabilities()
+        if not capable.posix or capable.dialect("find") != "gnu":
+            return None
+        program = run_program(program_text("ssh_mcp.remote.files.sync", "list.sh"), self.root)
+        files = await self.host.paths.files()
+        done, top = await together(
+            self.host.commands.run(program, stdout_cap=_LISTING_MAX), entries_of(files, self.root)
+        )
+        if done.exit_code or done.timed_out or done.stdout_total > len(done.stdout):
+            return None
+        fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
+        found = dict(_parsed(line, target) for line, target in zip(fields[:-1:2], fields[1::2], strict=True))
+        here = {path: (e.kind, e.mtime) for path, e in found.items() if "/" not in path}
+        there = {e.name: (_entry(e.attributes).kind, _entry(e.attributes).mtime) for e in top}
+        return found if here == there else None
 
     def _wanted(
-        self, one: Found, relative: str, found: Scan, hidden: Hidden, excluded: Excluded, *, reading: bool
+        self, relative: str, entry: Entry, found: Scan, hidden: Hidden, excluded: Excluded, *, reading: bool
     ) -> bool:
-        name = one.entry.name
+        name = relative.rpartition("/")[2]
         if name == PARTIAL or name.startswith(STAGING):
             found.partial = True
             return False
-        if excluded(relative, one.is_directory):
+        if excluded(relative, entry.kind == "directory"):
             return False
         if reading:
             if hidden.hides(relative):
                 found.redact_listed = hidden.redact_listed
                 return False
-            if self.policy.bypass is not BypassPolicy.BLOCK and redact_listed(one.path, self.policy):
+            if self.policy.bypass is not BypassPolicy.BLOCK and redact_listed(f"{self.root}/{relative}", self.policy):
                 self.host.call.note_bypass()
                 if self.policy.bypass is BypassPolicy.WARN:
                     self.host.call.warn("Redact-listed files were copied unmasked; ssh_read_redacted masks secrets.")
         elif hidden.restricts(relative):
             return False
-        found.entries[relative] = _entry(one.entry.attributes)
+        found.entries[relative] = entry
         return True
 
     async def _read_links(self, files: Files, found: Scan) -> None:
@@ -238,6 +275,20 @@ class RemoteTree:
 async def _symlink(files: Files, step: Step, path: str) -> None:
     assert step.source is not None
     await files.symlink(step.source.target, path)
+
+
+def _parsed(line: str, target: str) -> tuple[str, Entry]:
+    """One entry of list.sh, such as ``f 644 12 1600000000.5 a/b``."""
+    kind, mode, size, time, path = line.split(" ", 4)
+    return path, Entry(_KINDS.get(kind, "other"), int(size), int(time.partition(".")[0]), int(mode, 8), target)
+
+
+def _sort_out(entries: dict[str, Entry], wanted: Callable[[str, Entry], bool]) -> None:
+    """Ask about each entry, but not about what lies below a directory that is not wanted. Parents come first."""
+    closed: set[str] = set()
+    for path, entry in entries.items():
+        if (closed and path.rpartition("/")[0] in closed) or not wanted(path, entry):
+            closed.add(path)
 
 
 def _entry(attributes: FileAttributes) -> Entry:
