@@ -120,7 +120,7 @@ def over_the_wire(*, quick: bool) -> Iterator[Row | Figure]:
 
 @contextlib.contextmanager
 def _echo() -> Iterator[int]:
-    """The port of a server that says back what it is told."""
+    """The port of a server that echoes what it gets."""
     with socket.create_server(("127.0.0.1", 0)) as door:
 
         def serve() -> None:

@@ -40,7 +40,7 @@ class RpcServer:
         return self._result(self.request("tools/call", {"name": tool, "arguments": arguments}))
 
     def calls(self, tool: str, each: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Several calls in flight at once; answers in the order asked."""
+        """Several calls in flight at once; results in the order of the calls."""
         ids = [self._ask("tools/call", {"name": tool, "arguments": a}) for a in each]
         return [self._result(a) for a in self._answers(ids)]
 

@@ -1,4 +1,4 @@
-"""A server that tells how long the guard and the audit took in each call: a line for each in the file named last.
+"""A server that reports how long the guard and the audit took in each call: a line for each in the file named last.
 
 Run as ``python -m tests.bench.watched_server FILE``. It is the server itself, in its own process with a client at the
 other end, because the same code run over and over in a loop finds everything in the processor's caches.

@@ -59,7 +59,7 @@ class Family:
 
 
 class Failed(Exception):
-    """A tool call that answered with an error; ``str()`` is its text."""
+    """A tool call that returned an error; ``str()`` is its text."""
 
 
 async def call(server: McpServer, tool: str, **arguments: Any) -> dict[str, Any]:

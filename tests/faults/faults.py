@@ -15,7 +15,7 @@ from tests.peers.sshd import kill_all
 
 @dataclass(frozen=True)
 class Fault:
-    """``strike`` acts while the traffic stands still at the moment; ``None``: the cut happens in the proxy itself."""
+    """``strike`` acts while the traffic is stopped at the moment; ``None``: the cut happens in the proxy itself."""
 
     name: str
     strike: Callable[[Rig, Lane], Awaitable[None]]

@@ -181,7 +181,7 @@ async def serve() -> None:
 
 
 class Proxy:
-    """The process. Its methods block for a moment; a reader thread collects what it tells."""
+    """The process. Its methods block for a moment; a reader thread collects what it reports."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(

@@ -70,7 +70,7 @@ class Raw:
         await self.write(_line({"jsonrpc": "2.0", "method": method, "params": params}))
 
     async def answer(self, number: int) -> dict[str, Any]:
-        """The one answer to a request; others that come meanwhile are kept."""
+        """The one reply to a request; others that come meanwhile are kept."""
         while number not in self.answers:
             line = await self._out.receive_until(b"\n", LINE_MAX)
             try:

@@ -57,7 +57,7 @@ def _call(number: int, command: str) -> dict[str, Any]:
 def test_a_client_that_no_longer_reads_and_then_leaves_takes_everything_with_it(
     env: dict[str, str], control_dir: str, trace: Trace
 ) -> None:
-    """Its stdout pipe is full of answers that nobody takes."""
+    """Its stdout pipe is full of replies that nobody reads."""
     with _piped(env) as process:
         for number in range(1, 9):
             _say(process, _call(number, "head -c 300000 /dev/zero | tr '\\0' x"))

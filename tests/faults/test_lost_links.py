@@ -72,7 +72,7 @@ LOSSES: dict[str, Callable[[Link], None]] = {
 
 
 async def _lose(host: OpenSSHConnection, link: Link, trace: Trace, loss: str, *, watched: bool = False) -> None:
-    """A silent command without end, and the loss of its link; over when the caller was told."""
+    """A silent command without end, and the loss of its connection; over when the call has returned."""
     async with anyio.create_task_group() as tasks:
 
         async def strike() -> None:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - samples are data
-"""Tool arguments over the wire: whatever a model sends, a tool answers with a result or with a named error.
+"""Tool arguments over the wire: whatever a model sends, a tool returns a result or with a named error.
 
 ``SSH_MCP_FUZZ_EXAMPLES=2000 .venv/bin/python -m pytest tests/fuzz/test_arguments.py`` tries more of each tool.
 """

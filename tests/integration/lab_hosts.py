@@ -16,7 +16,7 @@ from tests.peers.sshd import Sshd
 
 @dataclass(frozen=True)
 class SystemdHost:
-    """Stands where an Sshd stands: the operator's ssh_config knows how to reach it."""
+    """Used in place of an Sshd: the operator's ssh_config knows how to reach it."""
 
     lab: Lab
     address: str

@@ -54,7 +54,7 @@ class McpServer:
     env: dict[str, str] = field(repr=False)
 
     async def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
-        """The structured answer of a tool that must not fail."""
+        """The structured result of a tool that must not fail."""
         done = await self.client.call_tool(tool, arguments, raise_on_error=False)
         text = "".join(getattr(block, "text", "") for block in done.content)
         assert not done.is_error, text

@@ -53,7 +53,7 @@ def trace() -> Iterator[Trace]:
 
 
 def carriers(secret: str) -> list[str]:
-    """Where ``secret`` stands in any process's arguments or environment on this machine, as readable places."""
+    """Where ``secret`` occurs in any process's arguments or environment on this machine, as readable places."""
     needle = secret.encode()
     found = []
     for process in psutil.process_iter():

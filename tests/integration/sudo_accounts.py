@@ -74,7 +74,7 @@ def host_of(account: Account, sshd: Sshd) -> Host:
 
 
 def password_command(tmp_path: Path, password: str = PASSWORD) -> str:
-    """A value for SSH_SUDO_PASSWORD_CMD: the secret itself stands in a file, in no argv."""
+    """A value for SSH_SUDO_PASSWORD_CMD: the secret itself is in a file, in no argv."""
     secret = tmp_path / "sudo-password"
     secret.write_text(password + "\n")
     return f"cat {secret}"

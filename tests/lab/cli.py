@@ -21,7 +21,7 @@ packages  the Debian packages it needs, one a line
 
 
 def main(argv: list[str]) -> int:
-    """Run one subcommand; answers the exit code."""
+    """Run one subcommand; returns the exit code."""
     places = here()
     verbs = {"up": up, "down": down, "status": status, "packages": packages}
     if not argv or argv[0] not in verbs or (argv[1:] and argv != ["down", "--all"]):

@@ -1,4 +1,4 @@
-"""What the lab stands on, and why it cannot be had where that is missing."""
+"""What the lab needs, and why it cannot be had where that is missing."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def here() -> Places:
 def run(
     *argv: str | Path, env: Mapping[str, str] | None = None, timeout: float = 300, check: bool = True, stdin: str = ""
 ) -> str:
-    """Run a program to its end; answers stdout. Raises LabError with the end of stderr."""
+    """Run a program to its end; returns stdout. Raises LabError with the end of stderr."""
     words = [str(a) for a in argv]
     try:
         done = subprocess.run(

@@ -92,7 +92,7 @@ Script = Callable[[m.Init | m.Request], Iterable[m.Version | m.Reply | bytes | N
 
 
 class ScriptedPeer:
-    """A server in memory that answers as its script says."""
+    """A server in memory that replies as its script says."""
 
     def __init__(self, script: Script, *, stderr: str = "") -> None:
         self._script = script

@@ -44,7 +44,7 @@ LEGACY_CLIENT_OPTIONS = (
 
 
 def run(*argv: str, **kwargs: Any) -> str:
-    """Run a helper program to its end and answer its stdout; a failure shows its stderr."""
+    """Run a helper program to its end and return its stdout; a failure shows its stderr."""
     done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, **kwargs)
     if done.returncode != 0:
         raise RuntimeError(f"{argv[0]} failed ({done.returncode}): {done.stderr.strip()}")
@@ -52,7 +52,7 @@ def run(*argv: str, **kwargs: Any) -> str:
 
 
 def keygen(path: Path, kind: str = "ed25519", *, passphrase: str = "", comment: str = "lab", bits: int = 0) -> Path:
-    """Make a key pair at ``path`` and ``path.pub``; answers the private key's path."""
+    """Make a key pair at ``path`` and ``path.pub``; returns the private key's path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     size = ("-b", str(bits)) if bits else ()
     run("ssh-keygen", "-q", "-t", kind, *size, "-N", passphrase, "-C", comment, "-f", str(path))
@@ -66,7 +66,7 @@ def fingerprint(public_key: Path) -> str:
 
 
 def sign(ca: Path, public_key: Path, *, principals: Sequence[str], host: bool = False) -> Path:
-    """Certify ``public_key`` with the private key ``ca``; answers the certificate's path."""
+    """Certify ``public_key`` with the private key ``ca``; returns the certificate's path."""
     kind = ("-h",) if host else ()
     run("ssh-keygen", "-q", "-s", str(ca), *kind, "-I", "lab", "-n", ",".join(principals), str(public_key))
     return public_key.with_name(public_key.name.removesuffix(".pub") + "-cert.pub")

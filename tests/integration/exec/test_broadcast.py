@@ -1,4 +1,4 @@
-"""One command on many hosts: each judged by its own policy, none stopping another, honest when cancelled."""
+"""One command on many hosts: each decided on by its own policy, none stopping another, honest when cancelled."""
 
 from __future__ import annotations
 

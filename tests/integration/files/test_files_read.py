@@ -424,7 +424,7 @@ while not os.path.exists("stop"):
 async def test_a_link_flipped_in_a_loop_never_shows_what_lies_outside(
     mcp_server: McpServerFactory, sshd: Sshd, place: Path, tmp_path: Path
 ) -> None:
-    """What lies inside and outside is of one owner, mode, size and time: only where the path leads tells them apart."""
+    """What lies inside and outside is of one owner, mode, size and time: only their paths differ."""
     outside = tmp_path / "outside"
     outside.write_text("canary")
     os.utime(outside, (10**9, 10**9))

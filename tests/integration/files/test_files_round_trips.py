@@ -1,4 +1,4 @@
-"""How often a file tool waits for the host: what one request needs of another's answer, and no more."""
+"""How often a file tool waits for the host: what one request needs of another's reply, and no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file-ops tools on a real sshd: what they change, what they answer, what they refuse."""
+"""The file-ops tools on a real sshd: what they change, what they return, what they refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hooks of an operator's module in a served program: told of every call, whatever transport the client came by."""
+"""Hooks of an operator's module in a served program: notified of every call, whatever transport the client came by."""
 
 from __future__ import annotations
 

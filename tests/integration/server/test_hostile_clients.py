@@ -45,7 +45,7 @@ class Wire:
         self.process.stdin.flush()
 
     def answer(self) -> dict[str, Any]:
-        """The next line that is an answer; a server that ended is a failure."""
+        """The next line that is a reply; a server that ended is a failure."""
         assert self.process.stdout is not None
         while True:
             message: dict[str, Any] = json.loads(self.process.stdout.readline())
@@ -57,7 +57,7 @@ class Wire:
         return self.answer()
 
     def close(self) -> str:
-        """End it; answers its log."""
+        """End it; returns its log."""
         try:
             self.process.communicate(timeout=60)
         finally:

@@ -27,7 +27,7 @@ ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 @dataclass
 class Collector:
-    """An OTLP collector on loopback. ``hangs``: it takes connections and never answers."""
+    """An OTLP collector on loopback. ``hangs``: it takes connections and never replies."""
 
     hangs: threading.Event
     bodies: list[bytes]

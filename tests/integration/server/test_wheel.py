@@ -163,7 +163,7 @@ async def test_it_is_driven_by_fastmcps_client(
 async def test_it_is_driven_by_the_reference_client(
     mode: Any, installed: Path, host: dict[str, str], tmp_path: Path
 ) -> None:
-    """It validates answers against the output schemas by itself."""
+    """It validates results against the output schemas by itself."""
     server = StdioServerParameters(command=str(installed / "ssh-mcp"), env=host, cwd=str(tmp_path / "elsewhere"))
     with (tmp_path / "log").open("w") as log:
         async with mcp.Client(stdio_client(server, errlog=log), mode=mode) as client:

@@ -1,4 +1,4 @@
-"""Podman, Debian's package and rootful, behind the same tools: the same answers in the same shape."""
+"""Podman, Debian's package and rootful, behind the same tools: the same results in the same shape."""
 
 from __future__ import annotations
 

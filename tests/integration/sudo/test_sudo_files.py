@@ -182,7 +182,7 @@ async def test_paths_are_checked_where_they_lead_in_roots_view(
 async def test_a_directory_swapped_for_a_link_leads_nowhere(
     mcp_server: McpServerFactory, sshd: Sshd, sudo_user: SudoUser, place: Path, trace: Trace
 ) -> None:
-    """Flipped all the while: each write lands in the judged directory or is refused."""
+    """Flipped all the while: each write lands in the checked directory or is refused."""
     inside, outside = place / "in", place / "out"
     for directory in (inside, inside / "d", outside):
         directory.mkdir()

@@ -1,4 +1,4 @@
-"""What ``ssh -G`` told one server is taken over by the next one, as long as nothing can have changed it."""
+"""What ``ssh -G`` printed for one server is taken over by the next one, as long as nothing can have changed it."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Echo(socketserver.BaseRequestHandler):
-    """Sends back what it gets and closes first where it is told to."""
+    """Sends back what it gets and closes first where that is configured."""
 
     def handle(self) -> None:
         while data := self.request.recv(65536):

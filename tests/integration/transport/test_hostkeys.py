@@ -1,4 +1,4 @@
-"""Host keys: ssh judges; we tell what it said, with both fingerprints, and never offer to accept."""
+"""Host keys: ssh decides; we report what it said, with both fingerprints, and never offer to accept."""
 
 from __future__ import annotations
 

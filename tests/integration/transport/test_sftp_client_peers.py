@@ -263,7 +263,7 @@ async def test_short_data_is_asked_for_again() -> None:
 
 
 class ShuffledServer(FileServer):
-    """Keeps back up to five answers and gives them in another order."""
+    """Keeps back up to five replies and gives them in another order."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -287,7 +287,7 @@ async def test_replies_in_any_order_are_put_in_order() -> None:
 
 
 class LazyServer(FileServer):
-    """Answers no READ and no WRITE until it is told to."""
+    """Replies to no READ and no WRITE until it is released."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)

@@ -27,7 +27,7 @@ MiB = 1024 * 1024
 
 
 class CutServer(ChannelOnly):
-    """Loses the connection after so many bytes of answers."""
+    """Loses the connection after so many bytes of replies."""
 
     left = 0
 

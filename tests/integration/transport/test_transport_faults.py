@@ -138,7 +138,7 @@ async def test_only_what_may_be_repeated_is_and_only_once(
 
 
 def _end_orphans(text: str) -> None:
-    """A lost connection leaves the remote command behind (trap 8): not ours to judge, but to tidy up."""
+    """A lost connection leaves the remote command behind: it is pending clean-up."""
     for pid in still_running(text):
         os.kill(pid, signal.SIGKILL)
 

@@ -35,7 +35,7 @@ def test_what_would_reorder_or_hide_text_is_shown_as_an_escape(odd: str) -> None
 
 @given(st.text(max_size=300))
 def test_no_command_writes_a_line_of_its_own(command: str) -> None:
-    """All of it stands behind bars: only our own lines begin without one."""
+    """All of it is prefixed with bars: only our own lines begin without one."""
     ours = ("Run ssh_sudo_exec on ", "Asked because of ")
     for line in text(command).split("\n"):
         assert not line or line.startswith(("| ", *ours))

@@ -1,4 +1,4 @@
-"""Many questions in one session: answers come back exactly, whatever they hold."""
+"""Many questions in one session: each output comes back exactly, whatever they hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The event loop answers others while a long text is guarded."""
+"""The event loop serves others while a long text is guarded."""
 
 from __future__ import annotations
 

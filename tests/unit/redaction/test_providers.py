@@ -1,4 +1,4 @@
-"""Every provider's token shape: found wherever it stands, by the gate as well, and told from identifiers."""
+"""Every provider's token shape: found wherever it occurs, by the gate as well, and distinguished from identifiers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a shell session is told: one line a command, whatever the command's text, for each shell at hand."""
+"""What is sent to a shell session: one line per command, whatever the command's text, for each shell at hand."""
 
 from __future__ import annotations
 

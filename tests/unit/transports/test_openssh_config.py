@@ -1,4 +1,4 @@
-"""The generated fragment: order, precedence and injection, judged by the real ssh where there is one."""
+"""The generated fragment: order, precedence and injection, checked by the real ssh where there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames are ended on hosts without /proc too: by what their ps tells, and, where that is nothing, by what is certain.
+"""Frames end on hosts without /proc too: by what their ps reports, and, where that is nothing, by what is certain.
 
 The scripts are pointed to where no /proc is. The ps of another system is stood for by one that refuses the words that
 it does not know; BusyBox, which brings a ps of its own, is a Linux without any.
