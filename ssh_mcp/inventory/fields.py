@@ -18,6 +18,16 @@ Check = Callable[[Any, Env], T]
 """A TOML value and the environment for ``${VAR}``. Raises BadValue."""
 
 PLATFORMS: Final = ("posix", "windows", "linux", "macos", "bsd", "darwin")
+DEVICES: Final = (
+    "aethra_atosnt", "alcatel_aos", "arista_eos", "aruba_aoscx", "aruba_wlc", "cisco_aireos", "cisco_asa",
+    "cisco_cbs", "cisco_ftd", "cisco_iosxe", "cisco_iosxr", "cisco_nxos", "cumulus_linux", "cumulus_vtysh",
+    "datacom_dmos", "datacom_dmswitch", "dell_emc", "dell_enterprisesonic", "dlink_os", "edgecore_ecs", "eltex_esr",
+    "fortinet_fortios", "fortinet_wlc", "hp_comware", "huawei_smartax", "huawei_vrp", "ipinfusion_ocnos",
+    "juniper_junos", "mikrotik_routeros", "nokia_srlinux", "nokia_sros", "nokia_sros_classic",
+    "nokia_sros_classic_aram", "paloalto_panos", "raisecom_ros", "ruckus_fastiron", "ruckus_unleashed",
+    "ruijie_rgos", "siemens_roxii", "ubiquiti_edgeswitch", "versa_flexvnf", "vyos_vyos", "zyxel_dslam",
+)  # fmt: skip
+"""Network systems, by the names of scrapli's definitions."""
 SECRET_FIELDS: Final = frozenset(
     {"password", "passwd", "passphrase", "sudo_password", "key_passphrase", "secret", "token"}
 )
@@ -207,6 +217,10 @@ def _forward(text: str) -> str:
     return text
 
 
+def _platform(value: object, env: Env) -> str:
+    return value if isinstance(value, str) and value in DEVICES else _choice(*PLATFORMS)(value, env)
+
+
 def _f(check: Check[T]) -> T | None:
     return dataclasses.field(default=None, metadata={"check": check})
 
@@ -241,7 +255,7 @@ class HostLayer:
     hostname: str | None = _f(_checked(values.hostname))
     user: str | None = _f(_checked(values.user))
     port: int | None = _f(_whole(1, 65535))
-    platform: str | None = _f(_choice(*PLATFORMS))
+    platform: str | None = _f(_platform)
     default_dir: str | None = _f(_checked(lambda x: values.remote_path(x, None)))
     sudo_mode: Literal["per-call", "persistent-su"] | None = _f(_choice("per-call", "persistent-su"))
     path_allowlist: tuple[str, ...] | None = _f(_each(lambda x: values.remote_prefix(x, None, everything=True)))
@@ -265,6 +279,8 @@ class HostLayer:
     forward_remote: tuple[str, ...] | None = _f(_each(_forward))
     forward_dynamic: bool | None = _f(_boolean)
     sync_delete: bool | None = _f(_boolean)
+    device_allow: tuple[str, ...] | None = _f(_words)
+    device_enable_cmd: str | None = _f(_line)
     ssh_options: tuple[tuple[str, str], ...] | None = _f(_options)
     auth: AuthLayer = AuthLayer()
     alerts: AlertsLayer = AlertsLayer()

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from ssh_mcp.inventory import values
-from ssh_mcp.inventory.fields import AlertsLayer, AuthLayer, HostLayer
+from ssh_mcp.inventory.fields import DEVICES, AlertsLayer, AuthLayer, HostLayer
 from ssh_mcp.inventory.jumps import with_jumps
 from ssh_mcp.inventory.model import (
     AlertLimits,
     AskEntry,
     CommandPolicy,
+    DevicePolicy,
     ForwardPolicy,
     HostPolicy,
     PathPolicy,
@@ -108,7 +109,17 @@ class _Merge:
                 remote=_union(self.host.forward_remote, self.document.defaults.forward_remote or ()),
                 dynamic=_first(self.of("forward_dynamic"), False),
             ),
+            device=self.device(platform),
             sync_delete=_first(self.of("sync_delete"), False),
+        )
+
+    def device(self, platform: str) -> DevicePolicy | None:
+        if platform not in DEVICES:
+            return None
+        return DevicePolicy(
+            definition=platform,
+            allow=_union(self.host.device_allow, self.document.defaults.device_allow or ()),
+            enable_cmd=self.of("device_enable_cmd"),
         )
 
     def auth(self) -> Auth:

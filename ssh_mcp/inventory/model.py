@@ -83,6 +83,17 @@ class ForwardPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class DevicePolicy:
+    """A network system: its scrapli definition, what may be sent to it (``policy.devices``), and the local command
+    line whose first line of output is its enable secret.
+    """
+
+    definition: str
+    allow: tuple[str, ...] = ()
+    enable_cmd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AskEntry:
     """One ask rule as written, and where (file and line, or the environment's name)."""
 
@@ -118,6 +129,7 @@ class HostPolicy:
     notes: str | None = None
     tags: tuple[str, ...] = ()
     forwards: ForwardPolicy = field(default_factory=ForwardPolicy)
+    device: DevicePolicy | None = None
     sync_delete: bool = False
     sudo_mode: Literal["per-call"] = "per-call"
     in_inventory: bool = True

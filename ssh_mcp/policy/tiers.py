@@ -22,6 +22,7 @@ class Tier(StrEnum):
 Group = Literal[
     "host", "session", "sftp-read", "file-ops", "exec", "job", "shell", "sudo", "docker", "systemctl", "pkg", "forward",
     "terminal",
+    "device",
 ]  # fmt: skip
 
 GROUPS: tuple[Group, ...] = get_args(Group)

@@ -16,8 +16,8 @@ from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.tools.docker import LongTimeout, MaxBytes, Tail
 from ssh_mcp.tools.spec import ToolFunction, tool
 
-File = Annotated[str, Field(description="Path of the compose file")]
-Legacy = Annotated[bool, Field(description="docker-compose, not the plugin")]
+File = str
+Legacy = bool
 
 _WINDOWS = "Containers are reached on POSIX hosts only."
 

@@ -26,6 +26,7 @@ FAMILIES: tuple[str, ...] = (
     "forward",
     "fleet",
     "terminal",
+    "device",
     "output",
 )
 

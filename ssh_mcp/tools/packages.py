@@ -28,7 +28,7 @@ from ssh_mcp.results.packages import (
 from ssh_mcp.tools.spec import ToolFunction, tool
 
 Timeout = int | None
-ChangeTimeout = Annotated[int | None, Field(description="Seconds; default 900")]
+ChangeTimeout = Annotated[int | None, Field(description="Default 900 s")]
 Packages = Annotated[list[str], Field(min_length=1, max_length=100, description="Such as nginx or nginx=1.22.1-9")]
 
 _NO_MANAGER = "Windows hosts have none of these package managers."

@@ -206,6 +206,11 @@ class Runner:
                 raise PlatformNotSupported(
                     f"{entry.name} needs a POSIX shell, and {host.name} is a Windows host.", spec.windows_instead
                 )
+            if spec.windows_instead is not None and host.policy.device is not None:
+                raise PlatformNotSupported(
+                    f"{host.name} is a network device ({host.policy.device.definition}) without a shell.",
+                    "ssh_device_run sends it commands; ssh_terminal_open shows its prompt.",
+                )
         _note_hosts(call.record, call.hosts)
         if not spec.confirms:
             await call.confirm_tool()

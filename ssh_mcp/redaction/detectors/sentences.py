@@ -42,6 +42,12 @@ _COMMUNITY = re.compile(
     r"(?i)(?:snmp-server[ \t]+community|\br[ow]community6?|\bcom2sec6?[ \t]+\S{1,64}[ \t]+\S{1,64})[ \t]+"
     r"\"?([^\s\"]{3,128})"
 )
+_DEVICE = re.compile(
+    r"(?i)(?:\b(?:radius|tacacs)-server(?:[ \t]+host[ \t]+\S{1,64})?(?:[ \t]+[\w-]{1,32}[ \t]+\d{1,5}){0,4}[ \t]+key"
+    r"|\bauthentication-key[ \t]+\d{1,10}[ \t]+(?:md5|sha\d{0,3}|hmac-\S{1,16}|cmac-\S{1,20})"
+    r"|\bmessage-digest-key[ \t]+\d{1,3}[ \t]+md5|\bcrypto[ \t]+isakmp[ \t]+key)[ \t]+(?:[0-9][ \t]+)?([^\s\"]{3,256})"
+)
+"""Keys of network systems: ``radius-server host 10.0.0.1 auth-port 1812 key x``, ``ntp authentication-key 1 md5 x``."""
 _SASL = re.compile(r"\bAUTH[ \t]+(?:PLAIN|LOGIN)[ \t]+([A-Za-z0-9+/]{8,2048}={0,2})(?![\w\-])")
 """What a mail client says, in base64."""
 _PROXY_USER = re.compile(r"(?:insecure-password[ \t]+|\bstats[ \t]+auth[ \t]+[^\s:]{1,64}:)(\S{3,256})")
@@ -127,6 +133,7 @@ RULES = (
     Rule(_THIRD, _is_password, "mysqli_connect('db', 'app', '«hunter2x9»')"),
     Rule(_SASL, _is_password, "AUTH PLAIN «AGFwcABodW50ZXIyLXg=»"),
     Rule(_COMMUNITY, _is_community, "snmp-server community «hunter2x9»"),
+    Rule(_DEVICE, _is_community, "ntp authentication-key 1 md5 «hunter2x9»"),
     Rule(_REGISTRY, _is_registered, "    DefaultPassword    REG_SZ    «hunter2x9»", group=2, key=1),
     Rule(_QUOTED_WORD, _is_quoted, 'set secret "«hunter2x9»"', group=2, key=1),
     Rule(_LOGIN, _is_login, "login app password «hunter2x9»", group=0),
@@ -169,6 +176,7 @@ DETECTOR = LineDetector(
         Wide("names", rf"{NAMES}(?:{_TELLS}|{INIT}|[ \t]+[\"'])"),
         Wide("soft names", rf"reg_(?:sz|expand_sz|multi_sz)[ \t]+[^\s]|{_CALLS}"),
         Wide("soft names", r"community[ \t]+[^\s]|com2sec6?[ \t]|stats auth [^\s]"),
+        Wide("soft names", r"(?:radius|tacacs)-server [^\n]{0,120}key [^\s]|isakmp key [^\s]|-key [0-9]+ [a-z]"),
         Wide("soft names", r"setuser |user [!-~]+ (?:[^\n]{0,160} )?>[!-~]"),
         Wide("soft names", r": (?:rsa|ecdsa|pkcs8|pkcs12|p12) [^\s]|(?:xauth|eap|ntlm|pin) \""),
         Wide("rare", r"(?:login|username)[ \t]+\S+[ \t]+(?:password|passwd|account|pass|secret)[ \t]+\S"),
@@ -195,6 +203,7 @@ DETECTOR = LineDetector(
         ),
         insensitive(rf"auth[ \t]+(?:plain|login)[ \t]|new[ \t]+\\?(?:pdo|mysqli)\(|{_CALLS}"),
         insensitive(r"psk[ \t]+0[sx]|(?:rsa|ecdsa|pkcs8|pkcs12|p12)[ \t]+[^\s]+[ \t]+\""),
+        insensitive(r"(?:radius|tacacs)-server[ \t][^\n]*key[ \t]|isakmp[ \t]+key[ \t]|-key[ \t]+[0-9]+[ \t]+[a-z]"),
         insensitive(r"(?:unseal|recovery) key [0-9]"),
         insensitive(
             r"(?:pass(?:word|phrase|wd)|secret|token|pin code)[ \t]+(?:is|was|set to|changed to|generated)[ \t:=]"

@@ -31,36 +31,36 @@ logger = logging.getLogger("ssh_mcp")
 
 async def sudo_password(alias: str, settings: Settings) -> bytes | None:
     """The password for a host, or None where only ``sudo -n`` remains. Raises SudoFailed where the command fails."""
-    found = await _from_keyring(alias)
+    found = await from_keyring(SERVICE, alias)
     if found is None and settings.ssh_sudo_password_cmd:
-        found = await _from_command(settings.ssh_sudo_password_cmd)
+        found = await from_command("SSH_SUDO_PASSWORD_CMD", settings.ssh_sudo_password_cmd)
     if found is None:
-        found = await _from_keyring("default")
+        found = await from_keyring(SERVICE, "default")
     return found
 
 
-async def _from_keyring(user: str) -> bytes | None:
+async def from_keyring(service: str, user: str) -> bytes | None:
     """A locked keyring may ask a person who is not there: bounded, and then the same as having no entry."""
     with anyio.move_on_after(KEYRING_TIMEOUT):
-        return await anyio.to_thread.run_sync(_ask_keyring, user, abandon_on_cancel=True)
-    logger.warning("The keyring did not answer for %s/%s within %g seconds.", SERVICE, user, KEYRING_TIMEOUT)
+        return await anyio.to_thread.run_sync(_ask_keyring, service, user, abandon_on_cancel=True)
+    logger.warning("The keyring did not answer for %s/%s within %g seconds.", service, user, KEYRING_TIMEOUT)
     return None
 
 
-def _ask_keyring(user: str) -> bytes | None:
+def _ask_keyring(service: str, user: str) -> bytes | None:
     """Backends may be missing or locked; that is the same as having no entry."""
     import keyring
 
     try:
-        value = keyring.get_password(SERVICE, user)
+        value = keyring.get_password(service, user)
     except Exception as error:  # noqa: BLE001 - each backend has errors of its own, D-Bus libraries' among them
-        logger.debug("keyring has no answer for %s/%s: %s", SERVICE, user, type(error).__name__)
+        logger.debug("keyring has no answer for %s/%s: %s", service, user, type(error).__name__)
         return None
     return value.encode() if value else None
 
 
-async def _from_command(command: str) -> bytes:
-    """First line of the command's stdout. Its stderr is not shown: it might hold the password."""
+async def from_command(name: str, command: str) -> bytes:
+    """First line of stdout; ``name`` is the command's setting. Its stderr is not shown: it might hold the password."""
     try:
         with anyio.fail_after(COMMAND_TIMEOUT):
             done = await anyio.run_process(
@@ -72,11 +72,9 @@ async def _from_command(command: str) -> bytes:
             )
     except TimeoutError:
         raise SudoFailed(
-            f"SSH_SUDO_PASSWORD_CMD did not answer within {COMMAND_TIMEOUT:g} seconds.", "Run it by hand to see why."
+            f"{name} did not answer within {COMMAND_TIMEOUT:g} seconds.", "Run it by hand to see why."
         ) from None
     line = done.stdout.split(b"\n", 1)[0].rstrip(b"\r")
     if done.returncode != 0 or not line:
-        raise SudoFailed(
-            f"SSH_SUDO_PASSWORD_CMD gave no password (exit {done.returncode}).", "Run it by hand to see why."
-        )
+        raise SudoFailed(f"{name} gave no password (exit {done.returncode}).", "Run it by hand to see why.")
     return line
