@@ -89,7 +89,7 @@ def began(record: AuditRecord) -> float:
     """Seconds since the epoch; 0 for a line whose time cannot be read."""
     try:
         return datetime.fromisoformat(record.ts).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return 0.0
 
 

@@ -143,7 +143,7 @@ class AuditRecord:
                 if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
                     return None
                 kept[name] = tuple(value)
-            elif isinstance(value, kind):
+            elif isinstance(value, kind) and not (isinstance(value, int) and abs(value) > _MOST):
                 kept[name] = value
             else:
                 return None
@@ -155,6 +155,9 @@ class AuditRecord:
         except TypeError:  # one of those that each line has is missing
             return None
 
+
+_MOST: Final = 1 << 53
+"""A number beyond it was not written by us."""
 
 _TYPES: Final[Mapping[str, type]] = {
     name: tuple if name in ("hosts", "path_hashes", "paths")

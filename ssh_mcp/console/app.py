@@ -266,6 +266,7 @@ class Console(App[None]):
     def _show_marked(self, *, open_pane: bool) -> None:
         if open_pane:
             self.query_one("#pane").add_class("open")
+            self.call_after_refresh(self._to_end)  # the audit has fewer lines now
         if self._lines_table.has_focus:
             at = self._lines_table.cursor_row
             self._detail(audit_detail(self._shown[at]) if 0 <= at < len(self._shown) else "No line matches.")
@@ -327,9 +328,13 @@ class Console(App[None]):
 
     def action_follow(self) -> None:
         self._follow = not self._follow
+        self._to_end()
+        self._headings()
+
+    def _to_end(self) -> None:
         if self._follow and self._shown:
             self._lines_table.move_cursor(row=len(self._shown) - 1, animate=False)
-        self._headings()
+            self._lines_table.scroll_end(animate=False)
 
     def action_close(self) -> None:
         box = self.query_one("#search", Input)

@@ -59,5 +59,5 @@ def events(lines: Iterator[str]) -> Iterator[Event]:
             seconds, kind, text = json.loads(line)
             if kind in ("o", "m"):
                 yield Event(float(seconds), kind, str(text))
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             continue

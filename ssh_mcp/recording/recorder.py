@@ -1,7 +1,7 @@
 """Recordings on disk: one file per shell, terminal, job and command; its hash goes into the audit line.
 
-Files are appended to only. The directory is a real one of this user with mode 0700. What is recorded has passed the
-guard of its hosts' policies: it is what the model saw.
+Files are appended to only and have mode 0600. The directory is a real one of this user, made with mode 0700. What is
+recorded has passed the guard of its hosts' policies: it is what the model saw.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Recorder:
         with self._lock:
             now = time.time()
             growing = self._growing(parts[0], tool, now)
-            text = "".join(encoded(event) for part in parts for event in _events(part, now - growing.began))
+            text = "".join(encoded(event) for part in parts for event in shown(part, now - growing.began))
             self._append(growing, text.encode("ascii"))
             if now - self._tidied > _TIDY_EVERY:
                 self.tidy(growing.file)
@@ -141,8 +141,8 @@ def _guarded(part: Moment, guards: Sequence[Guard]) -> Moment:
     return replace(part, output=output, command=command)
 
 
-def _events(part: Moment, now: float) -> list[Event]:
-    """``now``: seconds since the recording began."""
+def shown(part: Moment, now: float) -> list[Event]:
+    """The events of one call. ``now``: seconds since the recording began."""
     if part.screen:
         return [Event(now, "o", CLEAR + as_output(part.output))]
     start = max(0.0, now - part.seconds)
@@ -164,9 +164,9 @@ def _require_private(directory: Path) -> None:
         seen = directory.lstat()
     except OSError as error:
         raise ConfigError(f"SSH_RECORD_DIR={directory}: cannot be used: {error.strerror or error}.") from None
-    closed = os.name != "posix" or (seen.st_uid == os.geteuid() and not stat.S_IMODE(seen.st_mode) & 0o077)
+    closed = os.name != "posix" or (seen.st_uid == os.geteuid() and not stat.S_IMODE(seen.st_mode) & 0o022)
     if not stat.S_ISDIR(seen.st_mode) or not closed:
         raise ConfigError(
-            f"SSH_RECORD_DIR={directory}: must be a directory that belongs to you and is closed to everybody else "
+            f"SSH_RECORD_DIR={directory}: must be a directory that belongs to you and that nobody else can write to "
             "(chmod 700)."
         )

@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench import catalogue, fleet, latency, rows, shares
+from tests.bench import auditing, catalogue, fleet, latency, rows, shares
 from tests.bench.lab import BenchLab, bench_lab
 from tests.bench.measure import Figure, Row, table
 
@@ -52,6 +52,8 @@ def measured(lab: BenchLab, part: str, quick: bool) -> Iterator[Row | Figure]:
         yield from rows.long_output(lab, rounds // 3)
     elif part == "jobs":
         yield from rows.jobs(lab, rounds)
+    elif part == "audit":
+        yield from auditing.reading(lab, 100_000 if quick else 1_000_000)
     elif part == "catalogue":
         yield from catalogue.sizes(lab)
     elif part == "shares":
@@ -69,6 +71,7 @@ PARTS = (
     "start_up",
     "long_output",
     "jobs",
+    "audit",
     "catalogue",
     "shares",
 )

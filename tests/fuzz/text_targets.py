@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ssh_mcp.approval.question import Login, Question, Subject
+from ssh_mcp.audit.reader import parse_line
+from ssh_mcp.cli.audit_rows import row
 from ssh_mcp.cli.client_files import merged
 from ssh_mcp.cli.clients import snippet
 from ssh_mcp.errors import ConfigError, FileConflict, InvalidArgument, Refusal
@@ -25,6 +27,7 @@ from ssh_mcp.inventory.remarks import remarks
 from ssh_mcp.policy import commands
 from ssh_mcp.policy.approval import AskMatch, AskRules, check_ask_entry
 from ssh_mcp.policy.compose_file import decide_compose
+from ssh_mcp.recording.asciicast import as_output, events
 from ssh_mcp.redaction import engine as redaction
 from ssh_mcp.redaction.detectors import DETECTORS
 from ssh_mcp.redaction.lines import find as find_lines
@@ -396,7 +399,36 @@ _CLIENT_TOKENS = [
     "\\",
 ]
 
+# --- audit lines and recordings, which somebody may have written into -----------------------------------------------
+
+
+def _audit_line(text: str, _rng: random.Random) -> None:
+    record = parse_line(text.encode("utf-8", "surrogatepass"))
+    if record is not None and any(not c.isprintable() for c in row(record)):
+        raise Broken("a row of the audit's table moves the terminal")
+
+
+def _recording(text: str, _rng: random.Random) -> None:
+    for event in events(iter(text.splitlines())):
+        left = re.sub(r"\x1b\[[0-9;:]*[A-HJKfmd]", "", as_output(event.text))
+        if re.search(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]", left):
+            raise Broken(f"a recording moves the terminal: {left!r:.200}")
+
+
+_AUDIT = [
+    (
+        '{"seq":1,"prev":"0","ts":"2026-11-27T21:30:00.000Z","correlation_id":"0f","tool":"ssh_exec_run","tier":"sudo",'
+        '"host":"web01","result":"ok","duration_ms":12,"hosts":["a"],"approval":{"outcome":"granted","channel":"operator",'
+        '"id":"q","who":"anna","waited_ms":3},"command":"id","paths":["/etc"],"exit_code":1,"redact_bypass":true}'
+    )
+]
+_CASTS = ['[0.5,"o","\\u001b[1;31mred\\u001b[0m\\r\\n"]\n[1,"o","\\u001b]0;x\\u0007\\u001b[6n\\u009b6n"]']
+
 TARGETS: list[Target[Any]] = [
+    Target(
+        "audit_line", _AUDIT, _audit_line, ["null", "[]", "{}", "1e999", "\\u001b[2J", "\\u202e", "\x1b", "unmapped"]
+    ),
+    Target("recording", _CASTS, _recording, ["\\u001b", "\\u009b", "]52;c;", "\\u0007", "[?1049h", "P", "\\\\"]),
     Target("job_reply", [_JOB], _job_reply, _JOB_TOKENS),
     Target("settings_file", [(ROOT / ".env.example").read_text()], _settings_file, _SETTINGS_TOKENS),
     Target("client_file", _CLIENT_FILES, _client_file, _CLIENT_TOKENS),

@@ -288,7 +288,7 @@ def anchor(title: str) -> str:
 
 @pytest.mark.parametrize(("page", "target"), links(), ids=page_id)
 def test_every_link_leads_somewhere(page: Path, target: str) -> None:
-    path, _, fragment = target.partition("#")
+    path, _, fragment = target.removesuffix("?raw=true").partition("#")
     file = (page.parent / path).resolve() if path else page
     assert file.exists()
     if fragment:

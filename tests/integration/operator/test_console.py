@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static
 
 from ssh_mcp.console.app import Console, Help
+from ssh_mcp.console.servers import ask as ask_server
+from ssh_mcp.server.operator import messages as m
+from ssh_mcp.server.operator.client import sockets
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.peers.sshd import Sshd
 
@@ -188,3 +192,34 @@ async def test_servers_come_and_go(sshd: Sshd, mcp_server: McpServerFactory) -> 
                 await until(pilot, lambda: any("host_list" in row for row in rows(app, "#audit")))
             await until(pilot, lambda: "1 server " in text(app, "#top"))
         await until(pilot, lambda: "No server of yours runs now" in text(app, "#top"))
+
+
+async def test_no_secret_is_in_what_servers_tell_the_console(  # a question alone shows its command as it is
+    sshd: Sshd, mcp_server: McpServerFactory
+) -> None:
+    traffic: list[str] = []
+    async with mcp_server(
+        {"web": sshd}, ssh_ask=["command:touch"], ssh_ask_seconds=1, ssh_audit_detail="masked"
+    ) as server:
+        (path,) = sockets()
+        with anyio.move_on_after(20):
+            async with anyio.create_task_group() as tasks:
+
+                async def watch() -> None:
+                    reader, writer = await asyncio.open_unix_connection(path)
+                    writer.write(m.encode(m.WatchRequest()))
+                    while line := await reader.readline():
+                        traffic.append(line.decode())
+                        if "ssh_job_start" in traffic[-1]:
+                            break
+                    writer.close()
+
+                tasks.start_soon(watch)
+                await server.refused("ssh_exec_run", host="web", command="touch /tmp/a")
+                await server.call("ssh_exec_run", host="web", command=f"echo token={CANARY}")
+                await server.call("ssh_job_start", host="web", command=f"sleep 9; echo token={CANARY}", name="nap")
+        requests = (m.StatusRequest(), m.ApprovalsRequest(), m.GrantsRequest())
+        traffic += [(await ask_server(path, request)).model_dump_json() for request in requests]
+    assert len(traffic) >= 5
+    assert any("nap" in text for text in traffic)
+    assert CANARY not in "".join(traffic)

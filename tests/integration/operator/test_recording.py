@@ -123,11 +123,11 @@ def test_a_recording_goes_on_in_another_process_with_the_right_hash(tmp_path: Pa
     assert again.sha256 == hashlib.sha256(file.read_bytes()).hexdigest() != first.sha256
 
 
-def test_a_directory_that_others_can_enter_stops_the_start(tmp_path: Path) -> None:
-    (tmp_path / "open").mkdir(mode=0o755)
-    (tmp_path / "open").chmod(0o755)
+def test_a_directory_that_others_can_write_to_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir(mode=0o775)
+    (tmp_path / "open").chmod(0o775)
     (tmp_path / "private").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "private")
     for name in ("open", "link"):
-        with pytest.raises(ConfigError, match="closed to everybody else"):
+        with pytest.raises(ConfigError, match="nobody else can write to"):
             Recorder(tmp_path / name, keep_days=1, max_bytes=1 << 20)

@@ -129,6 +129,14 @@ def test_no_bytes_make_the_parser_raise(line: bytes) -> None:
     reader.parse_line(line)
 
 
+def test_numbers_and_times_beyond_all_measure_are_not_followed() -> None:
+    line = record(1).to_json().encode()
+    assert reader.parse_line(line.replace(b'"duration_ms":0', b'"duration_ms":' + b"9" * 400)) is None
+    early = reader.parse_line(line.replace(b"2026-09-21T14:13:21.000Z", b"0001-01-01T00:00:00"))
+    assert early is not None
+    assert reader.ended(early) <= 0
+
+
 def test_the_last_lines_are_read_from_the_end(tmp_path: Path) -> None:
     file = tmp_path / "a"
     write(file, [record(n, exit_code=n % 2 or None) for n in range(3000)])
