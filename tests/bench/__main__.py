@@ -42,6 +42,8 @@ def measured(lab: BenchLab, part: str, quick: bool) -> Iterator[Row | Figure]:
         yield from rows.files(lab, rounds, size)
     elif part == "transfer":
         yield from rows.host_to_host(lab, size // 2)
+    elif part == "directories":
+        yield from rows.directories(lab, 1000 if quick else 10_000)
     elif part == "concurrent":
         yield from fleet.concurrent_on_one(lab, 5 if quick else 15)
     elif part == "fan_out":
@@ -66,6 +68,7 @@ PARTS = (
     "listings",
     "files",
     "transfer",
+    "directories",
     "concurrent",
     "fan_out",
     "start_up",

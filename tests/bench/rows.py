@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -247,6 +248,32 @@ def host_to_host(lab: BenchLab, size: int) -> Iterator[Row]:
 
     mine, theirs = interleaved(ours, lambda: quiet(scp), rounds=5, before=afresh)
     yield Row(f"{size >> 20:,} MiB host to host, hashes checked", mine, "scp -3 (cold)", theirs, 1.0)
+    server.close()
+
+
+def directories(lab: BenchLab, count: int) -> Iterator[Row]:
+    """``count`` small files to a directory that is not there yet, and once more with nothing to do."""
+    server = lab.server()
+    server.call("ssh_host_ping", host="h0")
+    source, mine, theirs = lab.root / "many", lab.files / "mine", lab.files / "theirs"
+    for i in range(count):
+        path = source / f"d{i % 100}" / f"f{i}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(1000))
+
+    def ours() -> object:
+        return server.call("ssh_sync", host="h0", local_path=str(source), remote_path=str(mine))
+
+    def afresh() -> None:
+        shutil.rmtree(mine, ignore_errors=True)
+        shutil.rmtree(theirs, ignore_errors=True)
+
+    with lab.bare_master() as mux:
+        line = ["rsync", "-a", "-e", " ".join(["ssh", "-F", "none", *mux]), f"{source}/", f"h:{theirs}/"]
+        first, other = interleaved(ours, lambda: quiet(line), rounds=5, before=afresh)
+        again, idle = interleaved(ours, lambda: quiet(line), rounds=10)
+    yield Row(f"{count:,} small files up", first, "rsync -e 'ssh -S'", other, 1.1)
+    yield Row(f"{count:,} small files, nothing to do", again, "rsync -e 'ssh -S'", idle, 1.2)
     server.close()
 
 

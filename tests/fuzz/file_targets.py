@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import random
 from typing import Any
 
@@ -9,6 +10,7 @@ from ssh_mcp.errors import Refusal
 from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction import engine as redaction
 from ssh_mcp.remote.files import text_edits
+from ssh_mcp.remote.files.archive import members
 from tests.fuzz.engine import Broken, Target
 
 # --- unified diffs ------------------------------------------------------------------------------------------------
@@ -55,7 +57,57 @@ def _part(text: str, rng: random.Random) -> None:
         raise Broken(f"{start}:{end} shows {leaked[0]!r}: {part!r}")
 
 
+# --- archives -----------------------------------------------------------------------------------------------------
+
+_MEMBERS = (
+    'drwxr-xr-x 0/0  0 2026-11-27 23:00 "a/"\n-rw-r--r-- 0/0 12 2026-11-27 23:00 "a/b"\n'
+    'lrwxrwxrwx 0/0  0 2026-11-27 23:00 "a/l" -> "b"\nhrw-r--r-- 0/0 0 2026-11-27 23:00 "h" link to "a/b"\n'
+)
+
+
+def _members(text: str, _rng: random.Random) -> None:
+    """An archive that may be unpacked has no member, link or chain of links that leads out of the directory."""
+    try:
+        found = members.parse_tar(text.encode("utf-8", "surrogatepass"))
+    except ValueError:
+        return
+    if members.refusal(found) is not None:
+        return
+    links = {members.plain(m.path): m.target for m in found if m.kind == "symlink"}
+    for member in found:
+        path = posixpath.normpath(posixpath.join("/in", member.path))
+        if not f"{path}/".startswith("/in/"):
+            raise Broken(f"{member.path!r} leads out")
+        if member.kind == "symlink" and not _inside(members.plain(member.path) or "", links):
+            raise Broken(f"the link {member.path!r} leads out to {member.target!r}")
+
+
+def _inside(path: str, links: dict[str | None, str]) -> bool:
+    """Follow a path as a kernel does, name by name; it may end nowhere, but never above the root."""
+    here: list[str] = []
+    waiting, steps = path.split("/"), 0
+    while waiting and steps < 200:
+        steps += 1
+        name = waiting.pop(0)
+        if name in ("", "."):
+            continue
+        if name == "..":
+            if not here:
+                return False
+            here.pop()
+            continue
+        target = links.get("/".join([*here, name]))
+        if target is None:
+            here.append(name)
+        elif target.startswith("/"):
+            return False
+        else:
+            waiting = target.split("/") + waiting
+    return True
+
+
 TARGETS: list[Target[Any]] = [
+    Target("archive_members", [_MEMBERS], _members, ["../", "/", "..", " -> ", "a/l", "\\056", '"', "\n", "h"]),
     Target(
         "unified_diff", [_DIFF], _diff, ["@@ -1 +1 @@\n", "+x\n", "-line 2\n", " line 3\n", "\\ No newline", "-- \n"]
     ),
