@@ -23,7 +23,7 @@ SELF_EXPLANATORY = {
     "script", "service", "session_id", "src", "src_host", "src_path", "status", "timestamps", "unified_diff",
     "first_lines", "last_lines", "offset", "max_bytes", "limit", "dry_run", "container_path", "host_path", "symbolic",
     "follow_symlinks", "chown_user", "chown_group", "ignore_case", "output_id",
-    "forward_id", "terminal_id", "columns", "rows", "timeout", "unit", "lines", "compose_file", "compose_v1",
+    "forward_id", "terminal_id", "columns", "rows", "timeout", "unit", "lines", "compose_file", "compose_v1", "save",
     "remote_path", "other_path", "other_host",
 }  # fmt: skip
 """Names that say what the parameter is; one with an enum says it too."""
