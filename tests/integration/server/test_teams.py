@@ -15,6 +15,7 @@ from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 from fastmcp.server.auth.providers.jwt import RSAKeyPair
 
+from tests.integration.redis_server import redis_url  # noqa: F401 - a fixture
 from tests.integration.surface_lab import Serving, environment, private, serving, ssh_mcp
 from tests.peers.sshd import Sshd
 
@@ -203,3 +204,20 @@ async def test_settings_that_let_in_too_many_stop_the_start(
     done = ssh_mcp("serve", env={**team, "MCP_HTTP_PORT": "0", **change})
     assert done.returncode == 2
     assert message in done.stderr
+
+
+async def test_a_task_that_one_instance_took_is_asked_for_at_another_by_its_owner_alone(
+    team: dict[str, str], tmp_path: Path, redis_url: str
+) -> None:
+    import fastmcp_tasks as tasks
+
+    with two({**team, "FASTMCP_DOCKET_URL": redis_url, "FASTMCP_DOCKET_NAME": "team"}, tmp_path) as (first, second):
+        async with client(first, "alice") as here, client(second, "alice") as there, client(second, "dave") as other:
+            arguments = {"host": "web", "command": "uname"}
+            task = await tasks.call_tool_task(here, "ssh_exec_run_streaming", arguments)
+            task._client = other
+            with pytest.raises(Exception, match=r"(?i)not found|unknown|no such|invalid"):
+                await task.result()
+            task._client = there
+            done: Any = await task.result()
+            assert done.structured_content["stdout"] == "Linux\n"
