@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 import shutil
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.lab.needs import find
 from tests.peers.sshd import Sshd
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("rpm")]
+pytestmark = pytest.mark.anyio
 
 SPEC = """
 Name: smcp-lab-hello
@@ -36,11 +38,13 @@ REPO = "[{name}]\nname={name}\nenabled=1\nbaseurl=file://{path}\ngpgcheck=0\n"
 PLACES = (Path("/etc/yum.repos.d/smcp-lab.repo"), Path("/etc/zypp/repos.d/smcp-lab.repo"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Both managers see a repository with two versions; what was installed from it is gone afterwards."""
     if missing := [p for p in ("rpmbuild", "createrepo_c", "dnf", "zypper") if find(p) is None]:
         pytest.skip(f"{', '.join(missing)} missing")
+    lock = (Path(tempfile.gettempdir()) / "smcp-lab-rpm.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)  # RPM's database is the machine's, and tests run side by side
     work = tmp_path_factory.mktemp("rpm")
     for version in ("1.0", "1.1"):
         (work / "lab.spec").write_text(SPEC.format(version=version))
@@ -62,6 +66,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         subprocess.run([*undo, "smcp-lab-hello"], check=False, capture_output=True)
     for place in PLACES:
         place.unlink(missing_ok=True)
+    lock.close()
 
 
 @pytest.fixture(params=["dnf", "zypper"])
