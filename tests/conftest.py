@@ -26,11 +26,6 @@ for _name in ("SIGHUP", "SIGINT", "SIGQUIT"):
         signal.signal(_number, lambda _number, _frame: None)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(autouse=True)
 def _away_from_the_users_own_files(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """HOME and the XDG directories point at an empty place, and no agent or SSH_*, ALLOW_*, MCP_* setting leaks in."""

@@ -39,7 +39,7 @@ MIX = {
     "broadcast": 2, "sudo": 2, "sudo write": 1, "job": 8, "job cancelled": 4,
 }  # fmt: skip
 STRIKES = ("cut", "closed", "stall", "master killed", "login killed", "sftp killed", "host gone")
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(max(300, CALLS))]
+pytestmark = [pytest.mark.timeout(max(300, CALLS))]
 
 
 @dataclass

@@ -16,7 +16,6 @@ from transports.api import Completed
 from transports.errors import TransportError
 from transports.openssh.connection import OpenSSHConnection
 
-pytestmark = pytest.mark.anyio
 STEPS = 40
 QUICK = (("KexAlgorithms", "curve25519-sha256"),)
 """Each step costs a login, and the post-quantum exchange is half of one. Over ``direct`` it is cut too."""

@@ -21,7 +21,6 @@ from tests.integration.conftest import masters_of
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.peers.sshd import Sshd, alive, wait_until
 
-pytestmark = pytest.mark.anyio
 ERAS = [HANDSHAKE, MODERN]
 
 

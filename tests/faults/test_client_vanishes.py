@@ -18,8 +18,6 @@ from tests.faults.test_client_side import ERAS, _all_gone, _run
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def env(tmp_path: Path, control_dir: str, sshd: Sshd) -> dict[str, str]:

@@ -16,8 +16,6 @@ from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import McpServerFactory
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 async def bench(

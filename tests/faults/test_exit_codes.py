@@ -16,7 +16,6 @@ from transports.api import Completed
 from transports.errors import TransportError
 from transports.openssh.connection import OpenSSHConnection
 
-pytestmark = pytest.mark.anyio
 WHOLE = b"begun\nall\n"
 ROUNDS = 12
 

@@ -23,7 +23,6 @@ from tests.peers.sshd import Sshd, kill_all, wait_until
 from transports.errors import MasterLost, TransportError
 from transports.openssh.connection import OpenSSHConnection
 
-pytestmark = pytest.mark.anyio
 BACKENDS = ["native", "process", "direct"]
 
 

@@ -32,7 +32,7 @@ BEHIND = int(os.environ.get("SSH_MCP_FAULTS_BEHIND", "0"))
 SEED = int(os.environ.get("SSH_MCP_FAULTS_SEED", "8"))
 ONLY = os.environ.get("SSH_MCP_FAULTS_ONLY", "")
 LANES = 4
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if WANTED == "full" else 600)]
+pytestmark = [pytest.mark.timeout(7200 if WANTED == "full" else 600)]
 
 
 def cells(seed: int) -> list[Cell]:

@@ -18,7 +18,6 @@ from tests.integration.session_lab import connected
 from tests.peers.sshd import Sshd
 from transports.errors import MasterLost, PartialOutput
 
-pytestmark = pytest.mark.anyio
 SAYS = "echo line one; echo DB_PASSWORD=hunter2hunter2; echo careful >&2; printf half"
 
 

@@ -29,7 +29,7 @@ BURST = 12
 HOSTS = ("h0", "h1", "h2")
 NUMBER = "7340098221"
 """Among the arguments of all that the calls start."""
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(SECONDS + 240)]
+pytestmark = [pytest.mark.timeout(SECONDS + 240)]
 
 
 @pytest.fixture

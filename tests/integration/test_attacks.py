@@ -16,8 +16,6 @@ import pytest
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 DATA = Path(__file__).resolve().parents[1] / "data" / "attacks"
 DEFAULT_ALLOW = ["ls", "cat", "echo", "grep"]
 TABLES = tomllib.loads((DATA / "commands.toml").read_text(encoding="utf-8"))["attack"]

@@ -21,8 +21,6 @@ from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.integration.surface_lab import environment, serving
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 ASK = ["command:touch"]
 Call = Callable[..., Awaitable[tuple[bool, str]]]
 Person = Callable[[str], Awaitable[mcp_types.ElicitResult]]

@@ -25,8 +25,6 @@ from ssh_mcp.server.operator import client, messages
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 ASK = ["command:touch"]
 
 

@@ -12,8 +12,6 @@ from tests.integration.mcp_server import McpServerFactory
 from tests.integration.sudo_accounts import NOPASSWD, SudoUser, host_of, sudo_user  # noqa: F401 - a fixture
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
 @pytest.mark.parametrize("by", ["tier", "path"])

@@ -54,7 +54,6 @@ def test_a_connection_opened_by_hand_stays_and_is_closed_by_hand(env: dict[str, 
     assert ssh_mcp("disconnect", "web", env=env).stdout == "web: none was open.\n"
 
 
-@pytest.mark.anyio
 async def test_the_server_uses_a_connection_opened_by_hand_and_leaves_it_alone(
     mcp_server: McpServerFactory, sshd: Sshd
 ) -> None:
@@ -216,7 +215,6 @@ def test_an_empty_agent_is_status_1(env: dict[str, str], ssh_agent: Agent) -> No
 # -- init -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.anyio
 async def test_hosts_that_init_wrote_lead_where_the_users_ssh_config_says(
     tmp_path: Path, control_dir: str, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,16 +6,12 @@ import json
 import os
 from pathlib import Path
 
-import pytest
-
 from tests.integration.conftest import UserFactory
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.integration.surface_lab import ssh_mcp
 from tests.peers import need
 from tests.peers.sshd import Sshd
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_jobs_are_listed_read_and_ended_from_the_command_line(

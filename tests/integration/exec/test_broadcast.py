@@ -12,8 +12,6 @@ from tests.integration.mcp_server import Host, McpServerFactory
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 async def test_each_host_has_its_own_result(mcp_server: McpServerFactory, sshd_factory: SshdFactory) -> None:
     first, second, gone = sshd_factory(), sshd_factory(), sshd_factory()

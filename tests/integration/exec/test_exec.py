@@ -14,8 +14,6 @@ from tests.integration.mcp_server import Host, McpServerFactory
 from tests.integration.process_table import Trace, carriers, trace  # noqa: F401 - a fixture
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 MIB = 1 << 20
 
 

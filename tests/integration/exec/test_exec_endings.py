@@ -11,8 +11,6 @@ from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 WORKS = {
     "a plain sleep": "{sleep}",
     "children in the background": "{sleep} & {sleep} & wait",

@@ -10,8 +10,6 @@ import pytest
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def listed(tmp_path: Path) -> str:

@@ -18,8 +18,6 @@ from tests.integration.process_table import carriers
 from tests.peers.accounts import Account
 from tests.peers.sshd import keygen
 
-pytestmark = pytest.mark.anyio
-
 CANARY = f"canary-{os.getpid()} äöü ' 0815"
 """No other test run's: ssh-keygen has passphrases in its arguments while it makes a key."""
 

@@ -14,8 +14,6 @@ from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def hosts(shared_sshd: Sshd, tmp_path: Path) -> dict[str, Host]:

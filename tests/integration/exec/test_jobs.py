@@ -29,7 +29,6 @@ from tests.peers import need
 from tests.peers.accounts import Account
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
 TOKEN = "ghp_" + "a1B2c3D4e5" * 4
 
 

@@ -16,7 +16,6 @@ from tests.faults.raw import environment, raw_server
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
 NUMBERS = "".join(f"{i}\n" for i in range(1, 300_001))
 TOKEN = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
 LIMIT = 32 << 10

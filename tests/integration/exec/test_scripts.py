@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.integration.conftest import UserFactory
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers.sshd import Sshd
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_a_bash_script_does_not_read_the_startup_files_again(

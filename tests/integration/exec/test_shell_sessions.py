@@ -21,8 +21,6 @@ from tests.peers import need
 from tests.peers.accounts import lab_dir
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 SHELLS = {"dash": "/usr/bin/dash", "bash": "/usr/bin/bash", "busybox": "/usr/bin/busybox"}
 
 

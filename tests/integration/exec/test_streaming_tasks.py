@@ -17,7 +17,6 @@ from tests.peers import need
 from tests.peers.sshd import Sshd
 
 pytestmark = [
-    pytest.mark.anyio,
     pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning"),  # of the result store, not ours
 ]
 

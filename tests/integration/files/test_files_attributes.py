@@ -20,8 +20,6 @@ from tests.peers.accounts import make_chroot
 from tests.peers.chroot_sftp import chrooted_sftp
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 def run(*argv: str) -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout

@@ -18,7 +18,6 @@ from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
 CUTTING = Path(__file__).resolve().parent.parent.parent / "peers" / "cutting_sftp.py"
 POINTS = 50
 OLD = "the old content\n" * 2000

@@ -13,8 +13,6 @@ from ssh_mcp.remote.files.search import grep
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:

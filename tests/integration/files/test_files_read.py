@@ -22,8 +22,6 @@ from tests.peers.accounts import make_chroot
 from tests.peers.chroot_sftp import chrooted_sftp
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:

@@ -14,8 +14,6 @@ from transports.sftp.engine import Engine
 from transports.sftp.link import PipeLink
 from transports.sftp.messages import SSH2_FXP_CLOSE
 
-pytestmark = pytest.mark.anyio
-
 Calls = list[tuple[str, dict[str, Any], int]]
 
 

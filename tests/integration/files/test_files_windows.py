@@ -11,7 +11,6 @@ import pytest
 from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import Host, McpServerFactory
 
-pytestmark = pytest.mark.anyio
 PROGRAM = Path(__file__).resolve().parent.parent.parent / "peers" / "windows_sftp.py"
 
 

@@ -20,8 +20,6 @@ from tests.peers import need
 from tests.peers.accounts import lab_dir
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:

@@ -18,8 +18,6 @@ from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers import need
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 WAYS = ["host", "busybox", "plain", "sftp"]
 
 

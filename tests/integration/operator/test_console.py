@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import pytest
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static
 
@@ -18,8 +17,6 @@ from ssh_mcp.server.operator import messages as m
 from ssh_mcp.server.operator.client import sockets
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.peers.sshd import Sshd
-
-pytestmark = pytest.mark.anyio
 
 CANARY = "ghp_" + "Zk3" * 12
 

@@ -23,8 +23,6 @@ from tests.integration.operator.needs import chromium, program
 from tests.lab.browser import browser
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 CANARY = "ghp_" + "Zk3" * 12
 
 

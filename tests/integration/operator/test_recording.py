@@ -19,8 +19,6 @@ from ssh_mcp.recording.recorder import Recorder
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 CANARY = "ghp_" + "Zk3" * 12
 
 

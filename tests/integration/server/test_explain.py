@@ -7,12 +7,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.peers.sshd import Sshd
-
-pytestmark = pytest.mark.anyio
 
 REFUSALS = (
     "PathNotAllowed", "PathRestricted", "RedactBypassBlocked", "CommandNotAllowed", "CommandIsCheatsheetMatch",

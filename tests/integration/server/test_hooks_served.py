@@ -12,8 +12,6 @@ import pytest
 from tests.integration.mcp_server import McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 MODULE = """
 import json
 

@@ -134,7 +134,6 @@ def test_no_argument_can_write_a_line_of_its_own_into_the_log_or_move_a_terminal
     assert [line for line in log.split("\n") if line.startswith("INFO ssh_mcp.audit: ") and "forged" in line] == []
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("tool", "line"),
     [

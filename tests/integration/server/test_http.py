@@ -17,8 +17,6 @@ from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 
 from tests.integration.surface_lab import Serving, environment, private, serving, ssh_mcp
 
-pytestmark = pytest.mark.anyio
-
 TOKEN = "correct-horse-battery-staple"
 HELLO = {
     "jsonrpc": "2.0",

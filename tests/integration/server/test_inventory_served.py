@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers.sshd import Sshd
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_results_name_the_alias_and_the_audit_names_both(mcp_server: McpServerFactory, sshd: Sshd) -> None:

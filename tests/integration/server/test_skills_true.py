@@ -12,8 +12,6 @@ from ssh_mcp.skills.loader import shipped
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 NO_DAEMON = "#!/bin/sh\necho 'Cannot connect to the Docker daemon at unix:///x.' >&2\nexit 1\n"
 NO_COMPOSE = "#!/bin/sh\necho \"unknown shorthand flag: 'f' in -f\" >&2\nexit 125\n"
 

@@ -72,7 +72,6 @@ async def used(env: dict[str, str], tmp_path: Path) -> None:
         await client.call_tool("ssh_host_ping", {"host": "hunter2-host"}, raise_on_error=False)
 
 
-@pytest.mark.anyio
 async def test_spans_of_calls_are_sent_up_to_the_last_one(collector: Collector, tmp_path: Path) -> None:
     await used(collector.environment, tmp_path)
     spans = b"".join(collector.bodies)  # protobuf: texts stand in it as they are
@@ -81,7 +80,6 @@ async def test_spans_of_calls_are_sent_up_to_the_last_one(collector: Collector, 
     assert b"tools/call ssh_host_ping" in spans
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("setting", [{"OTEL_ENABLED": "false"}, {ENDPOINT: ""}])
 async def test_no_span_is_sent_where_nobody_wants_it(
     setting: dict[str, str], collector: Collector, tmp_path: Path
@@ -90,7 +88,6 @@ async def test_no_span_is_sent_where_nobody_wants_it(
     assert collector.bodies == []
 
 
-@pytest.mark.anyio
 async def test_a_collector_that_hangs_does_not_keep_the_server_from_ending(
     collector: Collector, tmp_path: Path
 ) -> None:

@@ -19,8 +19,6 @@ from tests.integration.redis_server import redis_url  # noqa: F401 - a fixture
 from tests.integration.surface_lab import Serving, environment, private, serving, ssh_mcp
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 ISSUER, AUDIENCE = "https://login.example.net/", "ssh-mcp"
 KEYS = RSAKeyPair.generate()
 ROLES = """

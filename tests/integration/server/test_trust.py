@@ -13,8 +13,6 @@ from fastmcp.client.transports import StdioTransport
 
 from tests.integration.surface_lab import environment, ssh_mcp
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:

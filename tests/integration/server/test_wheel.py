@@ -134,7 +134,6 @@ def host(tmp_path: Path, control_dir: str, sshd: Sshd) -> dict[str, str]:
     }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("mode", ERAS)
 async def test_it_is_driven_by_fastmcps_client(
     mode: Any, installed: Path, host: dict[str, str], tmp_path: Path
@@ -158,7 +157,6 @@ async def test_it_is_driven_by_fastmcps_client(
         assert "ssh_host_ping" in skill.text
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("mode", ERAS)
 async def test_it_is_driven_by_the_reference_client(
     mode: Any, installed: Path, host: dict[str, str], tmp_path: Path
@@ -188,7 +186,6 @@ async def test_it_is_driven_by_the_reference_client(
             assert "skill://ssh_host_ping/SKILL.md" in {str(resource.uri) for resource in resources.resources}
 
 
-@pytest.mark.anyio
 async def test_it_is_driven_by_the_reference_session_as_older_clients_use_it(
     installed: Path, host: dict[str, str], tmp_path: Path
 ) -> None:

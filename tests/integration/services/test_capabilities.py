@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.integration.mcp_server import McpServerFactory
 from tests.peers.sshd import Sshd
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_a_host_says_what_it_can_do(mcp_server: McpServerFactory, shared_sshd: Sshd) -> None:

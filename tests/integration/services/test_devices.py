@@ -12,8 +12,6 @@ from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers import sshd as peers
 
-pytestmark = pytest.mark.anyio
-
 IOS = Path(__file__).parents[2] / "peers" / "ios.py"
 PLATFORM = 'platform = "cisco_iosxe"'
 ALLOW = 'device_allow = ["show version", "show running-config", "interface", "description", "bogus"]'

@@ -15,7 +15,7 @@ from tests.peers.accounts import lab_dir
 from tests.peers.fixtures import Lab, exclusive
 from tests.peers.sshd import Sshd
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-docker"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab-docker"), pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -14,8 +14,6 @@ from tests.peers.fixtures import Lab
 from tests.peers.sshd import Sshd
 from transports.api import Completed
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.mark.parametrize(
     ("tool", "arguments"),

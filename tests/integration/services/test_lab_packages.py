@@ -12,7 +12,7 @@ from tests.integration.lab_hosts import errors_of, on_systemd
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.peers.fixtures import Lab, exclusive
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-packages"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab-packages"), pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module", autouse=True)

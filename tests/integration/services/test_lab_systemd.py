@@ -12,7 +12,7 @@ from tests.integration.mcp_server import McpServerFactory
 from tests.peers.fixtures import Lab, exclusive
 from tests.peers.sshd import Sshd
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.xdist_group("lab-systemd"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab-systemd"), pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -17,8 +17,6 @@ from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.lab.needs import find
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 SPEC = """
 Name: smcp-lab-hello
 Version: {version}

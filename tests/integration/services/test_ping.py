@@ -11,8 +11,6 @@ from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 async def test_a_ping_times_one_round_trip(mcp_server: McpServerFactory, sshd: Sshd) -> None:
     async with mcp_server({"web": sshd}) as server:

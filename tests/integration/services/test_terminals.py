@@ -18,8 +18,6 @@ import pytest
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 MENU = r"""
 import sys, termios, tty
 old = termios.tcgetattr(0)

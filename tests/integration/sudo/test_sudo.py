@@ -33,8 +33,6 @@ from tests.peers import need
 from tests.peers.accounts import lab_dir
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 WHO = "id -un; echo to stderr >&2; exit 3"
 
 

@@ -21,8 +21,6 @@ from tests.peers import need
 from tests.peers.accounts import lab_dir
 from tests.peers.sshd import Sshd, kill_all
 
-pytestmark = pytest.mark.anyio
-
 SECRET = "s3cr3t-value-of-the-test-1234"
 
 

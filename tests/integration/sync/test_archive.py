@@ -17,8 +17,6 @@ from tests.integration.sync.test_sync import make_tree, seen
 from tests.peers import need
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.mark.parametrize("ending", ["tar", "tar.gz", "tar.xz", "tar.zst", "zip"])
 async def test_what_is_packed_comes_out_equal(

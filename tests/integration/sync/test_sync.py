@@ -17,8 +17,6 @@ from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers import need
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture(params=["rsync", "sftp"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:

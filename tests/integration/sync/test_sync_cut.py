@@ -13,8 +13,6 @@ from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.integration.sync.test_sync import seen
 from tests.peers.sshd import Sshd
 
-pytestmark = pytest.mark.anyio
-
 CUTS = int(os.environ.get("SSH_MCP_SYNC_CUTS", "4"))
 """Cuts of each direction; fifty on demand."""
 FILES = 120

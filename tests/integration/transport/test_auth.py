@@ -22,7 +22,6 @@ from transports.openssh.login.agent import agent_keys
 from transports.openssh.login.binaries import probe
 from transports.openssh.masters.master import MasterLauncher
 
-pytestmark = pytest.mark.anyio
 PASSWORD = "correct horse 'battery' $taple"
 
 

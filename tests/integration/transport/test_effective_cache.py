@@ -14,8 +14,6 @@ from transports.openssh.local.control_dir import open_control_dir
 from transports.openssh.login import effective, effective_cache
 from transports.openssh.masters.master import MasterLauncher
 
-pytestmark = pytest.mark.anyio
-
 Launch = Callable[[], MasterLauncher]
 
 

@@ -17,14 +17,11 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-import pytest
 
 from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers.sshd import Sshd
 from transports.openssh.transport import OpenSSHTransport
-
-pytestmark = pytest.mark.anyio
 
 
 class Echo(socketserver.BaseRequestHandler):

@@ -12,8 +12,6 @@ from tests.integration.mcp_server import McpServerFactory
 from tests.peers.sshd import Sshd
 from transports.openssh.sessions import remote_process, runner
 
-pytestmark = pytest.mark.anyio
-
 PATIENCE = 120.0
 """Seconds until a test that hangs is given up."""
 SILENT = "exec sleep 1000"

@@ -18,8 +18,6 @@ from transports.errors import HostKeyMismatch, UnknownHost
 from transports.openssh.login.binaries import probe
 from transports.openssh.masters.master import MasterLauncher
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 async def other_key(tmp_path: Path) -> Path:

@@ -15,8 +15,6 @@ from tests.peers.sshd import Sshd
 from transports.api import Effective
 from transports.openssh.transport import OpenSSHTransport
 
-pytestmark = pytest.mark.anyio
-
 
 class Bed:
     """Files of an operator, and a transport that reads them."""

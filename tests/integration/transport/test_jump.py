@@ -19,8 +19,6 @@ from transports.api import Destination, TransportConfig
 from transports.errors import AuthenticationFailed, ConnectError, UnknownHost
 from transports.openssh.masters.master import MasterHandle, MasterLauncher
 
-pytestmark = pytest.mark.anyio
-
 
 class Net:
     """A bastion and targets that are reached through it; one known_hosts for all."""

@@ -15,8 +15,6 @@ from transports.errors import AuthenticationFailed, SessionRefused, SFTPSubsyste
 from transports.openssh.masters.master import MasterLauncher
 from transports.openssh.transport import OpenSSHTransport
 
-pytestmark = pytest.mark.anyio
-
 
 async def refused(server: Sshd, control_dir: str, host: Destination) -> AuthenticationFailed:
     launcher = MasterLauncher(server.transport_config(control_dir=control_dir))

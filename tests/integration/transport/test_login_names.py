@@ -13,7 +13,6 @@ from transports.api import Destination
 from transports.errors import AuthenticationFailed, ConnectError
 from transports.openssh.masters.master import MasterLauncher
 
-pytestmark = pytest.mark.anyio
 NAMES = ["alice:db1", "alice%db1", "alice#root#10.0.0.7", "gu=alice@db1", r"CORP\john doe"]
 
 

@@ -25,7 +25,6 @@ from transports.openssh.login.binaries import probe
 from transports.openssh.login.effective import Evaluator
 from transports.openssh.masters.master import MasterHandle, MasterLauncher
 
-pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).resolve().parents[3]
 
 CHILD = """

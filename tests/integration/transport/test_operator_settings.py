@@ -14,8 +14,6 @@ from transports.api import Auth, AuthMethod
 from transports.errors import UnknownHost
 from transports.openssh.masters.master import MasterLauncher
 
-pytestmark = pytest.mark.anyio
-
 
 def launcher_with(server: Sshd, control_dir: str, tmp_path: Path, text: str) -> MasterLauncher:
     config = tmp_path / "operators_config"

@@ -17,8 +17,6 @@ from tests.peers.other_servers import start_dropbear, start_tinysshd
 from tests.peers.sshd import Sshd, kill_all
 from transports.openssh.connection import OpenSSHConnection
 
-pytestmark = pytest.mark.anyio
-
 Start = Callable[[Path, Account], Sshd]
 
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.integration.mcp_server import McpServerFactory
 from tests.peers.sshd import Sshd
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_the_audits_hash_of_a_command_says_nothing_about_a_password_in_it(

@@ -19,8 +19,6 @@ from transports.errors import SessionRefused, SFTPSubsystemUnavailable
 from transports.openssh.connection import OpenSSHConnection
 from transports.openssh.shell.frame import BARE_MAX, COMMAND_MAX
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, lab_users: UserFactory) -> Iterator[Sshd]:

@@ -19,8 +19,6 @@ from tests.peers.sshd import Sshd, start_sshd
 from transports.errors import SessionRefused, SFTPSubsystemUnavailable
 from transports.openssh.connection import OpenSSHConnection
 
-pytestmark = pytest.mark.anyio
-
 NOISE = "echo Welcome to the machine; echo 'no newline and 0123456789abcdef' | tr -d '\\n'; echo Beware >&2\n"
 
 

@@ -21,7 +21,6 @@ from transports.errors import FileError, FileErrorKind, MasterLost
 from transports.sftp.client import SftpClient
 from transports.sftp.handle import SftpFile
 
-pytestmark = pytest.mark.anyio
 Kind = FileErrorKind
 
 

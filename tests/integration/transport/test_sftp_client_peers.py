@@ -28,8 +28,6 @@ from transports.sftp.client import SftpClient
 from transports.sftp.codec import encode
 from transports.sftp.pumps import WINDOW
 
-pytestmark = pytest.mark.anyio
-
 Answers = Iterable[m.Version | m.Reply | bytes | None]
 LIMITS = (("limits@openssh.com", b"1"),)
 
@@ -413,7 +411,7 @@ def _one(kind: bytes, request_id: int) -> m.Reply | bytes | None:
 
 @given(_answers(), st.integers(0, 5))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_server_gives_an_answer_or_a_transport_error(anyio_backend: str, answers: list[bytes], which: int) -> None:
+def test_any_server_gives_an_answer_or_a_transport_error(answers: list[bytes], which: int) -> None:
     queue: Iterator[bytes] = iter(answers)
 
     def script(request: m.Init | m.Request) -> Answers:
@@ -439,7 +437,7 @@ def test_any_server_gives_an_answer_or_a_transport_error(anyio_backend: str, ans
             pass
         await sftp.aclose()
 
-    anyio.run(talk, backend=anyio_backend)
+    anyio.run(talk)
 
 
 async def _all(sftp: SftpClient) -> None:

@@ -22,7 +22,6 @@ from transports.sftp.client import SftpClient
 from transports.sftp.handle import SftpFile
 from transports.sftp.transfer import download, relay, upload
 
-pytestmark = pytest.mark.anyio
 MiB = 1024 * 1024
 
 

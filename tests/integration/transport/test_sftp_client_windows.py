@@ -13,7 +13,6 @@ from transports.api import FileAttributes
 from transports.errors import FileError, FileErrorKind
 from transports.sftp.client import SftpClient
 
-pytestmark = pytest.mark.anyio
 PROGRAM = Path(__file__).resolve().parent.parent.parent / "peers" / "windows_sftp.py"
 
 

@@ -17,8 +17,6 @@ from tests.peers.sshd import Sshd, start_sshd
 from transports.errors import SessionRefused
 from transports.openssh.connection import OpenSSHConnection
 
-pytestmark = pytest.mark.anyio
-
 RUNS = {
     "prints": "echo Welcome; echo 'exec fish' >&2",
     "prints without a newline": "printf '0123456789abcdef,'",

@@ -14,8 +14,6 @@ from tests.peers.sshd import Sshd
 from transports.api import CommandLine, Terminal
 from transports.openssh.connection import OpenSSHConnection
 
-pytestmark = pytest.mark.anyio
-
 
 async def until(terminal: Terminal, wanted: bytes) -> bytes:
     """Read until ``wanted`` was printed."""

@@ -21,7 +21,6 @@ from transports.errors import ConnectError, MasterLost, TransportError
 from transports.openssh.connection import OpenSSHConnection
 from transports.openssh.transport import OpenSSHTransport, choose_backend
 
-pytestmark = pytest.mark.anyio
 T = TypeVar("T")
 
 

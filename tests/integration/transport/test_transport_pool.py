@@ -17,8 +17,6 @@ from transports.api import Auth, AuthMethod
 from transports.errors import AuthenticationFailed, ConnectError, SessionRefused
 from transports.openssh.connection import OpenSSHConnection
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def user(lab_users: UserFactory) -> str | None:

@@ -19,8 +19,6 @@ from ssh_mcp.approval.store import ApprovalStore, Grant
 from ssh_mcp.errors import ApprovalDenied, ApprovalPending, ApprovalRequired
 from ssh_mcp.policy.approval import AskMatch
 
-pytestmark = pytest.mark.anyio
-
 MATCH = (AskMatch("command:reboot", "SSH_ASK", "reboot"),)
 BASE = Subject(
     "ssh_exec_run", (Login("web", "web.example", "deploy"),), {"host": "web", "command": "reboot"}, "local", None

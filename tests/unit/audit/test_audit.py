@@ -137,7 +137,6 @@ def test_finishing_twice_writes_one_line(path: Path) -> None:
     assert b'"result":"ok"' in path.read_bytes()
 
 
-@pytest.mark.anyio
 async def test_the_current_call_is_found_from_child_tasks_and_kept_apart() -> None:
     audit = Audit()
     seen: dict[str, str] = {}

@@ -16,8 +16,6 @@ from ssh_mcp.audit.hooks import Event, HookContext, HookRegistry, Hooks, load_ho
 from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.errors import PathNotAllowed
 
-pytestmark = pytest.mark.anyio
-
 
 def before(tool: str = "ssh_host_ping") -> HookContext:
     return HookContext.before(tool, "read", "web01", "0123456789abcdef")

@@ -280,7 +280,6 @@ def test_files_are_private_and_gone_with_the_spool_also_after_a_kill(tmp_path: P
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-@pytest.mark.anyio
 async def test_what_is_expired_goes_by_itself_and_all_of_it_at_the_end(tmp_path: Path) -> None:
     spool = Spool(lambda: tmp_path, 1000, 0.05)
     async with spool.tended():

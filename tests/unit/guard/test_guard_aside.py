@@ -14,8 +14,6 @@ import ssh_mcp
 from ssh_mcp.guard.aside import LONG, aside, weight
 from ssh_mcp.results.base import Ours, Warned
 
-pytestmark = pytest.mark.anyio
-
 
 class Rows(Warned):
     host: Ours

@@ -10,8 +10,6 @@ import pytest
 from ssh_mcp.remote.call import no_progress
 from ssh_mcp.tools import registered
 
-pytestmark = pytest.mark.anyio
-
 
 class Context:
     """FastMCP's, as far as a tool's progress uses it."""

@@ -12,7 +12,6 @@ from ssh_mcp.remote.files.reading import OpenFile
 from ssh_mcp.remote.files.sftp_view import SftpView
 from transports.api import FileAttributes
 
-pytestmark = pytest.mark.anyio
 SEEN = FileAttributes(size=3, permissions=0o100644, mtime=100)
 
 

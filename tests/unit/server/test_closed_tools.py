@@ -29,7 +29,6 @@ SERVERS: list[dict[str, Any]] = [
 ORDER = ("read", "low-access", "dangerous", "sudo")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("settings", SERVERS)
 async def test_no_text_of_an_open_tool_names_a_closed_one(settings: dict[str, Any]) -> None:
     app = build(Settings(**settings))
@@ -47,7 +46,6 @@ async def test_no_text_of_an_open_tool_names_a_closed_one(settings: dict[str, An
         assert [word for word in re.findall(r"\bssh_[a-z0-9_]+", text) if word in closed] == [], name
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("settings", "tool", "where", "opens"),
     [

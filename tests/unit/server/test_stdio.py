@@ -16,7 +16,6 @@ if sys.platform == "win32":
 from ssh_mcp.server import stdio
 from ssh_mcp.server.stdio import Input, Output
 
-pytestmark = pytest.mark.anyio
 Pipe = tuple[int, int]
 
 

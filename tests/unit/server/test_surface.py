@@ -24,8 +24,6 @@ from ssh_mcp.server.server import Server
 from ssh_mcp.settings.model import Settings
 from ssh_mcp.tools.catalogue import read
 
-pytestmark = pytest.mark.anyio
-
 ENTRIES = {entry.name: entry for entry in read()}
 ALL_OPEN = {"allow_low_access_tools": True, "allow_dangerous_tools": True, "allow_sudo": True}
 ERAS = ["legacy", "2026-07-28"]

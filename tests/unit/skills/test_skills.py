@@ -240,7 +240,6 @@ def test_front_parts_mean_what_yaml_says(front: str, fields: dict[str, str]) -> 
 # -- serving ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.anyio
 async def test_a_client_lists_and_reads_skills_and_their_files(tmp_path: Path) -> None:
     from fastmcp import Client, FastMCP
     from fastmcp.exceptions import McpError

@@ -94,7 +94,6 @@ def test_tools_that_could_be_taken_for_each_other_say_which_is_for_what(group: t
     assert joined == set(group)
 
 
-@pytest.mark.anyio
 async def test_clients_get_the_catalogue_as_it_is_without_made_up_titles_and_tags() -> None:
     app = build(Settings(allow_low_access_tools=True, allow_dangerous_tools=True, allow_sudo=True))
     async with Client(app.server) as client:

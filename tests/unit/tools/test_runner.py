@@ -27,8 +27,6 @@ from ssh_mcp.tools.runner import ToolFailed
 from ssh_mcp.tools.spec import REGISTRY, ToolSpec, tool
 from transports.api import Effective, SessionStatus
 
-pytestmark = pytest.mark.anyio
-
 SECRET = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
 
 

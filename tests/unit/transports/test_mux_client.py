@@ -33,8 +33,6 @@ from transports.mux.messages import (
     encode,
 )
 
-pytestmark = pytest.mark.anyio
-
 
 class Peer:
     """One accepted control connection, seen from the master."""

@@ -10,8 +10,6 @@ from transports.errors import LocalError
 from transports.openssh.login import binaries
 from transports.openssh.login.binaries import parse_settings, parse_version, probe
 
-pytestmark = pytest.mark.anyio
-
 
 def stub(directory: Path, version: str, name: str = "ssh") -> None:
     path = directory / name

@@ -26,8 +26,6 @@ from transports.openssh.login.config import (
     via_lines,
 )
 
-pytestmark = pytest.mark.anyio
-
 CONFIG = TransportConfig(known_hosts_file="/k/known hosts")
 WEB = Destination(name="web01")
 KEYWORDS = {

@@ -22,7 +22,6 @@ from transports.openssh.local.control_dir import SOCKET_MAX, ControlDir, open_co
 from transports.openssh.local.single_flight import SingleFlight
 from transports.openssh.masters.records import is_dead, sweep
 
-pytestmark = pytest.mark.anyio
 ID = "0123456789abcdef"
 
 

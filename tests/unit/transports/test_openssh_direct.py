@@ -10,8 +10,6 @@ from transports.api import Destination
 from transports.errors import MasterLost
 from transports.openssh.sessions.direct import DirectBackend, NoMaster
 
-pytestmark = pytest.mark.anyio
-
 
 class Launcher:
     """Nothing that ssh says is about a login."""

@@ -13,8 +13,6 @@ from transports.errors import AuthenticationFailed, LocalError, MasterLost, Tran
 from transports.openssh.masters.pool import Lease, Pool
 from transports.openssh.masters.slots import Slots
 
-pytestmark = pytest.mark.anyio
-
 
 class Launcher:
     """Counts launches; fails or waits as told."""

@@ -8,8 +8,6 @@ import pytest
 
 from transports.openssh.masters.priority import UrgentWork
 
-pytestmark = pytest.mark.anyio
-
 
 async def _settles() -> None:
     for _ in range(5):
