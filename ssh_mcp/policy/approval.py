@@ -218,20 +218,48 @@ def _writes(rule: AskRule, command: PermittedCommand) -> AskMatch | None:
         return rule.match("a command whose files cannot be read from its text")
     if None in command.files:
         return rule.match("a redirection into a file that an expansion names")
+    directories = _directories(command)
     for file in command.files:
-        if file is not None and _named(rule, file, command.default_dir):
+        if file is not None and _named(rule, file, directories):
             return rule.match(file[:200])
     for invocation in command.invocations:
         if invocation.base not in _WRITERS:
             continue
         for word in invocation.words:
-            if word is not None and any(_named(rule, w, command.default_dir) for w in {word, word.rpartition("=")[2]}):
+            if word is not None and any(_named(rule, w, directories) for w in {word, word.rpartition("=")[2]}):
                 return rule.match(str(invocation)[:200])
     return None
 
 
-def _named(rule: AskRule, text: str, default_dir: str | None) -> bool:
-    path = text if text.startswith("/") else f"{default_dir or ''}/{text}"
+_CHANGE: Final = re.compile(
+    r"(?<![\w./-])(?:cd|chdir|pushd|popd)(?![\w./-])(?:[ \t]+(?:-[A-Za-z@]+[ \t]+|--[ \t]+)*(?P<to>[^\s;&|()<>]+))?"
+)
+"""A change of directory, such as ``cd -P /etc``; in a string it is taken for one too."""
+_PLAIN: Final = re.compile(r"[\w./@:+-]+\Z")
+
+
+def _directories(command: PermittedCommand) -> tuple[str | None, ...]:
+    """Where relative names may lie: the directory that the command starts in, and each that it changes to.
+
+    None for one that only the host knows: a rule then matches any relative name.
+    """
+    found: dict[str | None, None] = {command.default_dir or "": None}
+    for change in _CHANGE.finditer(command.text):
+        to = (change["to"] or "").strip("\"'")
+        if not _PLAIN.match(to) or to == "-":
+            found[None] = None
+        else:
+            found.update(dict.fromkeys([to] if to.startswith("/") else [f"{d}/{to}" for d in found if d is not None]))
+    return tuple(found)
+
+
+def _named(rule: AskRule, text: str, directories: tuple[str | None, ...]) -> bool:
+    if text.startswith("/"):
+        return _matches(rule, text)
+    return any(directory is None or _matches(rule, f"{directory}/{text}") for directory in directories)
+
+
+def _matches(rule: AskRule, path: str) -> bool:
     parts: list[str] = []
     for part in path.split("/"):
         if part == "..":

@@ -151,3 +151,21 @@ def test_an_entry_that_means_nothing_is_named_with_the_nearest_that_does(entry: 
 def test_entries_of_each_kind_load(entry: str) -> None:
     assert check_ask_entry(entry) is None
     assert rules(entry)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cd /etc && echo x > f", "cd /; cd etc; echo x > f", "(cd '/etc'; tee f)", "pushd /etc\necho x > f",
+        "cd -P -- /etc && echo x > f", "cd $DIR && echo x > f", "cd && echo x > f", "sh -c 'cd /etc; echo x > f'",
+    ],
+)  # fmt: skip
+def test_a_relative_write_is_seen_where_the_command_changes_its_directory_to(text: str) -> None:
+    permitted = permit(text, ANY, Circumstances(default_dir="/srv"))
+    assert AskRules.of([("write:/etc/**", "here")]).for_command(permitted)
+
+
+@pytest.mark.parametrize("text", ["cd /srv/app && echo x > f", "echo x > f", "cd $DIR && echo x > /tmp/f"])
+def test_a_write_elsewhere_is_not_asked_about(text: str) -> None:
+    permitted = permit(text, ANY, Circumstances(default_dir="/srv"))
+    assert not AskRules.of([("write:/etc/**", "here")]).for_command(permitted)
