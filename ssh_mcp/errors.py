@@ -59,7 +59,7 @@ class PathRestricted(Refusal):
 
 
 class PathChanged(Refusal):
-    """The path led elsewhere after it was opened than when it was judged."""
+    """The path resolved differently when it was opened than when it was checked."""
 
 
 class RedactBypassBlocked(Refusal):
@@ -75,7 +75,7 @@ class ForwardNotAllowed(Refusal):
 
 
 class CommandNotAllowed(Refusal):
-    """A program in the command is not allowed, or the command cannot be judged."""
+    """A program in the command is not allowed, or nothing can be decided about the command."""
 
 
 class CommandIsCheatsheetMatch(Refusal):

@@ -207,7 +207,7 @@ def verify(file: Path, *, expect_first_prev: str | None = None, expect_last: str
     """
     with file.open("rb") as stream:
         head = _head_of(file, stream)
-        # A writer may be busy: judge only what was there at the beginning.
+        # A writer may be busy: check only what was there at the beginning.
         walk = _Walk()
         saw_head = head is None
         for line, complete in _lines(stream, os.fstat(stream.fileno()).st_size):

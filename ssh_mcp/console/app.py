@@ -165,7 +165,7 @@ class Console(App[None]):
         ]
 
     def _refill(self) -> None:
-        """The upper table anew, with the cursor on the same thing as before, where it is still there."""
+        """Redraw the upper table, with the cursor on the same thing as before, where it is still there."""
         table, before = self._table, self._marked()
         self._rows = self._rows_of(self._view)
         table.clear()

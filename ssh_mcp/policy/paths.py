@@ -69,7 +69,7 @@ class _Rules:
 def normalise_argument(path: str, policy: PathPolicy) -> str:
     """An absolute path to canonicalise: single slashes, no ``.``; ``..`` stays, for only the host knows what it means.
 
-    Raises InvalidArgument for a wrong shape and PathNotAllowed for what no policy could judge.
+    Raises InvalidArgument for a wrong shape and PathNotAllowed for what no policy can decide about.
     """
     if not path:
         raise InvalidArgument("The path is empty.", "Give an absolute path.")
@@ -98,7 +98,7 @@ def _joined(path: str, absolute: bool, policy: PathPolicy, example: str) -> str:
 def _windows_argument(path: str, policy: PathPolicy) -> str:
     try:
         return windows_paths.canonical_form(_joined(path, windows_paths.is_absolute(path), policy, "C:/Users/deploy"))
-    except windows_paths.Unjudgeable as error:
+    except windows_paths.Undecidable as error:
         raise PathNotAllowed(
             f"The path {shown(path)} {error}.", "Give the full path with its drive, such as C:/Users/deploy/file.txt."
         ) from None
@@ -150,7 +150,7 @@ def decide(canonical: str, policy: PathPolicy, *, purpose: Purpose, reader: str 
         raise PathRestricted(f"{shown(path)} is restricted by {shown(rule)}.", "It cannot be reached by any tool.")
     if _MAGIC.match(path) and not _magic_permitted(rules, purpose):
         raise PathRestricted(
-            f"{shown(path)} is a kernel link whose target cannot be judged.", "Give the path of the file itself."
+            f"{shown(path)} is a kernel link whose target cannot be known.", "Give the path of the file itself."
         )
     if purpose is not Purpose.READ_RAW or not _matches_deny(path, rules.redact_globs, rules):
         return PermittedPath(path, maker=POLICY)
@@ -288,7 +288,7 @@ def _entry(text: str, windows: bool) -> str | None:
         return "/"
     try:
         return windows_paths.canonical_form(text)
-    except windows_paths.Unjudgeable:
+    except windows_paths.Undecidable:
         return None
 
 
@@ -313,16 +313,16 @@ def _deny_key(path: str, rules: _Rules) -> str:
 
 
 def _judgeable(canonical: str, rules: _Rules) -> str:
-    """The host's answer as it may be judged: absolute, without ``.``, ``..`` and empty parts."""
+    """The host's reply in the form that is decided on: absolute, without ``.``, ``..`` and empty parts."""
     try:
         if has_control(canonical):
-            raise windows_paths.Unjudgeable("holds control characters")
+            raise windows_paths.Undecidable("holds control characters")
         path = windows_paths.canonical_form(canonical) if rules.windows else _posix_form(canonical)
         if not rules.windows and not canonical.startswith("/"):
-            raise windows_paths.Unjudgeable("is not absolute")
+            raise windows_paths.Undecidable("is not absolute")
         if ".." in path.split("/"):
-            raise windows_paths.Unjudgeable("still holds '..'")
-    except windows_paths.Unjudgeable as error:
+            raise windows_paths.Undecidable("still holds '..'")
+    except windows_paths.Undecidable as error:
         raise PathNotAllowed(
             f"The host resolves the path to {shown(canonical)}, which {error}.", "Give the path of the file itself."
         ) from None

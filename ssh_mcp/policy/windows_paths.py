@@ -18,7 +18,7 @@ _RESERVED: Final = re.compile(
 _NEVER_IN_NAMES: Final = frozenset('<>"|?*:')
 
 
-class Unjudgeable(ValueError):
+class Undecidable(ValueError):
     """``str()`` completes "The path …"."""
 
 
@@ -29,15 +29,15 @@ def is_absolute(path: str) -> bool:
 
 
 def canonical_form(path: str) -> str:
-    """``/C:/a/b`` with an upper-case drive, single slashes and no trailing one. ``..`` stays. Raises Unjudgeable."""
+    """``/C:/a/b`` with an upper-case drive, single slashes and no trailing one. ``..`` stays. Raises Undecidable."""
     text = path.replace("\\", "/")
     if text.startswith(("//", "/??")):
-        raise Unjudgeable("is a network (UNC) or device path, which cannot be judged")
+        raise Undecidable("is a network (UNC) or device path, which cannot be decided on")
     drive = _DRIVE.match(text)
     if not drive:
         if re.match(r"/?[A-Za-z]:", text):
-            raise Unjudgeable("depends on a drive's current directory")
-        raise Unjudgeable("names no drive")
+            raise Undecidable("depends on a drive's current directory")
+        raise Undecidable("names no drive")
     parts = [p for p in text[drive.end() :].split("/") if p not in ("", ".")]
     for part in parts:
         _check(part)
@@ -48,15 +48,15 @@ def _check(name: str) -> None:
     if name == "..":
         return
     if ":" in name:
-        raise Unjudgeable("names an alternate data stream")
+        raise Undecidable("names an alternate data stream")
     if _NEVER_IN_NAMES & set(name):
-        raise Unjudgeable("holds characters that no Windows file name can hold")
+        raise Undecidable("holds characters that no Windows file name can hold")
     if name.endswith((".", " ")):
-        raise Unjudgeable("has a name that ends in a dot or a blank, which Windows drops")
+        raise Undecidable("has a name that ends in a dot or a blank, which Windows drops")
     if _SHORT_NAME.match(name):
-        raise Unjudgeable("holds a short (8.3) name, which may stand for another one")
+        raise Undecidable("holds a short (8.3) name, which may stand for another one")
     if _RESERVED.match(name):
-        raise Unjudgeable("holds a reserved device name")
+        raise Undecidable("holds a reserved device name")
 
 
 def fold(text: str) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SUFFIX: Final = ".cast"
 _OPEN: Final = 64
-"""Recordings whose hash is kept at hand; of another one it is computed anew from the file."""
+"""Recordings whose hash is kept at hand; of another one it is computed from the file."""
 
 _TIDY_EVERY: Final = 60.0
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")

@@ -98,7 +98,7 @@ class RemoteHost:
 
     @cached_property
     def commands(self) -> Commands:
-        """Commands: our own as tokens, a caller's as judged shell text."""
+        """Commands: our own as tokens, a caller's as permitted shell text."""
         from ssh_mcp.remote.exec.commands import Commands
 
         return Commands(self)

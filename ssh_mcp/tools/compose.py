@@ -63,7 +63,7 @@ async def ssh_docker_compose_logs(
 _EXISTING = {
     "start": "Start a project's stopped services as they are.",
     "stop": "Stop a project's services and keep their containers.",
-    "restart": "Restart a project's services without making them anew.",
+    "restart": "Restart a project's services without recreating them.",
 }
 """Verbs that only touch containers that are there."""
 

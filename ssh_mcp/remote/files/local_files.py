@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def local_source(path: str, settings: Settings) -> AsyncIterator[LocalSource]:
-    """An open local file to read, judged. Raises LocalPathPolicyError."""
+    """An open local file to read, permitted. Raises LocalPathPolicyError."""
     source = await anyio.to_thread.run_sync(partial(open_for_read, path, settings))
     try:
         yield source
@@ -29,7 +29,7 @@ async def local_source(path: str, settings: Settings) -> AsyncIterator[LocalSour
 
 @asynccontextmanager
 async def local_target(path: str, settings: Settings) -> AsyncIterator[LocalTarget]:
-    """A local file to write, judged; it stands where it should only after ``commit()``. Raises LocalPathPolicyError."""
+    """A permitted local file to write; it is in its place only after ``commit()``. Raises LocalPathPolicyError."""
     manager = create_for_write(path, settings)
     target = await anyio.to_thread.run_sync(manager.__enter__)
     try:

@@ -1,8 +1,8 @@
 """Files of our own machine for ``local_path=``: opened so that no race leads outside the permitted roots.
 
-The path is resolved and judged (``policy.local_paths``); then the root is opened and every name below it is walked by
+The path is resolved and decided on (``policy.local_paths``); then the root is opened and each name below it walked by
 directory descriptor without following a link. Whoever swaps a directory for a link in between gets an error, not a
-file. Windows has no such walk: there the opened file is compared with what was judged.
+file. Windows has no such walk: there the opened file is compared with what was permitted.
 
 Everything here blocks on the local disk; call it in a worker thread.
 """
@@ -200,7 +200,7 @@ def _regular(mode: int, path: PurePath) -> None:
 
 
 def _unmoved(fd: int, path: PurePath) -> None:
-    """Without a walk by descriptor: what was opened must be what stands at the judged path, still link-free."""
+    """Without a walk by descriptor: what was opened must be what lies at the permitted path, still link-free."""
     if not _BY_DESCRIPTOR and (
         Path(path).resolve() != Path(path) or not os.path.samestat(os.fstat(fd), os.lstat(path))
     ):

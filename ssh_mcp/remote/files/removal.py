@@ -1,4 +1,4 @@
-"""Removing a tree that was counted and judged, without ever following a link out of it."""
+"""Removing a tree that was counted and permitted, without ever following a link out of it."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Trees:
         return self._result(entry.path, "Removed the link." if entry.is_link else "Removed the file.")
 
     async def delete_folder(self, path: str, *, recursive: bool, dry_run: bool) -> DeleteFolderResult:
-        """Remove a directory, with ``recursive`` all below it; counted and judged whole before anything goes."""
+        """Remove a directory, with ``recursive`` all below it; counted and decided on before anything goes."""
         entry = await self._present(path, Purpose.DELETE)
         if entry.is_link:
             raise InvalidArgument(f"{shown(entry.path)} is a link.", "ssh_delete removes it; its target stays.")
@@ -235,7 +235,7 @@ class Trees:
         await files.rename(source.path, target.path)
 
     async def link(self, src: str, dst: str, *, symbolic: bool, follow_symlinks: bool) -> FileResult:
-        """Give ``src`` a second name ``dst``: a hard link, or a symbolic one whose target is judged too."""
+        """Give ``src`` a second name ``dst``: a hard link, or a symbolic one whose target is decided on too."""
         new = await self._paths.entry(dst, Purpose.WRITE)
         if new.attributes is not None:
             raise FileConflict(f"{shown(new.path)} exists already.", "Move it aside first.")

@@ -1,7 +1,7 @@
 """The forwards of this server: opened on permission, listed, and ended by close, time, quiet or the server's own end.
 
-Local and dynamic forwards listen on a socket of ours: it is bound before its port is told, no other process holds it,
-and closing it refuses at once, also when this process is killed. Remote ones are the host's to listen on.
+Local and dynamic forwards listen on a socket of ours: bound before its port is returned, held by no other process.
+Closing it refuses at once, also when this process is killed. Remote ones are the host's to listen on.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where a sudo password comes from: keyring, then a command of the operator's, then keyring's default, else nothing.
 
-It is read anew for each call, handed on as bytes for stdin and kept nowhere.
+It is read for each call, handed on as bytes for stdin and kept nowhere.
 """
 
 from __future__ import annotations

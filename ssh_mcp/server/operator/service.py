@@ -135,7 +135,7 @@ class OperatorService:
         raise AssertionError(request)
 
     async def _watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Audit lines as they are written, until the peer closes its side. A slow reader loses lines, and is told."""
+        """Audit lines as they are written, until the peer closes its side; a slow reader is sent how many it lost."""
         from ssh_mcp.server.operator import messages as m
 
         lines: asyncio.Queue[str] = asyncio.Queue(_WATCH_LINES)

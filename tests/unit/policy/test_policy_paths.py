@@ -191,7 +191,7 @@ def test_kernel_links_cannot_be_checked_and_never_lead_around_a_zone(path: str) 
         PathPolicy(allow=("*",), restricted=("/srv/x",)),
         PathPolicy(allow=("*",), restricted_globs=("**/y",)),
     ):
-        with pytest.raises(PathRestricted, match="is a kernel link whose target cannot be judged"):
+        with pytest.raises(PathRestricted, match="is a kernel link whose target cannot be known"):
             decide(path, policy, purpose=Purpose.STAT)
     guarded = PathPolicy(allow=("*",), redact_globs=("**/.env",))
     with pytest.raises(PathRestricted):

@@ -45,11 +45,11 @@ def test_a_relative_path_is_joined_to_default_dir() -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        (r"\\server\share\x", "is a network (UNC) or device path, which cannot be judged"),
-        ("//server/share", "is a network (UNC) or device path, which cannot be judged"),
-        (r"\\?\C:\Users\Deploy", "is a network (UNC) or device path, which cannot be judged"),
-        (r"\\.\PhysicalDrive0", "is a network (UNC) or device path, which cannot be judged"),
-        (r"\??\C:\Users", "is a network (UNC) or device path, which cannot be judged"),
+        (r"\\server\share\x", "is a network (UNC) or device path, which cannot be decided on"),
+        ("//server/share", "is a network (UNC) or device path, which cannot be decided on"),
+        (r"\\?\C:\Users\Deploy", "is a network (UNC) or device path, which cannot be decided on"),
+        (r"\\.\PhysicalDrive0", "is a network (UNC) or device path, which cannot be decided on"),
+        (r"\??\C:\Users", "is a network (UNC) or device path, which cannot be decided on"),
         ("C:x", "depends on a drive's current directory"),
         ("/C:x", "depends on a drive's current directory"),
         ("/Users/Deploy", "names no drive"),

@@ -192,7 +192,7 @@ async def _files_over_sftp(host: RemoteHost, root: str, query: Query, hidden: Hi
 
 
 def _values(query: Query, dialect: str) -> dict[str, str]:
-    """What find.sh is told."""
+    """The variables of find.sh."""
     return {
         "dialect": dialect,
         "depth": str(query.depth),
