@@ -291,7 +291,7 @@ def test_init_works_without_an_ssh_config(tmp_path: Path) -> None:
     answers = {
         "ends the list.": "deploy@10.0.0.7:99999\n",
         "ports go from": "deploy@10.0.0.7:2222\n",
-        "Host: deploy@10.0.0.7:2222\r\nHost: ": "\n",
+        "2222\r\nHost: ": "\n",
         "Directories": "\n",
         "Programs": "\n",
         "Tiers": "\n",

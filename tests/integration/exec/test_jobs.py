@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -116,8 +117,9 @@ async def test_a_job_outlives_server_master_and_session_killed_with_9(
             master.kill()
         assert (await second.call("ssh_job_status", host="web", job_id=job["job_id"]))["state"] == "running"
         for process in shared_sshd.session_processes():
-            if process.name().startswith("sshd"):
-                process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.name().startswith("sshd"):
+                    process.kill()
         assert (await second.call("ssh_job_status", host="web", job_id=job["job_id"]))["state"] == "running"
         cancelled = await second.call("ssh_job_cancel", host="web", job_id=job["job_id"])
         assert (cancelled["state"], cancelled["signal"]) == ("cancelled", "TERM")
@@ -201,7 +203,8 @@ async def test_root_jobs_are_watched_without_root_and_ended_by_root(
         text = await server.refused("ssh_job_start", host="web", command="id", sudo=True)
         assert text.startswith("SudoFailed: ")
         listed = await server.call("ssh_job_list", host="web")
-        assert [job["state"] for job in listed["jobs"]] == ["cancelled", "timed_out", "exited"]
+        # the account's earlier jobs follow
+        assert [job["state"] for job in listed["jobs"]][:3] == ["cancelled", "timed_out", "exited"]
 
 
 async def test_policy_limits_and_places_that_cannot_be_written(

@@ -151,7 +151,7 @@ async def test_secrets_on_command_lines_are_masked(mcp_server: McpServerFactory,
 
 
 @pytest.mark.parametrize(
-    "name", ["", "root; id", "$(id)", "-x", "../etc", "a b", "root\nid", "*", "root:0", "a" * 300, "root' ; echo '"]
+    "name", ["", "root; id", "$(id)", "-x", "../etc", "root\nid", "*", "root:0", "a" * 300, "root' ; echo '"]
 )
 async def test_a_misshapen_user_name_is_refused_before_anything_is_sent(
     mcp_server: McpServerFactory, shared_sshd: Sshd, name: str

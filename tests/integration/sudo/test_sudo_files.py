@@ -272,7 +272,7 @@ async def test_contents_come_as_text_base64_or_a_local_file(
         assert text.startswith("LocalPathPolicyError: ")
 
 
-@pytest.mark.parametrize("name", ["a;id", "a b", "-R", "$(id)", "a:b"])
+@pytest.mark.parametrize("name", ["a;id", "-R", "$(id)", "a:b"])
 async def test_strange_owners_are_refused(
     mcp_server: McpServerFactory, sshd: Sshd, sudo_user: SudoUser, place: Path, name: str
 ) -> None:

@@ -342,7 +342,7 @@ async def test_terminating_a_flood_that_nobody_reads_is_bounded(host: OpenSSHCon
 async def test_an_account_for_files_only_says_so(server: Sshd, backend: str, control_dir: str, tmp_path: Path) -> None:
     with start_sshd(tmp_path, user=server.user, force_command="internal-sftp") as files_only:
         async with connected(files_only, control_dir, backend) as host:
-            with anyio.fail_after(20), pytest.raises(SessionRefused, match="does not run commands"):
+            with anyio.fail_after(20), pytest.raises(SessionRefused, match="is allowed SFTP only"):
                 await host.run("echo hello")
             assert (await (await host.files()).stat("/")).kind == "directory"
 

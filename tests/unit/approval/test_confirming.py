@@ -22,6 +22,7 @@ def call(arguments: dict[str, Any], *entries: str, hosts: int = 1) -> Any:
         tier=Tier.DANGEROUS,
         arguments=arguments,
         caller=SimpleNamespace(identity="local"),
+        role=None,
         fleet=SimpleNamespace(inventory=SimpleNamespace(ask=policy.ask)),
     )
 
