@@ -107,7 +107,7 @@ def tool(
     ``windows_instead`` marks a tool that needs a POSIX shell: it is the sentence that tells a caller with a Windows
     host what to use instead (may be empty); None: the tool works there too. ``destructive`` decides for the low-access
     tier (deletes or overwrites); the other tiers' answer is fixed. ``task`` lets a client run it as a background task.
-    ``tier_of_call``: the tool calls another, whose tier counts, so that clients are told the worst it may do.
+    ``tier_of_call``: the tool calls another, whose tier counts, so that its hints say the worst it may do.
     """
 
     def register(function: F) -> F:

@@ -31,7 +31,6 @@ from transports.mux.messages import (
     RemotePort,
     Request,
     SessionOpened,
-    StopListening,
     Terminate,
 )
 
@@ -130,11 +129,6 @@ async def alive_check(path: str, timeout: float = _REQUEST_SECONDS) -> int | Non
 async def terminate(path: str) -> None:
     """Make the master quit at once (section 5). Its OK usually never arrives, so that end of file is success too."""
     await _ask(path, Terminate, _REQUEST_SECONDS)
-
-
-async def stop_listening(path: str) -> bool:
-    """Make the master unlink its socket and end with its last channel (section 8). False where it did not reply."""
-    return isinstance(await _ask(path, StopListening, _REQUEST_SECONDS), Ok)
 
 
 async def open_forward(path: str, forwarding: Forwarding) -> int:

@@ -102,14 +102,6 @@ class SftpClient:
     async def realpath(self, path: str) -> str:
         return await self._one_name(m.RealPath, Operation.REALPATH, path)
 
-    async def expand_path(self, path: str) -> str | None:
-        """``~`` and ``~user`` expanded and made absolute (expand-path@openssh.com); None where it is not offered."""
-        if Extension.EXPAND_PATH not in self._extensions:
-            return None
-        return await self._one_name(
-            lambda i, p: m.Extended(i, Extension.EXPAND_PATH, x.one_path(p)), Operation.REALPATH, path
-        )
-
     async def stat(self, path: str) -> FileAttributes:
         sent = self._wire(path)
         return await self.ask_attributes(lambda i: m.Stat(i, sent), Operation.STAT, path)

@@ -50,7 +50,7 @@ async def entries_of(files: Files, directory: str) -> list[DirectoryEntry]:
 def unrestricted(
     entries: Sequence[DirectoryEntry], directory: str, policy: PathPolicy, call: Call
 ) -> list[DirectoryEntry]:
-    """Without those in restricted zones, which no tool can reach; the caller is told how many."""
+    """Without those in restricted zones, which no tool can reach; the result says how many."""
     if not (policy.restricted or policy.restricted_globs):
         return list(entries)
     kept = [entry for entry in entries if restricted_by(child(directory, entry.name), policy) is None]

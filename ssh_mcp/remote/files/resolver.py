@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 READER: Final = "ssh_read_redacted"
 ROOT_READER: Final = "ssh_sudo_read_redacted"
-_MISSING: Final = 64
+MISSING: Final = 64
 """Exit status of canonical.sh where a path cannot be resolved."""
 TYPES: Final = {"f": 0o100000, "d": 0o040000, "l": 0o120000, "o": 0o060000}
 """File type bits (``S_IFMT``) of the kinds that the programs print."""
@@ -128,7 +128,7 @@ class ProgramPaths(PathResolver):
         # surrogateescape both ways: a name on the host is bytes
         fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
         if done.exit_code != 0 or len(fields) != 2 * len(paths) + 1:
-            if done.exit_code == _MISSING:
+            if done.exit_code == MISSING:
                 raise FileError(FileErrorKind.NOT_FOUND, paths[0], f"{paths[0]} does not exist.", "Check the spelling.")
             raise RemoteError(f"{self.host.name} could not resolve {paths[0]}.", "It needs readlink -f or realpath.")
         return [Canonical(fields[2 * i], fields[2 * i + 1]) for i in range(len(paths))]

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from transports.errors import MasterLost, ProtocolError, SessionRefused, TransportError
-from transports.mux.client import MuxSession, NoSlot, alive_check, open_session, stop_listening, terminate
+from transports.mux.client import MuxSession, NoSlot, alive_check, open_session, terminate
 from transports.mux.codec import CLOSED, MuxServerCodec
 from transports.mux.messages import (
     Alive,
@@ -28,7 +28,6 @@ from transports.mux.messages import (
     Ok,
     PermissionDenied,
     SessionOpened,
-    StopListening,
     Terminate,
     encode,
 )
@@ -184,22 +183,6 @@ async def test_terminate_takes_the_end_of_the_connection_for_a_yes(path: str) ->
     async with master(path, script):
         await terminate(path)
     assert seen == [Terminate(0)]
-
-
-@pytest.mark.parametrize("script", [_garbage, _hangs_up, _other_version, _refuses])
-async def test_stop_listening_is_false_where_the_master_does_not_say_yes(path: str, script: Script) -> None:
-    async with master(path, script):
-        assert not await stop_listening(path)
-
-
-async def test_stop_listening_is_true_when_the_master_says_so(path: str) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.greet()
-        assert await peer.next() == StopListening(0)
-        await peer.send(peer.codec.send(Ok(0)))
-
-    async with master(path, script):
-        assert await stop_listening(path)
 
 
 # --- sessions -------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ if sys.platform != "win32":
     import termios
 
 TERM: Final = "xterm-256color"
-"""What the far side is told it writes to."""
+"""The terminal type that the far side writes for."""
 _BUFFER_BYTES: Final = 256 * 1024
 _POLL_SECONDS: Final = 0.005
 """Pause between two looks whether ssh has made its terminal raw, for which nothing can be awaited."""

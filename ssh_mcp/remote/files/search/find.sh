@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154
-# After canonical.sh. Lists what lies below the directory, NUL-terminated, links not followed.
+# After enter.sh. Lists what lies below the directory, NUL-terminated, links not followed.
 # $go 1: list  $dialect gnu, busybox or bsd  $depth levels  $edge -path pattern of that level  $kind f, d, l or -
 # $name -name pattern, wider than or equal to the one asked for  $details 1: with type, size and time
 if [ "$go" != 1 ] || ! [ -d "$first" ] || ! enter; then exit 0; fi

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154
-# After canonical.sh. Searches the files whose names come NUL-terminated on stdin, relative to the directory.
+# After enter.sh. Searches the files whose names come NUL-terminated on stdin, relative to the directory.
 # $go 1: search  $mode batch: grep names the files, NUL behind each name; each: we do, behind a mark, and what was opened
 # must be the file of that name: a link may have been swapped in
 # $mark a random word  $flags E or F, and i  $before $after lines around a match  $most matches per file  $pattern

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ssh_mcp.errors import Refusal
 from ssh_mcp.policy.paths import Purpose, decide, normalise_argument, with_resolved_restrictions
 from ssh_mcp.remote.files.paths import changed
-from ssh_mcp.remote.files.resolver import noted
+from ssh_mcp.remote.files.resolver import MISSING, noted
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.programs import program_text, run_program
 from transports.errors import FileError, FileErrorKind, MasterLost, RemoteError
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from transports.api import CommandLine, Completed, StreamName
 
 _PACKAGE: Final = "ssh_mcp.remote.files.search"
-_MISSING: Final = 64
-"""Exit status of canonical.sh where the path does not resolve."""
+_PROGRAMS: Final = "ssh_mcp.remote.files.programs"
 _STARTED: Final = b"+\0"
 
 Feed = Callable[[bytes], None]
@@ -90,12 +89,14 @@ async def _attempt(host: RemoteHost, argument: str, purpose: Purpose, program: P
     paths = (argument, *given.restricted)
     variables = {"go": "1" if go else "0", **program.values}
     names = " ".join(f"{key}=${{{i}}}" for i, key in enumerate(variables, 1))
-    both = program_text(_PACKAGE, "canonical.sh") + program_text(_PACKAGE, program.name)
-    own = run_program(f"{names}; shift {len(variables)}\n{both}", *variables.values(), *paths)
+    text = program_text(_PROGRAMS, "canonical.sh") + "".join(
+        program_text(_PACKAGE, n) for n in ("enter.sh", program.name)
+    )
+    own = run_program(f"{names}; shift {len(variables)}\n{text}", *variables.values(), *paths)
     host.call.note_command(f"{program.name.removesuffix('.sh')} {argument}")
     reply, done = await _run(host, own.wire(), 2 * len(paths), program)
     if len(reply.fields) < 2 * len(paths):
-        if done.exit_code == _MISSING:
+        if done.exit_code == MISSING:
             raise FileError(
                 FileErrorKind.NOT_FOUND, argument, f"{argument} does not exist.", "List the directory above it."
             )
