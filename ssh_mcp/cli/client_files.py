@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ssh_mcp.cli.clients import SERVER_NAME, Snippet, toml_table, yaml_item
+from ssh_mcp.cli.client_rows import SERVER_NAME
+from ssh_mcp.cli.client_text import toml_table, yaml_item
+from ssh_mcp.cli.clients import Snippet
 from ssh_mcp.errors import FileConflict
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|[{}\[\],:]', re.DOTALL)

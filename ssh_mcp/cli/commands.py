@@ -157,7 +157,7 @@ def client(
     of it.
     """
     if permissions:
-        from ssh_mcp.cli.clients import SERVER_NAME
+        from ssh_mcp.cli.client_rows import SERVER_NAME
         from ssh_mcp.cli.permissions import show as show_permissions
 
         return show_permissions(name, SERVER_NAME)

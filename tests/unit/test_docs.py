@@ -254,7 +254,7 @@ def test_a_recipe_that_counts_tools_counts_right() -> None:
 
 
 def test_the_clients_that_the_first_page_names_are_those_that_are_known() -> None:
-    from ssh_mcp.cli.clients import CLIENTS
+    from ssh_mcp.cli.client_rows import CLIENTS
 
     page = readme("Your first host, in five steps")
     assert all(f"`{name}`" in page or f"client {name}`" in page for name in CLIENTS)

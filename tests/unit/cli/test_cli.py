@@ -200,7 +200,7 @@ def test_no_command_line_ends_in_a_traceback(words: list[str]) -> None:
 
 
 def test_the_clients_of_the_command_line_are_those_that_have_a_snippet() -> None:
-    from ssh_mcp.cli.clients import CLIENTS
+    from ssh_mcp.cli.client_rows import CLIENTS
 
     with redirect_stdout(io.StringIO()) as page:
         assert run(["client", "--help"]) == 0

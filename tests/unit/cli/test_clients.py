@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from ssh_mcp.cli.client_files import write_entry
-from ssh_mcp.cli.clients import CLIENTS, SERVER_NAME, Start, client_name, installed_from, show, snippet
+from ssh_mcp.cli.client_rows import CLIENTS, SERVER_NAME, Start, client_name
+from ssh_mcp.cli.clients import show, snippet
+from ssh_mcp.cli.installed import installed_from
 from ssh_mcp.errors import FileConflict
 
 SOCKET = "/run/user/1000/keyring/ssh"
@@ -231,7 +233,7 @@ def test_the_command_prints_the_text_alone_on_stdout(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: f"/opt/bin/{name}")
     monkeypatch.setattr("ssh_mcp.cli.clients.installed_from", lambda: "/srv/my clone")
-    monkeypatch.setattr("ssh_mcp.cli.clients._this_script", lambda: None)
+    monkeypatch.setattr("ssh_mcp.cli.clients.this_script", lambda: None)
     assert show("claude-desktop", uvx=uvx, source=source) == 0
     out, err = capsys.readouterr()
     words, _ = started("claude-desktop", entry("claude-desktop", out))
