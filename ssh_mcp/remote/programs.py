@@ -1,22 +1,14 @@
-"""The shell programs that run on hosts: ``*.sh`` beside the module that sends them, with positional parameters only."""
+"""How a shell program (``transports.programs``) becomes a command on a host."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from ssh_mcp.tokens import Command, arg, command, lit
+from transports.programs import program_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-@lru_cache(maxsize=64)
-def program_text(package: str, name: str) -> str:
-    """The text of ``name`` (with its ``.sh``) in ``package``, without comment lines: they need not travel."""
-    text = (resources.files(package) / name).read_text(encoding="utf-8")
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")) + "\n"
 
 
 def run_program(text: str, *arguments: str) -> Command:

@@ -1,21 +1,8 @@
-# shellcheck shell=sh disable=SC2086
+# shellcheck shell=sh disable=SC2034,SC2086,SC2154
 # PID GROUP SESSION, as root_shell.sh reports them: ends a program that runs as root: TERM, two seconds of grace, KILL,
 # for the group and the session where they are proven (not 0), and for what descends from PID in any case. The leader of
-# the session lives on: it reports the exit status.
-g=$2 s=$3 tree=" $1: "
-walk() {
-  all=''
-  if [ ! -r /proc/self/stat ]; then
-    all=$(ps -A -o pid= -o ppid= -o pgid= -o stat= | awk '$4 !~ /Z/ {print $1, $2, $3, -1, 0}')
-    return
-  fi
-  for f in /proc/[0-9]*/stat; do
-    IFS= read -r l <"$f" || continue
-    q=${l%% *}
-    set -- ${l##*") "}
-    [ "$1" = Z ] || all="$all $q $2 $3 $4 ${20}"
-  done
-}
+# the session lives on: it reports the exit status. It needs walk.sh, which goes before it.
+g=$2 s=$3 tree=" $1: " k=pgid
 # tell SIGNAL: fails where nobody is left. Who was seen below PID stays ours when its parent ends; the time of its start
 # tells it from a stranger who got its number.
 tell() {

@@ -21,10 +21,10 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from ssh_mcp.errors import SudoFailed
-from ssh_mcp.remote.programs import program_text
 from ssh_mcp.tokens import Command, Token, arg, command, lit
 from transports.api import Completed, Connection, OutputSink, StreamName
 from transports.errors import MasterLost, PartialOutput, TransportError
+from transports.programs import program_text, walk_text
 
 END_LIMIT = 10.0
 """Seconds that the end of a root process group may take: a login of sudo's, two seconds between TERM and KILL."""
@@ -167,9 +167,8 @@ class _Run:
         if self.seen.processes is None or self.seen.over.is_set():
             return
         helper = Progress.fresh()
-        inner = command(
-            "sh -c", arg(program_text(__package__, "end.sh")), "sh", [arg(str(n)) for n in self.seen.processes]
-        )
+        end = walk_text() + program_text(__package__, "end.sh")
+        inner = command("sh -c", arg(end), "sh", [arg(str(n)) for n in self.seen.processes])
         line = sudo_command(inner, helper, has_password=self.password is not None)
         with suppress(TransportError), anyio.move_on_after(END_LIMIT):
             await self.connection.run(

@@ -2,86 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final
-
 import anyio
 
 from transports.api import StreamName
 from transports.errors import RemoteError
-from transports.openssh.sessions.execution import Execution
+from transports.openssh.sessions.inbox import Inbox
 from transports.openssh.sessions.runner import SETTLE_SECONDS, START_SECONDS, Runner, never_said
 from transports.openssh.sessions.running import Running, until
+from transports.openssh.sessions.session import Session
 from transports.openssh.sessions.stdin import deliver
 from transports.openssh.shell.frame import check_command
 
-_BUFFER_HIGH: Final = 1 << 20
-"""Bytes of one stream held for a reader that does not come; beyond it the far end is held back."""
-_BUFFER_LOW: Final = 1 << 18
-
-
-class _Inbox:
-    """Bytes of one output stream between the session and one reader."""
-
-    __slots__ = ("buffer", "done", "paused", "waiter")
-
-    def __init__(self) -> None:
-        self.buffer = bytearray()
-        self.done = False
-        self.paused = False
-        self.waiter: asyncio.Future[None] | None = None
-
-    def wake(self) -> None:
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
-
 
 class _Inboxes:
-    """Both streams: sink of an execution, with the far end held back while a reader is slow."""
+    """Both streams: the sink of an execution."""
 
     def __init__(self) -> None:
-        self.execution: Execution | None = None
-        self._of: dict[StreamName, _Inbox] = {"stdout": _Inbox(), "stderr": _Inbox()}
-        self._dropping = False
+        self._of: dict[StreamName, Inbox] = {"stdout": Inbox("stdout"), "stderr": Inbox("stderr")}
+
+    def attach(self, session: Session | None) -> None:
+        for inbox in self._of.values():
+            inbox.attach(session)
 
     def __call__(self, stream: StreamName, data: bytes) -> None:
-        inbox = self._of[stream]
-        if self._dropping and len(inbox.buffer) > _BUFFER_HIGH:
-            return
-        inbox.buffer += data
-        inbox.wake()
-        if len(inbox.buffer) > _BUFFER_HIGH and not (inbox.paused or self._dropping):
-            self._hold(stream, inbox, back=True)
-
-    def drop(self) -> None:
-        """Hold the far end back no more: it is being ended, and what nobody reads may go."""
-        self._dropping = True
-        for stream, inbox in self._of.items():
-            if inbox.paused:
-                self._hold(stream, inbox, back=False)
+        self._of[stream].receive(data)
 
     def done(self, stream: StreamName) -> None:
-        inbox = self._of[stream]
-        inbox.done = True
-        inbox.wake()
+        self._of[stream].end()
 
-    def _hold(self, stream: StreamName, inbox: _Inbox, *, back: bool) -> None:
-        if self.execution is not None and self.execution.session is not None:
-            inbox.paused = back
-            (self.execution.session.pause if back else self.execution.session.resume)(stream)
+    def drop(self) -> None:
+        for inbox in self._of.values():
+            inbox.drop()
 
     async def read(self, stream: StreamName, limit: int) -> bytes:
-        inbox = self._of[stream]
-        while not inbox.buffer:
-            if inbox.done:
-                return b""
-            inbox.waiter = asyncio.get_running_loop().create_future()
-            await inbox.waiter
-        data = bytes(inbox.buffer[:limit])
-        del inbox.buffer[:limit]
-        if inbox.paused and len(inbox.buffer) < _BUFFER_LOW:
-            self._hold(stream, inbox, back=False)
-        return data
+        return await self._of[stream].read(limit)
 
 
 class FramedProcess:
@@ -147,7 +101,8 @@ async def start_process(runner: Runner, command: str) -> FramedProcess:
     check_command(command)
     inboxes = _Inboxes()
     running = await runner.start(inboxes)
-    execution = inboxes.execution = running.execution
+    execution = running.execution
+    inboxes.attach(execution.session)
     execution.on_stream_done = inboxes.done
     try:
         with anyio.move_on_after(START_SECONDS):

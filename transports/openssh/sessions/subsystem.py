@@ -11,13 +11,13 @@ from transports.api import StreamName
 from transports.errors import MasterLost
 from transports.mux.client import NoSlot
 from transports.openssh.masters.pool import Lease
+from transports.openssh.sessions.inbox import Inbox
 from transports.openssh.sessions.native import NativeSession
 from transports.openssh.sessions.runner import SETTLE_SECONDS, Runner
 from transports.openssh.sessions.running import until
 from transports.openssh.sessions.session import Handle, Session
 
 _BUFFER_HIGH: Final = 2 << 20
-_BUFFER_LOW: Final = 1 << 19
 _STDERR_KEPT: Final = 8192
 
 
@@ -29,40 +29,33 @@ class SubsystemChannel:
         self._loop = asyncio.get_running_loop()
         self._session: Session | None = None
         self._lease: Lease[Handle] | None = None
-        self._buffer = bytearray()
+        self._inbox = Inbox("stdout", _BUFFER_HIGH)
         self._stderr = bytearray()
-        self._paused = False
-        self._ended = False
         self._closed = False
         self._received = False
         self.no_slot = False
-        """Set where the session ended for want of slots, which a spawned ssh only tells afterwards."""
+        """Set where the session ended for want of slots, which a spawned ssh shows only afterwards."""
         self._status: int | None = None
         self._exited: asyncio.Future[None] = self._loop.create_future()
-        self._waiter: asyncio.Future[None] | None = None
 
     def attach(self, session: Session, lease: Lease[Handle]) -> None:
         """The session is open."""
         self._session = session
         self._lease = lease
+        self._inbox.attach(session)
 
-    # --- what we hear (SessionEvents) ---------------------------------------------------------------------------------
+    # --- SessionEvents ------------------------------------------------------------------------------------------------
 
     def data_received(self, stream: StreamName, data: bytes) -> None:
         if stream == "stderr":
             self._stderr += data[: _STDERR_KEPT - len(self._stderr)]
             return
         self._received = True
-        self._buffer += data
-        if len(self._buffer) > _BUFFER_HIGH and not self._paused and self._session is not None:
-            self._paused = True
-            self._session.pause("stdout")
-        self._wake()
+        self._inbox.receive(data)
 
     def stream_ended(self, stream: StreamName) -> None:
         if stream == "stdout":
-            self._ended = True
-            self._wake()
+            self._inbox.end()
 
     def session_exited(self, status: int | None) -> None:
         self._status = status
@@ -75,36 +68,20 @@ class SubsystemChannel:
         if not self._exited.done():
             self._exited.set_result(None)
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
     # --- ByteChannel --------------------------------------------------------------------------------------------------
 
     def pipe_fds(self) -> tuple[int, int] | None:
         session = self._session
-        if not isinstance(session, NativeSession) or self._buffer:
+        if not isinstance(session, NativeSession) or not self._inbox.empty:
             return None
-        session.pause("stdout")
-        self._paused = True
-        self._received = True  # by whoever reads the pipes: from here on a lost connection may have lost an answer
+        self._inbox.pause()
+        self._received = True  # by whoever reads the pipes: from here on a lost connection may have lost a reply
         return session.pipes()
 
     async def read(self, n: int) -> bytes:
-        session = self._session
-        if self._paused and not self._closed and session is not None and len(self._buffer) < _BUFFER_LOW:
-            self._paused = False
-            session.resume("stdout")
-        while not self._buffer:
-            if self._closed:
-                return b""
-            if self._ended:
-                await self._explain()
-                return b""
-            self._waiter = self._loop.create_future()
-            await self._waiter
-        data = bytes(self._buffer[:n])
-        del self._buffer[:n]
+        data = await self._inbox.read(n)
+        if not data and not self._closed:
+            await self._explain()
         return data
 
     async def _explain(self) -> None:
@@ -141,7 +118,7 @@ class SubsystemChannel:
         if self._session is not None:
             self._session.close()
         self._ended_session()
-        self._wake()
+        self._inbox.end()
         if self._lease is not None:
             self._lease.release()
 

@@ -128,7 +128,7 @@ class FrameDecoder:
     ``inert_input`` made came back: another program has read it.
     """
 
-    __slots__ = ("_held", "_nonce", "noise", "processes", "status", "taken")
+    __slots__ = ("_held", "_nonce", "noise", "processes", "status", "taken", "walk")
 
     def __init__(self, nonce: str) -> None:
         self._nonce = nonce.encode()
@@ -213,7 +213,7 @@ def end_group_script(nonce: str, processes: Processes, *, certain: bool = False)
     on only if the caller is ``certain``: it runs over the same connection as the frame, whose session is open. Exit
     status 0: the frame is gone; 3: it was not there.
     """
-    return with_parameters((*_frame(nonce, processes), str(int(certain))), "processes", "end")
+    return with_parameters((*_frame(nonce, processes), str(int(certain))), "walk", "processes", "end")
 
 
 def signal_script(
@@ -227,7 +227,7 @@ def signal_script(
     if not re.fullmatch(r"[A-Z][A-Z0-9]{1,9}", signal):
         raise ValueError(f"{signal!r} is no signal name")
     who = "children" if children_only else "all"
-    return with_parameters((*_frame(nonce, processes), str(int(certain)), signal, who), "processes", "signal")
+    return with_parameters((*_frame(nonce, processes), str(int(certain)), signal, who), "walk", "processes", "signal")
 
 
 def _frame(nonce: str, processes: Processes) -> tuple[str, str, str]:

@@ -20,7 +20,7 @@ from transports.openssh.shell.programs import program, with_parameters
 def hang_up_script(lost: Iterable[tuple[str, Processes | None]]) -> str:
     """Shell text that hangs up on lost frames, by nonce and process ids, all at once. Exit status 0."""
     frames = tuple(":".join((nonce, *_ids(processes))) for nonce, processes in lost)
-    return with_parameters(frames, "processes", "hang_up", "hang_up_now")
+    return with_parameters(frames, "walk", "processes", "hang_up", "hang_up_now")
 
 
 def _ids(processes: Processes | None) -> tuple[str, str]:
@@ -29,7 +29,7 @@ def _ids(processes: Processes | None) -> tuple[str, str]:
 
 def watch_script() -> str:
     """Shell text that takes lines of ``watch_line`` from stdin and, at its end, hangs up on those it then watches."""
-    return program("processes", "hang_up", "watch")
+    return program("walk", "processes", "hang_up", "watch")
 
 
 def watch_line(nonce: str, processes: Processes, *, watched: bool) -> bytes:

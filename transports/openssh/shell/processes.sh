@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2086,SC2034,SC2154,SC2015
 # What belongs to a frame. A group (and the session that it leads) is the frame's only where its number is the frame's
 # own first process; elsewhere only what descends from that process is. All words are numbers or the nonce: no quotes.
+# It needs walk.sh, which goes before it.
 
 # frame NONCE PARENT CERTAIN: sets p and, where the frame leads a group, g (else empty) and its session's name x.
 # After a restart, or behind a name that several machines share, the number may be a stranger's: the nonce tells. Where
@@ -21,22 +22,6 @@ frame() {
       break
     done
   fi 2>/dev/null
-}
-
-# walk: sets all to five words for each process that is no zombie: id, parent, group, session, time of its start.
-# By builtins alone where there is /proc: a small container has no ps.
-walk() {
-  all=''
-  if [ ! -r /proc/self/stat ]; then
-    all=$(ps -A -o pid= -o ppid= -o pgid= -o $k= -o stat= | awk '$5 !~ /Z/ {print $1, $2, $3, $4, 0}')
-    return
-  fi 2>/dev/null
-  for f in /proc/[0-9]*/stat; do
-    IFS= read -r l <"$f" || continue
-    q=${l%% *}
-    set -- ${l##*") "}
-    [ "$1" = Z ] || all="$all $q $2 $3 $4 ${20}"
-  done 2>/dev/null
 }
 
 # mine SKIP: sets now to the frame's processes, without the group where SKIP is "group". Who has been seen below p stays

@@ -1,17 +1,15 @@
-"""The programs that run on hosts: ``*.sh`` beside this file, read once, without their comments and indentation.
-
-They take positional parameters; nothing is formatted into their text. ``scripts/check`` runs shellcheck over them.
-"""
+"""The programs of a command's frame: ``*.sh`` beside this file, without their comments and indentation."""
 
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+
+from transports.programs import program_text, walk_text
 
 
 @cache
 def program(*names: str) -> str:
-    """Shell text of the named files, one behind the other."""
+    """Shell text of the named files (``walk`` is the shared one), one after the other."""
     return "\n".join("\n".join(_lines(name)) for name in names)
 
 
@@ -27,6 +25,6 @@ def with_parameters(parameters: tuple[str, ...], *names: str) -> str:
 
 
 def _lines(name: str) -> list[str]:
-    text = files(__package__).joinpath(f"{name}.sh").read_text("ascii")
+    text = walk_text() if name == "walk" else program_text(__package__, f"{name}.sh")
     lines = (line.strip() for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    return [line for line in lines if line]

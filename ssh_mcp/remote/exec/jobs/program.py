@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from ssh_mcp.remote.programs import program_text
 from ssh_mcp.tokens import Command, arg, command, lit
+from transports.programs import program_text
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 """Where Linux has the id of this boot (random(4))."""

@@ -26,10 +26,11 @@ from ssh_mcp.remote.files.sync.plan import STAGING, Entry, Step, compare
 from ssh_mcp.remote.files.sync.remote_tree import RemoteTree, target_tree
 from ssh_mcp.remote.files.walking import Walk, walk
 from ssh_mcp.remote.files.writer import temporary_name
-from ssh_mcp.remote.programs import program_text, run_program
+from ssh_mcp.remote.programs import run_program
 from ssh_mcp.remote.together import settled
 from ssh_mcp.results.sync import ArchiveMember, ArchiveResult
 from transports.errors import RemoteError, TransportError
+from transports.programs import program_text
 
 if TYPE_CHECKING:
     from ssh_mcp.policy.permitted_path import PermittedPath

@@ -17,8 +17,9 @@ from ssh_mcp.policy.paths import Purpose, decide, normalise_argument, with_resol
 from ssh_mcp.remote.files.paths import changed
 from ssh_mcp.remote.files.resolver import MISSING, noted
 from ssh_mcp.remote.host import connection_of
-from ssh_mcp.remote.programs import program_text, run_program
+from ssh_mcp.remote.programs import run_program
 from transports.errors import FileError, FileErrorKind, MasterLost, RemoteError
+from transports.programs import program_text
 
 if TYPE_CHECKING:
     from ssh_mcp.inventory.model import PathPolicy

@@ -24,9 +24,10 @@ from ssh_mcp.remote.files.sources import LocalFileSource, OtherHostSource, Sourc
 from ssh_mcp.remote.files.sync.plan import MODE_BITS, PARTIAL, STAGING, Entry, Step
 from ssh_mcp.remote.files.writer import Job, Writer
 from ssh_mcp.remote.host import connection_of
-from ssh_mcp.remote.programs import program_text, run_program
+from ssh_mcp.remote.programs import run_program
 from transports.api import FileAttributes, Progress, RsyncCopy
 from transports.errors import FileError, RemoteError, TransportError
+from transports.programs import program_text
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.files.sync.local_tree import LocalTree

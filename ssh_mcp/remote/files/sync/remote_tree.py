@@ -22,10 +22,11 @@ from ssh_mcp.remote.files.search.hidden import Hidden
 from ssh_mcp.remote.files.sync.local_tree import MAX_ENTRIES, Excluded, Scan
 from ssh_mcp.remote.files.sync.plan import MODE_BITS, PARTIAL, STAGING, Entry, Kind, Plan, Step
 from ssh_mcp.remote.files.walking import Walk, walk
-from ssh_mcp.remote.programs import program_text, run_program
+from ssh_mcp.remote.programs import run_program
 from ssh_mcp.remote.together import settled, together
 from transports.api import FileAttributes, FileHandle, Files
 from transports.errors import FileError, FileErrorKind
+from transports.programs import program_text
 
 if TYPE_CHECKING:
     from ssh_mcp.inventory.model import PathPolicy
