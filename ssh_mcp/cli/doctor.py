@@ -114,7 +114,7 @@ async def _hosts(report: Report, settings: Settings, inventory: Inventory, alias
 async def _hostname(fleet: Fleet, alias: str) -> str:
     """Where the alias really leads, or the alias itself where that cannot be said."""
     try:
-        return (await fleet.transport.effective(fleet.destination(fleet.inventory.resolve(alias)))).hostname
+        return (await fleet.effective(fleet.inventory.resolve(alias))).hostname
     except (Refusal, TransportError):
         return alias
 

@@ -55,7 +55,7 @@ async def host_findings(host: RemoteHost) -> list[Finding]:
 async def _where(host: RemoteHost) -> str:
     """``user@hostname:port`` and the jump hosts, as ssh resolved them."""
     fleet = host.call.fleet
-    effective = await fleet.transport.effective(fleet.destination(host.policy))
+    effective = await fleet.effective(host.policy)
     name = f"[{effective.hostname}]" if ":" in effective.hostname else effective.hostname
     via = f" via {', '.join(effective.jump)}" if effective.jump else ""
     return f"{effective.user}@{name}:{effective.port}{via}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.exec.shells import Shells
     from ssh_mcp.remote.forwards.forwards import Forwards
     from ssh_mcp.settings.model import Settings
-    from transports.api import Destination, SessionStatus, Transport
+    from transports.api import Destination, Effective, HostKeyCheck, SessionStatus, Transport
 
 
 logger = logging.getLogger("ssh_mcp")
@@ -71,7 +71,8 @@ class Fleet:
     settings: Settings
     facts: ServerFacts
     inventory: Inventory
-    transport: Transport
+    transport: InitVar[Transport]
+    """Kept to itself: a host is reached through ``host``, with its policy."""
     notes: Notes
     shells: Shells
     spool: Spool
@@ -83,12 +84,14 @@ class Fleet:
     jobs: JobLedger = field(default_factory=JobLedger)
     inventory_problem: str | None = None
     """Why the last change of hosts.toml was not taken; None while the file and ``inventory`` agree."""
+    _transport: Transport = field(init=False)
     _forwards: Forwards | None = None
     _terminals: Terminals | None = None
     _destinations: dict[HostPolicy, Destination] = field(default_factory=dict)
     _stamp: Stamp | None = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, transport: Transport) -> None:
+        self._transport = transport
         self._stamp = stamp(self.settings)
 
     @property
@@ -118,7 +121,15 @@ class Fleet:
 
     def sessions(self) -> tuple[SessionStatus, ...]:
         """Live connections."""
-        return self.transport.sessions()
+        return self._transport.sessions()
+
+    async def effective(self, policy: HostPolicy) -> Effective:
+        """What ssh would really connect to (``ssh -G``). Raises TransportError."""
+        return await self._transport.effective(self.destination(policy))
+
+    async def verify_host_key(self, policy: HostPolicy) -> HostKeyCheck:
+        """Compare the live host key with the known one, without logging in."""
+        return await self._transport.verify_host_key(self.destination(policy))
 
     async def host(self, name: str, call: Call) -> RemoteHost:
         """The host that an alias or a hostname means. Raises HostNotAllowed, HostBlocked."""
@@ -126,7 +137,7 @@ class Fleet:
         destination = self.destination(policy)
         canonical, user, port = policy.hostname, destination.user, destination.port
         if self.inventory.needs_effective(policy):
-            effective = await self.transport.effective(destination)
+            effective = await self.effective(policy)
             self.inventory.check_effective(policy, effective)
             user, port = user or effective.user, port or effective.port
             if not policy.hostname_given:
@@ -134,7 +145,7 @@ class Fleet:
         if call.role is not None and call.role.ask:
             policy = replace(policy, ask=(*policy.ask, *call.role.ask))
         return RemoteHost(
-            policy, self.transport.connection(destination), call, hostname=canonical, user=user, port=port
+            policy, self._transport.connection(destination), call, hostname=canonical, user=user, port=port
         )
 
     def _resolve(self, name: str, call: Call) -> HostPolicy:
@@ -211,4 +222,4 @@ class Fleet:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
                 await self._forwards.aclose()
         with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_LIMIT):
-            await self.transport.aclose()
+            await self._transport.aclose()

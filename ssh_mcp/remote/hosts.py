@@ -32,7 +32,7 @@ async def listed_hosts(fleet: Fleet, policies: Sequence[HostPolicy]) -> list[Hos
     async def ask(policy: HostPolicy) -> None:
         async with limiter:
             try:
-                effective = await fleet.transport.effective(fleet.destination(policy))
+                effective = await fleet.effective(policy)
                 fleet.inventory.check_effective(policy, effective)
                 known[policy.alias] = effective
             except HostBlocked:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ssh_mcp.errors import InvalidArgument, Refusal, public_text
 from ssh_mcp.guard.shared import guard_for
-from ssh_mcp.inventory.selectors import fold, select
+from ssh_mcp.inventory.selectors import select
 from ssh_mcp.policy.approval import AskMatch
 from ssh_mcp.policy.explain import Decision
 from ssh_mcp.policy.tiers import Tier
@@ -19,7 +19,7 @@ from ssh_mcp.remote.confirming import tool_matches
 from ssh_mcp.remote.exec.grouping import group, together
 from ssh_mcp.remote.exec.rolling import check_rolling, roll
 from ssh_mcp.remote.host import RemoteHost
-from ssh_mcp.results.fleet import FleetError, FleetGroup, FleetResult
+from ssh_mcp.results.fleet import FleetResult
 from ssh_mcp.tools.explaining import Explainer
 from ssh_mcp.tools.runner import ToolFailed, child_entry, run_child
 from ssh_mcp.tools.spec import tool as register
@@ -119,11 +119,8 @@ async def _confirm(call: Call, fleet: _Fleet) -> bool:
 def _result(fleet: _Fleet, left: list[str], names: list[str], began: float) -> FleetResult:
     ordered = {name: fleet.results[name] for name in names if name in fleet.results}
     return FleetResult(
-        groups=[
-            FleetGroup(hosts=fold(g.hosts), count=len(g.hosts), result=dict(g.result), diff=g.diff)
-            for g in group(ordered)
-        ],
-        errors=[FleetError(hosts=fold(hosts), error=text) for hosts, text in together(fleet.errors)],
+        groups=group(ordered),
+        errors=together(fleet.errors),
         not_attempted=left,
         selected=len(names),
         elapsed_ms=round((time.monotonic() - began) * 1000),

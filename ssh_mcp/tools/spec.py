@@ -104,10 +104,10 @@ def tool(
 ) -> Callable[[F], F]:
     """Put a function on the list under its own name.
 
-    ``windows_instead`` marks a tool that needs a POSIX shell: it is the sentence that tells a caller with a Windows
-    host what to use instead (may be empty); None: the tool works there too. ``destructive`` decides for the low-access
-    tier (deletes or overwrites); the other tiers' answer is fixed. ``task`` lets a client run it as a background task.
-    ``tier_of_call``: the tool calls another, whose tier counts, so that its hints say the worst it may do.
+    ``windows_instead`` marks a tool that needs a POSIX shell, and is the sentence that says what to use on a Windows
+    host instead (may be empty); None: the tool works there too. ``destructive`` says whether a low-access tool deletes
+    or overwrites; in the other tiers it is fixed. ``task`` lets a client run it as a background task.
+    ``tier_of_call``: the tool calls another, whose tier counts, so that its hints are those of the worst it may do.
     """
 
     def register(function: F) -> F:
@@ -138,7 +138,7 @@ def _read(
     result = types.pop("return", None)
     name = getattr(function, "__name__", "")
     if not (isinstance(result, type) and issubclass(result, Result)):
-        raise TypeError(f"{name} must answer a Result, not {result!r}")
+        raise TypeError(f"{name} must return a Result, not {result!r}")
     doc = inspect.getdoc(function)
     if not doc:
         raise TypeError(f"{name} has no docstring, which is its description")

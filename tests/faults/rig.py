@@ -118,7 +118,7 @@ class Rig:
 
     def master_of(self, lane: Lane) -> list[psutil.Process]:
         assert self.server.app is not None
-        pids = {s.pid for s in self.server.app.fleet.transport.sessions() if s.port == lane.port.number}
+        pids = {s.pid for s in self.server.app.fleet._transport.sessions() if s.port == lane.port.number}
         return [p for p in masters_of(self.control_dir) if p.pid in pids]
 
     async def make_cold(self, lane: Lane) -> None:
@@ -144,7 +144,7 @@ class Rig:
     def _drop_ready(self) -> None:
         """Close the sessions opened ahead: there may be one a host, and how many there are is a matter of time."""
         assert self.server.app is not None
-        transport = self.server.app.fleet.transport
+        transport = self.server.app.fleet._transport
         assert isinstance(transport, OpenSSHTransport)
         for connection in transport._connections.values():
             if connection._warm is not None:

@@ -14,12 +14,10 @@ import anyio
 from ssh_mcp.errors import PlatformNotSupported, Refusal, public_text
 from ssh_mcp.guard.aside import aside, weight
 from ssh_mcp.guard.shared import guard_for
-from ssh_mcp.inventory.selectors import fold
 from ssh_mcp.remote.exec.commands import seconds_for
 from ssh_mcp.remote.exec.grouping import group, together
 from ssh_mcp.remote.exec.rolling import roll
 from ssh_mcp.results.exec import BroadcastResult, ExecResult
-from ssh_mcp.results.fleet import FleetGroup
 from transports.errors import TransportError
 
 if TYPE_CHECKING:
@@ -114,11 +112,8 @@ async def broadcast(
 def in_groups(result: BroadcastResult) -> BroadcastResult:
     """The same with equal results of several hosts once."""
     plain = {name: each.model_dump(mode="json") for name, each in result.results.items()}
-    groups = [
-        FleetGroup(hosts=fold(g.hosts), count=len(g.hosts), result=dict(g.result), diff=g.diff) for g in group(plain)
-    ]
-    errors = {fold(hosts): text for hosts, text in together(result.errors)}
-    return result.model_copy(update={"results": {}, "groups": groups, "errors": errors})
+    errors = {each.hosts: each.error for each in together(result.errors)}
+    return result.model_copy(update={"results": {}, "groups": group(plain), "errors": errors})
 
 
 async def _each(names: list[str], task: Callable[[str], Coroutine[Any, Any, None]]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from ssh_mcp.inventory.selectors import fold
+from ssh_mcp.results.fleet import FleetError, FleetGroup
 
 _VOLATILE: Final = frozenset(
     {
@@ -19,35 +21,34 @@ _DIFF_LINES: Final = 40
 """Longer differences are left out: the group's own result shows what it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grouped:
-    """Hosts with equal results, in their order; ``diff`` against the largest group where it is short."""
+def group(results: Mapping[str, Mapping[str, Any]]) -> list[FleetGroup]:
+    """Groups by size, the largest first: hosts folded, the result of the first host.
 
-    hosts: tuple[str, ...]
-    result: Mapping[str, Any]
-    diff: str | None = None
-
-
-def group(results: Mapping[str, Mapping[str, Any]]) -> list[Grouped]:
-    """Groups by size, the largest first. The result of a group is that of its first host."""
+    ``diff`` is against the largest group, where it is short.
+    """
     members: dict[str, list[str]] = {}
     for host, result in results.items():
         members.setdefault(_key(result), []).append(host)
     ordered = sorted(members.values(), key=lambda hosts: -len(hosts))
     largest = results[ordered[0][0]] if ordered else {}
     return [
-        Grouped(tuple(hosts), results[hosts[0]], difference(largest, results[hosts[0]]) if number else None)
+        FleetGroup(
+            hosts=fold(hosts),
+            count=len(hosts),
+            result=dict(results[hosts[0]]),
+            diff=difference(largest, results[hosts[0]]) if number else None,
+        )
         for number, hosts in enumerate(ordered)
     ]
 
 
-def together(errors: Mapping[str, str]) -> list[tuple[tuple[str, ...], str]]:
+def together(errors: Mapping[str, str]) -> list[FleetError]:
     """Hosts by their error's text, the most frequent first; a host's own name in it does not count."""
     members: dict[str, list[str]] = {}
     for host, text in errors.items():
         members.setdefault(text.replace(host, "HOST"), []).append(host)
     return [
-        (tuple(hosts), errors[hosts[0]] if len(hosts) == 1 else text)
+        FleetError(hosts=fold(hosts), error=errors[hosts[0]] if len(hosts) == 1 else text)
         for text, hosts in sorted(members.items(), key=lambda item: -len(item[1]))
     ]
 

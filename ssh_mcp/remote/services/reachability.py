@@ -120,8 +120,7 @@ def _with_notes(host: RemoteHost, result: Ping) -> Ping:
 
 async def verify_known_hosts(host: RemoteHost) -> KnownHostsVerify:
     """Compare the live host key with the known one, without logging in."""
-    fleet = host.call.fleet
-    check = await fleet.transport.verify_host_key(fleet.destination(host.policy))
+    check = await host.call.fleet.verify_host_key(host.policy)
     return KnownHostsVerify(
         host=host.name,
         expected_fingerprint=check.expected,

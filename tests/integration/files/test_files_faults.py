@@ -55,7 +55,7 @@ def cutting(sshd_factory: SshdFactory, scene: Scene) -> Sshd:
 async def fresh_channel(server: McpServer) -> None:
     """Let the next call open a channel of its own, which reads the budget."""
     assert server.app is not None
-    for connection in server.app.fleet.transport._connections.values():  # type: ignore[attr-defined]
+    for connection in server.app.fleet._transport._connections.values():  # type: ignore[attr-defined]
         files = connection._files
         if files is not None:
             await files.aclose()

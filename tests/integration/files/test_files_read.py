@@ -126,7 +126,7 @@ async def test_a_warm_stat_costs_two_round_trips_and_no_session(
 
 async def _files(server: McpServer):  # type: ignore[no-untyped-def]
     assert server.app is not None
-    (connection,) = server.app.fleet.transport._connections.values()  # type: ignore[attr-defined]
+    (connection,) = server.app.fleet._transport._connections.values()  # type: ignore[attr-defined]
     return await connection.files()
 
 

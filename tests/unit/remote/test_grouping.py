@@ -12,8 +12,8 @@ def test_equal_results_are_one_group_whatever_took_how_long() -> None:
         "web03": {"host": "web03", "exit_code": 0, "stdout": "a\nb\n", "duration_ms": 900},
     }
     largest, other = group(results)
-    assert (largest.hosts, largest.diff) == (("web01", "web03"), None)
-    assert other.hosts == ("web02",)
+    assert (largest.hosts, largest.count, largest.diff) == ("web[01,03]", 2, None)
+    assert other.hosts == "web02"
     assert other.diff is not None
     assert "-stdout: b" in other.diff
     assert "+stdout: B" in other.diff
@@ -26,5 +26,5 @@ def test_a_long_difference_is_left_out() -> None:
 
 def test_errors_of_one_kind_are_said_once_for_all_hosts() -> None:
     found = together({"web01": "Down: web01.", "web02": "Down: web02.", "db1": "Other."})
-    assert found[0] == (("web01", "web02"), "Down: HOST.")
-    assert found[1] == (("db1",), "Other.")
+    assert (found[0].hosts, found[0].error) == ("web[01-02]", "Down: HOST.")
+    assert (found[1].hosts, found[1].error) == ("db1", "Other.")
