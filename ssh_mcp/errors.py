@@ -87,7 +87,7 @@ class CommandIsCheatsheetMatch(Refusal):
 
 
 class PlatformNotSupported(Refusal):
-    """The host lacks what the tool stands on (POSIX shell, apt, systemd, docker)."""
+    """The host lacks what the tool needs (POSIX shell, apt, systemd, docker)."""
 
 
 class InvalidArgument(Refusal):

@@ -104,11 +104,11 @@ class Completed:
 
 
 class RemoteProcess(Protocol):
-    """A running remote command with its three streams: what shells and streaming commands stand on."""
+    """A running remote command with its three streams: what shells and streaming commands use."""
 
     @property
     def pgid(self) -> int:
-        """Remote process group id, as told by the command frame."""
+        """Remote process group id, as reported by the command frame."""
 
     async def write(self, data: bytes) -> None:
         """Write all of ``data`` to stdin. Raises MasterLost where the session is gone."""
@@ -146,7 +146,7 @@ class Terminal(Protocol):
         """Type all of ``data``. Raises RemoteError where the terminal has ended, MasterLost."""
 
     async def resize(self, columns: int, rows: int) -> None:
-        """Tell the far side a new size, in characters."""
+        """Set a new size on the far side, in characters."""
 
     async def aclose(self) -> None:
         """End the session: the host hangs the terminal up (SIGHUP). Idempotent, shielded, bounded."""
@@ -156,7 +156,7 @@ class Terminal(Protocol):
 
 
 class FileAttributes(NamedTuple):
-    """SFTP version 3 attributes (draft-ietf-secsh-filexfer-02 section 5). ``None`` is "not told" or "leave alone".
+    """SFTP version 3 attributes (draft-ietf-secsh-filexfer-02 section 5). ``None`` is "not sent" or "leave alone".
 
     A tuple, because a listing makes ten thousands: a frozen dataclass takes three times as long to make.
     """
@@ -227,7 +227,7 @@ class FileHandle(Protocol):
     async def write_stream(
         self, chunks: AsyncIterator[bytes], *, offset: int = 0, progress: Progress | None = None
     ) -> int:
-        """Write chunks one behind the other with about 2 MiB in flight; answers the number of bytes written."""
+        """Write chunks one behind the other with about 2 MiB in flight; returns the number of bytes written."""
 
     async def download(
         self, fd: int, *, offset: int = 0, length: int | None = None, progress: Progress | None = None
@@ -269,7 +269,7 @@ class Files(Protocol):
 
     @property
     def read_chunk(self) -> int:
-        """Largest READ the server answers in full, bytes."""
+        """Largest READ that the server serves in full, bytes."""
 
     async def realpath(self, path: str) -> str:
         """Absolute path with links followed; a missing last component is allowed (OpenSSH), not a missing parent."""
@@ -321,7 +321,7 @@ class Files(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoginInfo:
-    """What the login told: from ssh's log, or None where a foreign process did the login and no log is left."""
+    """What the login showed: from ssh's log, or None where a foreign process did the login and no log is left."""
 
     server_version: str | None = None
     host_key_fingerprint: str | None = None
@@ -492,7 +492,7 @@ class Transport(Protocol):
         """No I/O; the same destination gives the same connection."""
 
     async def effective(self, destination: Destination) -> Effective:
-        """What ssh would really do for the destination (``ssh -G``). Cached while configuration files stand still."""
+        """What ssh would really do for the destination (``ssh -G``). Cached while no configuration file changes."""
 
     async def verify_host_key(self, destination: Destination) -> HostKeyCheck:
         """Ask the live host for its key without logging in and compare it with what ssh knows."""

@@ -27,7 +27,7 @@ class ByteChannel(Protocol):
         """Wait until little is queued. Raises ``MasterLost`` where it can never be sent."""
 
     async def close(self) -> None:
-        """Close both directions and give the session slot back. Idempotent, bounded; ``read`` then answers empty."""
+        """Close both directions and give the session slot back. Idempotent, bounded; ``read`` then returns nothing."""
 
     def stderr_text(self) -> str:
         """What the far end has said on stderr so far (the first 8 KiB, undecodable bytes replaced)."""
@@ -46,5 +46,5 @@ class PipeChannel(ByteChannel, Protocol):
 
         Asked once, before any ``read`` or ``write``. From then on the asker alone watches, reads and writes the two
         descriptors, until it calls ``close``, which closes them (it removes its own watchers first). At end of file
-        it calls ``read``, which answers empty or raises the reason (``MasterLost``).
+        it calls ``read``, which returns nothing or raises the reason (``MasterLost``).
         """

@@ -122,7 +122,7 @@ class RemoteError(TransportError):
 
 
 class FileErrorKind(StrEnum):
-    """Causes that SFTP status codes and a second look can tell apart."""
+    """Causes that SFTP status codes and a second look can distinguish."""
 
     NOT_FOUND = "not_found"
     PERMISSION = "permission"

@@ -20,7 +20,7 @@ _U64 = struct.Struct(">Q")
 
 
 class Writer:
-    """Collects fields in order. Every method answers the writer itself; ``bytes(writer)`` is the result."""
+    """Collects fields in order. Every method returns the writer; ``bytes(writer)`` is the result."""
 
     __slots__ = ("_out",)
 

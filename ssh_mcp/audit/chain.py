@@ -11,7 +11,7 @@ last line of the file before it (rotation). A line that follows bytes which a ki
 
 What a chain shows: a line that was changed, removed, added, repeated or moved, and a beginning that was cut off.
 What it cannot show by itself: a tail that was cut off, and a file rewritten from some line on by someone who may write
-it, since the hash has no key. Against the first stand the head file (``HEAD_SUFFIX``) and ``expect_last``; against the
+it, since the hash has no key. The head file (``HEAD_SUFFIX``) and ``expect_last``; against the
 second a copy of the lines on another machine (logger ``ssh_mcp.audit``) or of the last hash.
 """
 
@@ -49,7 +49,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """Unfinished bytes that stand as a line of their own before the line that carries this."""
+    """Unfinished bytes that are a line of their own before the line that carries this."""
 
     size: int
     sha256: str
@@ -154,7 +154,7 @@ class _Walk:
         self.bad_line, self.reason = number, reason
 
     def step(self, line: bytes) -> None:
-        """Judge the next line; the first fault ends the walk."""
+        """Check the next line; the first fault ends the walk."""
         self.number += 1
         link = read_link(line)
         if self.torn is not None:
@@ -165,7 +165,7 @@ class _Walk:
             self.notes.append(f"line {self.number - 1} was left unfinished by a writer that was stopped; accounted for")
             self.torn = None
         elif link is not None and link.intact and read_mended(line) is not None and (self.whole or self.number > 1):
-            self.fail(self.number, "the unfinished line that stood before it is missing")
+            self.fail(self.number, "the unfinished line that preceded it is missing")
             return
         if link is None:
             self.torn = line
@@ -191,7 +191,7 @@ class _Walk:
             self.missing_seq = expected
             self.fail(self.number, f"before it, seq {_span(expected, link.seq - 1)} missing")
         elif link.file_start:
-            self.fail(self.number, "it is the first line of a file, but stands within one")
+            self.fail(self.number, "it is the first line of a file, but is inside one")
 
 
 def _span(first: int, last: int) -> str:
@@ -288,7 +288,7 @@ def _look_for_moved(walk: _Walk, stream: BinaryIO) -> None:
     wanted = b'{"seq":%d,' % walk.missing_seq
     for offset, line in enumerate(stream, start=walk.number + 1):
         if line.startswith(wanted):
-            walk.reason = f"the lines are in another order: seq {walk.missing_seq}, due here, stands in line {offset}"
+            walk.reason = f"the lines are in another order: seq {walk.missing_seq}, due here, is in line {offset}"
             return
 
 

@@ -1,4 +1,4 @@
-"""The audit file on disk: opened safely, appended to under a lock, mended after a writer that was stopped.
+"""The audit file on disk: opened safely, appended to under a lock, completed after a writer that was stopped.
 
 Several server processes may share one file. Beside it lies a head file (``<file>.head``) that is the lock and holds
 what the last line was; it stays when the file is rotated away, which is how the chain goes on in the next file, and it
@@ -108,7 +108,7 @@ class ChainFile:
     def _remember(self, head: Head) -> None:
         raw = head.to_bytes()
         self._known = (raw, head)
-        # The line stands; a head that lags behind is caught up by the next append.
+        # The line is written; a head that lags behind is caught up by the next append.
         with suppress(OSError):
             _pwrite(self._head_fd, raw)
 
@@ -117,7 +117,7 @@ class ChainFile:
         while written < len(data):  # the disk filled up in mid-line, or raises now
             written += os.write(self._fd, data[written:])
 
-    # -- where the chain stands ----------------------------------------------------------------------------------
+    # -- the end of the chain ------------------------------------------------------------------------------------
 
     def _catch_up(self, size: int) -> tuple[Head | None, Mended | None]:
         """The last line, and what a stopped writer left unfinished after it (now closed with a newline)."""

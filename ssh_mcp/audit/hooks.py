@@ -1,4 +1,4 @@
-"""Hooks: an operator's own module that is told when the server starts, stops and calls tools.
+"""Hooks: an operator's own module that is called when the server starts, stops and runs tools.
 
 SSH_HOOKS_MODULE names an importable module with ``register_hooks(registry)``::
 
@@ -11,8 +11,8 @@ SSH_HOOKS_MODULE names an importable module with ``register_hooks(registry)``::
 
 Callbacks are plain or async functions of one ``HookContext``; plain ones run in a thread. STARTUP and SHUTDOWN are
 awaited (30 s each). PRE_TOOL_CALL and POST_TOOL_CALL are not: calls never wait for a hook, hooks run one after the
-other, 5 s each, from a bounded backlog. A hook that fails is logged and never fails a call. Hooks are told what the
-audit is told, hence no argument, path, command or output; they observe and cannot veto.
+other, 5 s each, from a bounded backlog. A hook that fails is logged and never fails a call. Hooks get what the
+audit gets, hence no argument, path, command or output; they observe and cannot veto.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HookContext:
-    """What a hook is told. ``correlation_id`` is that of the audit line; the last three are set after a call only."""
+    """What a hook gets. ``correlation_id`` is that of the audit line; the last three are set after a call only."""
 
     event: Event
     tool: str | None = None
@@ -171,7 +171,7 @@ class Hooks:
                 await self._all(HookContext(Event.SHUTDOWN), LIFECYCLE_LIMIT)
 
     def notify(self, context: HookContext) -> None:
-        """Queue a notification; never waits. With a full backlog it is dropped, which a warning tells once a row."""
+        """Queue a notification; never waits. With a full backlog it is dropped, with one warning per row of drops."""
         if self._queue is None or not self._registry.callbacks(context.event):
             return
         try:

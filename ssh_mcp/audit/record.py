@@ -3,7 +3,7 @@
 A line says who did what where and how it ended, and holds nothing that could be a secret: paths and commands are
 present as hashes (with SSH_AUDIT_DETAIL=masked also as text, secrets masked), an error as its class name.
 
-Fields stand in the order of the class. ``ts, correlation_id, tool, tier, host, result, duration_ms`` are always there
+Fields are in the order of the class. ``ts, correlation_id, tool, tier, host, result, duration_ms`` are always there
 (``host`` is null for a tool that is about no host, ``?`` for a fan-out, with ``hosts`` beside it); of the rest a line
 holds those that have something to say, so that an absent field means "not applicable".
 """

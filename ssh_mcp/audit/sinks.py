@@ -103,7 +103,7 @@ class AuditCall:
         self._record.recording, self._record.recording_hash = name, f"sha256:{sha256}"
 
     def hosts(self, canonical: list[str] | tuple[str, ...]) -> None:
-        """A fan-out: ``host`` becomes ``?`` and these stand beside it."""
+        """A fan-out: ``host`` becomes ``?`` and these are listed beside it."""
         self._record.host = FAN_OUT
         self._record.hosts = tuple(canonical)
 
@@ -301,8 +301,8 @@ def _reason(error: OSError) -> str:
 
 
 def _detail(correlation_id: str, error: BaseException) -> str:
-    """A JSON line for DEBUG. Our own errors are made of sentences free of secrets; of any other only its place is told,
-    since its text may hold an argument's value.
+    """A JSON line for DEBUG. Our own errors are sentences without secrets; of any other only its place is shown, since
+    its text may hold an argument's value.
     """
     if isinstance(error, Refusal | TransportError):
         text = str(error)[:_DETAIL_LIMIT]

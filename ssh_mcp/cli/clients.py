@@ -81,7 +81,7 @@ def snippet(
         if known.reached is None:
             raise ValueError(f"{known.title}'s file names programs only: leave --http out, and it starts the server.")
         entry = known.reached(http)
-        hints = ("ssh-mcp doctor tells what is missing; the server reads hosts.toml.",)
+        hints = ("ssh-mcp doctor says what is missing; the server reads hosts.toml.",)
     else:
         start = _start(launcher, env, executable, source, keeps_environment=known.keeps_environment)
         entry = known.started(start)
@@ -152,7 +152,7 @@ def _hints(known: Client, start: Start, env: Mapping[str, str], executable: str 
             f"{', '.join(secrets)}: set here and left out, since such a file is no place for a secret. "
             "Put it into settings.env."
         )
-    hints.append("Hosts are read from hosts.toml; ssh-mcp doctor tells what is missing.")
+    hints.append("Hosts are read from hosts.toml; ssh-mcp doctor says what is missing.")
     return tuple(hints)
 
 

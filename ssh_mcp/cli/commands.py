@@ -1,4 +1,4 @@
-"""The command line: names, arguments and help; each command's work stands in a module of its own."""
+"""The command line: names, arguments and help; each command's work is in a module of its own."""
 
 from __future__ import annotations
 

@@ -90,12 +90,12 @@ async def _show_agents(as_json: bool) -> int:
 
 
 async def _show(binaries: Binaries, socket: str, *, named: bool) -> bool:
-    """Print one agent's keys. Answers whether it holds any."""
+    """Print one agent's keys. Returns whether it holds any."""
     if named:
         _console.print(f"Agent at {socket}:")
     keys = await agent_keys(binaries, socket)
     if keys is None:
-        _console.print(f"No agent answers at {socket}. Start one: eval $(ssh-agent)")
+        _console.print(f"No agent replies at {socket}. Start one: eval $(ssh-agent)")
         return False
     if not keys:
         _console.print("The agent holds no key. Add one: ssh-add ~/.ssh/id_ed25519")

@@ -121,8 +121,8 @@ class _Guide:
         began = time.perf_counter()
         result = await self._client.call_tool(tool, arguments, raise_on_error=False)
         took = (time.perf_counter() - began) * 1000
-        told = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
-        self._console.print(f"\n[bold]{escape(title)}[/]  [dim]{took:.1f} ms[/]\n  [cyan]{tool}[/]({escape(told)})")
+        given = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
+        self._console.print(f"\n[bold]{escape(title)}[/]  [dim]{took:.1f} ms[/]\n  [cyan]{tool}[/]({escape(given)})")
         self.surprises += result.is_error == bool(shown)
         if result.is_error:
             text = getattr(result.content[0], "text", "") if result.content else ""
@@ -161,7 +161,7 @@ async def _client(environment: dict[str, str]) -> AsyncIterator[Client[Any]]:
 
 
 def _environment(host: ThrowawayHost) -> dict[str, str]:
-    """Nothing of the user's own ssh set-up: the demo stands on its own."""
+    """Nothing of the user's own ssh set-up: the demo needs none of it."""
     runtime = host.root / "run"
     runtime.mkdir(mode=0o700)
     return {

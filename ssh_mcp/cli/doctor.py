@@ -77,7 +77,7 @@ def _configuration() -> tuple[Settings | None, Inventory | None, list[Finding]]:
 
 
 def _chosen(inventory: Inventory | None, name: str | None) -> list[HostPolicy]:
-    """The hosts to look at; the named one's refusal is told where the hosts are."""
+    """The hosts to look at; the named one's refusal is reported with the hosts."""
     if inventory is None:
         return []
     if name is None:

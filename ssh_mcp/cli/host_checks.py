@@ -33,7 +33,7 @@ async def host_findings(host: RemoteHost) -> list[Finding]:
         login = await connection_of(host).login()
     except AuthenticationFailed as error:
         by_hand = f"Where a person must answer (an OTP, a touch, a passphrase): ssh-mcp connect {host.alias}"
-        return [fail(error.what, error.remedy), info("the server itself answers no questions", by_hand)]
+        return [fail(error.what, error.remedy), info("the server itself cannot reply to prompts", by_hand)]
     except TransportError as error:
         return [fail(error.what, error.remedy)]
     details = ", ".join(d for d in (login.server_version, login.auth_method) if d) or "over a live connection"

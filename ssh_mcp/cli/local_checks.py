@@ -147,7 +147,7 @@ async def agent(binaries: Binaries | None, policies: list[HostPolicy]) -> list[F
 
 def _held(socket: str, keys: tuple[AgentKey, ...] | None) -> Finding:
     if keys is None:
-        return fail(f"no agent answers at {socket}", "Start ssh-agent, or correct SSH_AUTH_SOCK.")
+        return fail(f"no agent replies at {socket}", "Start ssh-agent, or correct SSH_AUTH_SOCK.")
     if not keys:
         return warn("the agent is empty", "Add a key: ssh-add ~/.ssh/id_ed25519")
     more = ", ..." if len(keys) > 5 else ""
@@ -263,7 +263,7 @@ def _some(names: list[str]) -> str:
 
 
 async def password_command(settings: Settings) -> list[Finding]:
-    """Whether SSH_SUDO_PASSWORD_CMD answers; its answer is not shown."""
+    """Whether SSH_SUDO_PASSWORD_CMD prints something; its output is not shown."""
     if not (settings.allow_sudo and settings.ssh_sudo_password_cmd):
         return []
     try:
@@ -274,5 +274,5 @@ async def password_command(settings: Settings) -> list[Finding]:
     except TimeoutError:
         return [fail(f"SSH_SUDO_PASSWORD_CMD did not end within {PASSWORD_LIMIT:g} s", "Run it by hand to see why.")]
     if done.returncode == 0 and done.stdout.strip():
-        return [ok("SSH_SUDO_PASSWORD_CMD answers")]
+        return [ok("SSH_SUDO_PASSWORD_CMD prints a password")]
     return [fail(f"SSH_SUDO_PASSWORD_CMD gives no password (exit {done.returncode})", "Run it by hand to see why.")]

@@ -62,7 +62,7 @@ def compose(questions: Sequence[Command], nonce: str) -> Command:
 
 
 def split(stdout: bytes, stderr: bytes, count: int, nonce: str) -> tuple[Answer, ...]:
-    """Exactly ``count`` answers; one that never came is empty with ``exit_code`` None."""
+    """Exactly ``count`` replies; one that never came is empty with ``exit_code`` None."""
     outs = _pieces(stdout, count, nonce)
     errors = _pieces(stderr, count, nonce)
     return tuple(Answer(out, err, code) for (out, code), (err, _) in zip(outs, errors, strict=True))

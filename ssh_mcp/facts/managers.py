@@ -1,4 +1,4 @@
-"""Package managers beside each other: one table of what each is asked and told, and a reader per form of output.
+"""Package managers beside each other: one table of what each is asked, and a reader per form of output.
 
 RPM's database is asked by ``rpm`` where it knows, since its formats are ours to choose. Forms of the others: dnf(8),
 zypper(8), apk(8), pacman(8).

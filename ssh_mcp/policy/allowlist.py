@@ -15,7 +15,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.+:@,\[-][A-Za-z0-9_.+:@,\[\]-]*\Z")
 _PATH: Final = re.compile(r"[A-Za-z0-9_./+:@,\[\]-]+")
 _WORD: Final = re.compile(r"[A-Za-z0-9_./+:@,%=\[\]-]+")
 _SILENT: Final = frozenset({"--no-pager"})
-"""Options that may stand before the first words of an entry: no program gives them another meaning or a value."""
+"""Options that may precede the first words of an entry: no program gives them another meaning or a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def _is_name(entry: str) -> bool:
 
 
 def _covers(entry: str, program: str) -> bool:
-    """A bare entry stands for the name and any absolute path to it, an absolute one for itself only."""
+    """A bare entry means the name and any absolute path to it, an absolute one only itself."""
     return entry == program or ("/" not in entry and program.startswith("/") and program.rpartition("/")[2] == entry)
 
 

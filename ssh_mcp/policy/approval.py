@@ -125,7 +125,7 @@ class AskRules:
         return tuple(found)
 
     def for_command(self, command: PermittedCommand) -> tuple[AskMatch, ...]:
-        """The rules about the programs that ``command`` starts, wherever they stand, and the files that it names."""
+        """The rules about the programs that ``command`` starts, anywhere in it, and the files that it names."""
         return (
             *(m for r in self._of("command") if (m := _in_command(r, command)) is not None),
             *(m for r in self._of("write") if (m := _writes(r, command)) is not None),
@@ -184,7 +184,7 @@ def _in_command(rule: AskRule, command: PermittedCommand) -> AskMatch | None:
 
 
 def _starts(rule: AskRule, invocation: Invocation) -> bool:
-    """Whether the program is the rule's, with its words in this order: options and unknown words may stand between.
+    """Whether the program is the rule's, with its words in this order: options and unknown words may come between.
 
     This asks more often than an exact reading of the program's options would, and never less often.
     """

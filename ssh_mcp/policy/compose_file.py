@@ -20,7 +20,7 @@ from ssh_mcp.policy import docker_run as run
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_NODES: Final = 50_000
-"""Values looked at, aliases counted each time: a few lines of YAML can stand for millions."""
+"""Values looked at, aliases counted each time: a few lines of YAML can expand to millions."""
 
 TOP: Final = frozenset({"version", "name", "services", "volumes", "networks", "configs", "secrets"})
 SERVICE_SAFE: Final = frozenset(

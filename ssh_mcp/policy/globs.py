@@ -1,6 +1,6 @@
 """Path patterns: ``**`` crosses slashes, ``*`` and ``?`` do not, ``[…]`` is one character. Pure.
 
-A pattern is matched against the whole path. ``**/`` also stands for nothing (``**/.env`` matches ``/.env``), and a
+A pattern is matched against the whole path. ``**/`` also matches nothing (``**/.env`` matches ``/.env``), and a
 final ``/**`` also for the directory itself: a rule that hides what is inside is meant to hide the listing too.
 
 Patterns become one regular expression a list. No input can make it slow: between two wildcards the first place that
@@ -75,7 +75,7 @@ def _translate(pattern: str) -> str:
         if last and not text:
             out.append(".*")
         elif text.startswith("/") and (not sections[i - 1] or sections[i - 1].endswith("/")):
-            # "a/**/b": the slash after ** belongs to the directories that it stands for, of which there may be none
+            # "a/**/b": the slash after ** belongs to the directories that it matches, of which there may be none
             out.append(_after_globstar(_section(text[1:], last=last), prefix="(?:.*?/)??", last=last))
         else:
             out.append(_after_globstar(_section(text, last=last), prefix=".*?", last=last))

@@ -15,7 +15,7 @@ from ssh_mcp.errors import LocalPathPolicyError
 from ssh_mcp.inventory.values import has_control, shown
 
 Kind = Literal["file", "directory", "link", "missing", "other"]
-"""What stands at the path itself, its last link not followed; ``other``: device, pipe, socket."""
+"""What is at the path itself, its last link not followed; ``other``: device, pipe, socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def check_argument(text: str, policy: LocalPolicy) -> None:
 
 
 def decide(resolved: PurePath, kind: Kind, policy: LocalPolicy, *, writing: bool) -> LocalVerdict:
-    """Judge a path whose directories are resolved; the last name is as given. Raises LocalPathPolicyError."""
+    """Decide about a path whose directories are resolved; the last name is as given. Raises LocalPathPolicyError."""
     named = shown(str(resolved))
     root = next((r for r in policy.roots if _inside(resolved, r, policy)), None)
     if root is None:

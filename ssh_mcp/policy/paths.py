@@ -36,7 +36,7 @@ _DRIVE_ROOT: Final = re.compile(r"/[A-Za-z]:")
 _MAGIC: Final = re.compile(
     r"/proc/[^/]+(?:/task/[^/]+)?/(?:(?:root|cwd|exe)(?:/|\Z)|(?:fd|map_files)/.)|/dev/fd/.", re.DOTALL
 )
-"""proc(5) links that the kernel follows without looking at their text: no path tells what lies behind them."""
+"""proc(5) links that the kernel follows without looking at their text: no path shows what lies behind them."""
 
 
 class Purpose(StrEnum):

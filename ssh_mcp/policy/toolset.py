@@ -24,5 +24,5 @@ def is_core(chosen: tuple[str, ...]) -> bool:
 
 
 def listed(name: str, chosen: tuple[str, ...]) -> bool:
-    """Whether a tool is on the operator's list. ``all`` and ``core`` may stand in a list beside names."""
+    """Whether a tool is on the operator's list. ``all`` and ``core`` may be in a list with names."""
     return ALL in chosen or name in chosen or (CORE in chosen and name in CORE_TOOLS)

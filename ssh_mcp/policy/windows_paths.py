@@ -54,7 +54,7 @@ def _check(name: str) -> None:
     if name.endswith((".", " ")):
         raise Undecidable("has a name that ends in a dot or a blank, which Windows drops")
     if _SHORT_NAME.match(name):
-        raise Undecidable("holds a short (8.3) name, which may stand for another one")
+        raise Undecidable("holds a short (8.3) name, which may mean another one")
     if _RESERVED.match(name):
         raise Undecidable("holds a reserved device name")
 

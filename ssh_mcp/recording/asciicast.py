@@ -1,7 +1,7 @@
 """The asciicast v2 format: a header line, then one JSON array per event. Pure.
 
 What a host printed is made harmless first: colours and cursor movement pass, everything else that a terminal would obey
-(titles, clipboard, questions that it answers, character sets) is left out, whatever plays the file later.
+(titles, clipboard, questions that it replies to, character sets) is left out, whatever plays the file later.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def _format_spans(text: str, rules: Rules, kind: Format) -> tuple[list[Span], bo
 def first_secret(text: str, rules: Rules, *, path: str = "", start: int = 0, end: int | None = None) -> Finding | None:
     """The first secret of a file's text by name or shape, or None; what the raw readers decide by.
 
-    Precise rather than eager: read as output is, and by the format that ``path`` or the content tells. Strings that
+    Precise rather than eager: read as output is, and by the format that ``path`` or the content shows. Strings that
     only look generated (entropy) do not count. Ordinary text costs one pass of the gate. With ``start`` and ``end``
     only a secret counts that reaches into that part of the text.
     """
@@ -173,7 +173,7 @@ def mask_repeats(text: str, rules: Rules, repeats: Repeats) -> str:
 
 
 def mask_arguments(items: tuple[str, ...], rules: Rules, repeats: Repeats | None = None) -> tuple[str, ...]:
-    """A program's arguments with the passwords masked that only its name and flags tell (``mysql -pX``).
+    """A program's arguments with the passwords masked that only its name and flags reveal (``mysql -pX``).
 
     The same objects where nothing changed; arguments longer than ``MAX_ARGUMENTS`` in all come back as they are.
     """

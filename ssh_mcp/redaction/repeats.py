@@ -80,7 +80,7 @@ class Repeats:
 
 
 def is_distinctive(value: str, key: str | None) -> bool:
-    """Whether ``value`` standing elsewhere can only be the same secret: under a password's name a word with a digit or
+    """Whether ``value`` elsewhere can only be the same secret: under a password's name a word with a digit or
     sign in it, under others only what no identifier looks like.
     """
     if not MIN_LENGTH <= len(value) <= MAX_LENGTH or not _ALPHABET.fullmatch(value) or is_plain(value):

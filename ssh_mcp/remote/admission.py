@@ -34,7 +34,7 @@ class Rate:
         now = self._clock()
         left, since = self._left.pop(identity, (float(self._per_minute), now))
         left = min(left + (now - since) * self._per_minute / 60, self._per_minute)
-        self._left[identity] = (left - 1 if left >= 1 else left, now)  # the last one used stands last
+        self._left[identity] = (left - 1 if left >= 1 else left, now)  # the last one used is last
         if len(self._left) > _REMEMBERED:
             del self._left[next(iter(self._left))]
         if left < 1:

@@ -1,4 +1,4 @@
-"""One tool call as the remote room sees it: where its audit facts go, and how it tells the client of progress."""
+"""One tool call as the remote room sees it: where its audit facts go, and how it reports progress to the client."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class Call:
                 self.record.approval(self.approval.note)
 
     async def progress(self, done: float, total: float | None = None, message: str | None = None) -> bool:
-        """Tell the client, at most twice a second and only once the call has lasted a second. False: not told now."""
+        """Report to the client, at most twice a second and only after the call's first second. False: not sent now."""
         now = time.monotonic()
         if now - self.started < PROGRESS_AFTER or now - self._last_progress < PROGRESS_EVERY:
             return False

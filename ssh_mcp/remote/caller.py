@@ -13,9 +13,9 @@ class Caller:
     """One client as the server knows it.
 
     ``identity`` is the authenticated subject over HTTP, else ``local``; ``claims`` are those of its token, as
-    ``claim:value``; ``client`` is name and version as the client
-    says them (unverified, for the audit alone); ``session`` tells clients of one identity apart where the protocol has
-    sessions, and is ``process`` where one process serves one client.
+    ``claim:value``; ``client`` is name and version as the client gives them (unverified, for the audit alone);
+    ``session`` distinguishes clients of one identity where the protocol has sessions, and is
+    ``process`` where one process serves one client.
     """
 
     identity: str = LOCAL

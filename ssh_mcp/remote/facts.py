@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ANSWER_CAP = 8 * 1024 * 1024
-"""Bytes: most that all answers of one session may have. Values are made from them, so that it is no output cap."""
+"""Bytes: most that all replies of one session may have. Values are made from them, so that it is no output cap."""
 
 NOT_FOUND = 127
-"""What a shell answers where it does not find the program."""
+"""What a shell returns where it does not find the program."""
 
 
 @dataclass(slots=True)
 class Replies:
-    """Answers by question. Reading one collects what could not be read."""
+    """Replies by question. Reading one collects what could not be read."""
 
     host: str
-    answers: dict[int, Answer]
+    replies: dict[int, Answer]
     timed_out: bool
     problems: list[str] = field(default_factory=list)
 
     def answer(self, fact: Fact[Any]) -> Answer:
         """The raw answer of a fact that was asked (the same object)."""
-        return self.answers[id(fact)]
+        return self.replies[id(fact)]
 
     def read(self, fact: Fact[T]) -> T:
         """The value of a fact that was asked."""
@@ -64,10 +64,10 @@ async def ask(host: RemoteHost, *facts: Fact[Any], timeout: float | None = None)
     finally:
         # the mark is random: what the audit hashes must be the same for the same questions
         host.call.note_command("; ".join(q.masked() for q in questions))
-    answers = batch.split(done.stdout, done.stderr, len(facts), nonce)
+    replies = batch.split(done.stdout, done.stderr, len(facts), nonce)
     if not done.timed_out and done.exit_code != 0:
         raise _no_posix_shell(host, done)
-    paired = {id(fact): answer for fact, answer in zip(facts, answers, strict=True)}
+    paired = {id(fact): answer for fact, answer in zip(facts, replies, strict=True)}
     return Replies(host.name, paired, done.timed_out)
 
 

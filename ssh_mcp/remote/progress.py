@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def reporting(call: Call, what: str) -> AsyncIterator[Progress]:
-    """Yields the counter to hand to a transfer; while the block lasts the client is told of what it says."""
+    """Yields the counter to pass to a transfer; while the block lasts, the client gets its counts."""
     done, total = 0, None
     started = time.monotonic()
 
@@ -27,7 +27,7 @@ async def reporting(call: Call, what: str) -> AsyncIterator[Progress]:
         nonlocal done, total
         done, total = now, of
 
-    async def tell() -> None:
+    async def report() -> None:
         while True:
             await anyio.sleep(PROGRESS_EVERY)
             if not done and total is None:
@@ -35,5 +35,5 @@ async def reporting(call: Call, what: str) -> AsyncIterator[Progress]:
             rate = done / max(time.monotonic() - started, 0.001) / 1e6
             await call.progress(done, total, f"{what}: {done} bytes{f' of {total}' if total else ''}, {rate:.1f} MB/s")
 
-    async with alongside(tell):
+    async with alongside(report):
         yield count

@@ -36,7 +36,7 @@ logger = logging.getLogger("ssh_mcp")
 
 
 async def preload(fleet: Fleet, after: float = QUIET_SECONDS) -> None:
-    """Load the modules, compile the patterns, look at the system's ssh. Never fails: the first call tells what is."""
+    """Load the modules, compile the patterns, look at the system's ssh. Never raises: a call reports what is wrong."""
     await anyio.sleep(after)
     for name in _MODULES:
         await anyio.to_thread.run_sync(importlib.import_module, name, abandon_on_cancel=True)

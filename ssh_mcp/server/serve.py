@@ -44,7 +44,7 @@ logger = logging.getLogger("ssh_mcp")
 
 
 def serve() -> int:
-    """Serve until the client leaves or a signal asks us to stop. Answers the exit status."""
+    """Serve until the client leaves or a signal asks us to stop. Returns the exit status."""
     gc.disable()
     try:
         settings, warnings = load_settings()
@@ -94,7 +94,7 @@ def _only(error: Exception) -> Exception:
 
 
 def _say(error: Exception) -> int:
-    """One line for the operator; the whole story only with LOG_LEVEL=DEBUG. Answers the exit status."""
+    """One line for the operator; the traceback only with LOG_LEVEL=DEBUG. Returns the exit status."""
     if isinstance(error, ConfigError):
         sys.stderr.write(f"ssh-mcp: {error}\n")
         return EXIT_CONFIG

@@ -82,7 +82,7 @@ class Server(FastMCP[None]):
 
 
 class _NothingKept:
-    """Stands in for the store while it would be empty."""
+    """Replaces the store while that would be empty."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

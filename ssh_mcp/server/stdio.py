@@ -1,7 +1,7 @@
 """The protocol's lines over standard input and output, by the event loop instead of by threads. POSIX only.
 
 FastMCP's own streams hand every line to a worker thread and back, three times a call: 0.3 to 0.45 ms of the 1.6 ms that
-an empty call takes. And a thread in ``read(2)`` can be neither cancelled nor woken: a server told to stop would wait
+an empty call takes. And a thread in ``read(2)`` can be neither cancelled nor woken: a server asked to stop would wait
 for the client's next line.
 """
 

@@ -27,7 +27,7 @@ def nothing() -> None:
 
 
 def set_up(settings: Settings) -> Callable[[], None]:
-    """Have spans sent where that is wanted. Answers what ends it: the last spans wait in memory until then."""
+    """Export spans where that is wanted. Returns what ends it: the last spans are in memory until then."""
     if not settings.otel_enabled:
         os.environ["OTEL_SDK_DISABLED"] = "true"
         return nothing

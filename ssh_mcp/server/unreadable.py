@@ -34,7 +34,7 @@ _METHOD = re.compile(r'"method"\s*:')
 
 
 def answer(error: Exception) -> JSONRPCError | None:
-    """What to say to a message that could not be parsed; None where nobody can be told."""
+    """What to say to a message that could not be parsed; None where nobody can be reached."""
     if not isinstance(error, ValidationError):
         return None
     for complaint in error.errors(include_url=False, include_context=False):
@@ -53,7 +53,7 @@ def _refusal(request_id: str | int, code: int, what: str) -> JSONRPCError:
 
 
 def _id_of_text(text: str) -> tuple[str | int] | None:
-    """The id of a request, found by a more lenient parser or else in what stands before its parameters."""
+    """The id of a request, found by a more lenient parser or else in what precedes its parameters."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
@@ -95,12 +95,12 @@ class _Answered:
     async def receive(self) -> Any:
         item = await self._reading.receive()
         if isinstance(item, Exception):
-            told = answer(item)
-            if told is None:
+            reply = answer(item)
+            if reply is None:
                 logger.warning("a message that is no JSON-RPC was dropped")
             else:
                 try:
-                    await self._writing.send(SessionMessage(told))
+                    await self._writing.send(SessionMessage(reply))
                 except (anyio.ClosedResourceError, anyio.BrokenResourceError):
                     logger.debug("an unreadable message came while the server was ending")
         return item

@@ -160,7 +160,7 @@ def _single(body: Sequence) -> Simple | tuple[Simple, Simple] | None:
 
 
 def _words(words: tuple[Word, ...]) -> list[str] | None:
-    """Their exact values; a leading ``~/`` stands for itself. None where a word depends on anything."""
+    """Their exact values; a leading ``~/`` means itself. None where a word depends on anything."""
     out = []
     for word in words:
         value = word.static

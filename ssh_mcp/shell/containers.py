@@ -128,7 +128,7 @@ _STARTS = names("exec rsh")
 
 
 def kubectl(args: list[Arg], inner: Inner) -> None:
-    """kubectl, oc, lxc and incus: options stand anywhere, so that only what follows ``--`` is surely the command."""
+    """kubectl, oc, lxc and incus: options may be anywhere, so that only what follows ``--`` is surely the command."""
     cut = next((i for i, a in enumerate(args) if a.value == "--"), len(args))
     if any(a.value is None and not a.anchored for a in args[:cut]):
         raise Denied("an expansion could become a command of this program", args[0].excerpt)

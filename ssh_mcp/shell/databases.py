@@ -15,7 +15,7 @@ from ssh_mcp.shell.tree import names
 from ssh_mcp.shell.values import Arg
 
 _CLUSTER = 8
-"""How many letters may stand before a joined value: ``-NBe'select 1'``."""
+"""How many letters may precede a joined value: ``-NBe'select 1'``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ _SQLITE = Client(
 
 
 def _sqlite(args: list[Arg], inner: Inner) -> None:
-    """Its options stand anywhere, behind one dash or two, and have no short forms."""
+    """Its options may be anywhere, with one dash or two, and have no short forms."""
     operands: list[Arg] = []
     rest = list(args)
     while rest:

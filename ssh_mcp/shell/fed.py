@@ -1,4 +1,4 @@
-"""What a program finds on its standard input, as far as the text of the command tells.
+"""What a program finds on its standard input, as far as the text of the command shows it.
 
 A here-document, a here-string and the output of a literal ``echo`` or ``printf`` are known; a file, another program's
 output and anything with an expansion are not. Programs that read commands from their input are decided by this.

@@ -1,6 +1,6 @@
 """Programs whose job is to start another one: job schedulers, containers, tracers, supervisors, environments.
 
-Each row says what may stand before the command. Whatever else is there is refused, so that a row needs to know
+Each row says what may precede the command. Whatever else is there is refused, so that a row needs to know
 only the plain form of its program. Sources: the manual page of each program.
 """
 
@@ -27,7 +27,7 @@ _PLAIN = Row(Options())
 class Verbs:
     """A program with sub-commands: ``harmless`` ones, and those in ``starts`` that start what follows this many words.
 
-    ``options`` may stand before the sub-command and, in ``starts``, before those words.
+    ``options`` may precede the sub-command and, in ``starts``, before those words.
     """
 
     harmless: str = ""

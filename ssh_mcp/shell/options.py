@@ -1,7 +1,7 @@
 """Reading the options of a program whose later arguments matter: getopt(3) rules, strict.
 
 A strict reading ends in ``Denied`` wherever the real program might read on differently: an unknown option, an
-abbreviated long option, an expansion where an option could stand.
+abbreviated long option, an expansion where an option could be.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Options:
     """What a program accepts before its operands. Long names come without dashes, space separated.
 
     ``flags``/``valued``/``attached``: short letters without value, with value, with an optional attached value. Only
-    what is the same in every version of the program may stand here: a flag taken for a valued option (or the other
+    what is the same in every version of the program may be here: a flag taken for a valued option (or the other
     way round) would shift what is decided about.
     """
 
@@ -132,10 +132,10 @@ _LOOSE: Final = re.compile(r"(?:loose|enable|maximum)-")
 class Forbidden:
     """Options that start programs or write files, of a program that is harmless without them.
 
-    ``short`` letters and ``long`` names are refused wherever options may stand, abbreviations included, with ``_`` for
+    ``short`` letters and ``long`` names are refused wherever options may be, abbreviations included, with ``_`` for
     ``-`` as with a joined value; ``valued`` are the short letters that take a value in every version, ``long_valued``
     such long names: what follows them is no option; ``attached`` the letters with an optional joined value. A long name
-    that ends in ``*`` stands for all that begin so. ``response``: ``@file`` reads further arguments from a file.
+    that ends in ``*`` means all that begin so. ``response``: ``@file`` reads further arguments from a file.
     """
 
     short: str = ""

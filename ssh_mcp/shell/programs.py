@@ -199,7 +199,7 @@ _TAR_VALUED = frozenset("fCbKNVX")
 
 
 def _tar(args: list[Arg], inner: Inner) -> None:
-    """Options may stand anywhere; the archive ``host:file`` would start rsh."""
+    """Options may be anywhere; the archive ``host:file`` would start rsh."""
     rest = list(args)
     if rest and rest[0].value and re.fullmatch(r"[A-Za-z]+", rest[0].value):
         word = rest.pop(0)

@@ -63,7 +63,7 @@ Maker = Callable[[list[str]], Recipe | None]
 def parse_options(
     args: list[str], flags: str, valued: str = "", long: str = ""
 ) -> tuple[dict[str, str], list[str]] | None:
-    """Options and operands where only the named options occur; None otherwise. Options may stand anywhere."""
+    """Options and operands where only the named options occur; None otherwise. Options may be anywhere."""
     options: dict[str, str] = {}
     operands: list[str] = []
     rest = list(args)

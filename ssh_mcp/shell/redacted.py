@@ -48,7 +48,7 @@ class Finder:
         self.matches = matches
         self.homes = _HOME_SHAPES
         self.home_globs = home_globs(globs)
-        self.answers: dict[Shape, bool] = {}
+        self.remembered: dict[Shape, bool] = {}
         self.essential = essential(globs)
         self.directories: list[Shape] = [literal(default_dir)] if default_dir else [*self.homes]
         self.directories.append(())
@@ -211,9 +211,9 @@ class Finder:
     # --- shapes -----------------------------------------------------------------------------------------------------
 
     def _shape_names(self, shape: Shape) -> bool:
-        if shape not in self.answers:
-            self.answers[shape] = any(self._candidate_names(c) for c in _shape_candidates(shape))
-        return self.answers[shape]
+        if shape not in self.remembered:
+            self.remembered[shape] = any(self._candidate_names(c) for c in _shape_candidates(shape))
+        return self.remembered[shape]
 
     def _candidate_names(self, candidate: Shape) -> bool:
         if candidate[:1] in (("/",), (ANY,)):
@@ -267,7 +267,7 @@ class Finder:
 
 @lru_cache(maxsize=64)
 def essential(globs: tuple[str, ...]) -> re.Pattern[str]:
-    """A search that every listed path answers to: the longest literal stretch of each glob."""
+    """A search that finds every listed path: the longest literal stretch of each glob."""
     stretches = set()
     for glob in globs:
         literals = re.split(r"\[[!^]?\]?[^\]/]*\]|[*?/]", glob)

@@ -1,7 +1,7 @@
 """What a word with expansions could become, as far as its literal characters go, and whether a path pattern fits it.
 
 A shape is a sequence of single characters and wildcards. It is compared with a glob by walking both at once (the
-product of two small automata). Two unknowns always fit each other, so a fit only counts where characters that stand in
+product of two small automata). Two unknowns always fit each other, so a fit only counts where characters that are in
 the command met significant ones of the pattern: ``"$dir/$file"`` and ``*.conf`` name nothing, ``/etc/$file`` may well.
 """
 
@@ -86,7 +86,7 @@ class Pattern:
 
 @lru_cache(maxsize=1024)
 def pattern(glob: str) -> tuple[Pattern, ...]:
-    """The shapes of a configured glob; a trailing ``/**`` also stands for the directory itself."""
+    """The shapes of a configured glob; a trailing ``/**`` also means the directory itself."""
     out: list[Token] = []
     for piece in _GLOB.findall(glob):
         if piece.startswith("**"):

@@ -1,6 +1,6 @@
 """Programs whose own language or configuration starts others: an entry for one permits more than its name says.
 
-They may be allowed (an operator may mean it), so these tables only warn, and they tell the ask rules whose arguments
+They may be allowed (an operator may mean it), so these tables only warn, and they show the ask rules whose arguments
 may hold further commands. What can be decided from the text is in ``programs.py`` instead. Sources: the manual pages,
 GTFOBins.
 """

@@ -187,7 +187,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Pipelines joined by ``&&``/``||`` (``operators`` stand between them), in the background or not."""
+    """Pipelines joined by ``&&``/``||`` (``operators`` are between them), in the background or not."""
 
     pipelines: tuple[Pipeline, ...]
     operators: tuple[str, ...] = ()
@@ -196,7 +196,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """What stands between ``;``, ``&`` and newlines."""
+    """What is between ``;``, ``&`` and newlines."""
 
     items: tuple[Item, ...] = ()
 

@@ -82,7 +82,7 @@ def known(value: str) -> Arg:
 
 
 class Variables:
-    """All bindings of one text; ``None`` stands for a value that nothing is known of."""
+    """All bindings of one text; ``None`` is a value of which nothing is known."""
 
     def __init__(self) -> None:
         self.bindings: dict[str, list[Word | None]] = {}
@@ -181,7 +181,7 @@ class Variables:
 
 
 def _is_number(word: Word) -> bool:
-    """A literal integer, a count, or arithmetic (whose own variables are decided where it stands)."""
+    """A literal integer, a count, or arithmetic (whose own variables are decided where it occurs)."""
     if word.static is not None:
         return _INTEGER.match(word.static) is not None
     match word.parts:
@@ -201,7 +201,7 @@ def _is_last_job(word: Word) -> bool:
 
 
 def collect(body: Sequence) -> Variables:
-    """Every binding in ``body``, wherever it stands."""
+    """Every binding anywhere in ``body``."""
     variables = Variables()
     for command in commands(body):
         match command:
@@ -280,7 +280,7 @@ def _bodies(command: Command) -> list[Sequence]:
 
 
 def own_words(command: Command) -> list[Word]:
-    """The words that stand in ``command`` itself: not those of commands inside of it. Here-documents are no words."""
+    """The words of ``command`` itself: not those of commands inside of it. Here-documents are no words."""
     words: list[Word] = []
     match command:
         case Simple(assignments, arguments, _, _):

@@ -1,7 +1,7 @@
 """Programs that start another program in their arguments: each is unwrapped, and what it starts is decided about.
 
-A row says which options may stand before the inner command. Anything else (an unknown option, an expansion where an
-option could stand, a form that reads commands from elsewhere) cannot be decided from the text and is refused. Sources:
+A row says which options may precede the inner command. Anything else (an unknown option, an expansion where an
+option could be, a form that reads commands from elsewhere) cannot be decided from the text and is refused. Sources:
 the manual page of each program (GNU coreutils, util-linux, procps, sudo, BusyBox).
 """
 
@@ -28,8 +28,8 @@ _PLACEHOLDERS = frozenset({"{}", "{.}", "{/}", "{//}", "{/.}", "{#}", "{%}"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Arguments that match the patterns in ``positional`` (separated by blanks) stand before the inner command;
-    ``alone``: there may be none; ``assignments``: NAME=value words may stand before it.
+    """Arguments that match the patterns in ``positional`` (separated by blanks) precede the inner command;
+    ``alone``: there may be none; ``assignments``: NAME=value words may precede it.
     """
 
     options: Options

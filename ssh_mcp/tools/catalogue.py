@@ -108,7 +108,7 @@ def snapshot(entry: Entry) -> str:
 
 
 def _hosts_plain(schema: dict[str, Any], hosts: Iterable[str]) -> dict[str, Any]:
-    """What a host is, the server's instructions say once instead of a hundred schemas; the loader judges the name."""
+    """What a host is, the server's instructions say once instead of a hundred schemas; the loader checks the name."""
     return {**schema, "properties": {**schema["properties"], **{name: {"type": "string"} for name in hosts}}}
 
 

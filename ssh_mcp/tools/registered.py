@@ -122,7 +122,7 @@ def caller() -> Caller:
     if context.transport not in {"sse", "streamable-http"}:
         return Caller(client=client)
     identity, claims = identified(get_access_token())
-    # requests of the 2026-07-28 protocol have no session: there the identity alone tells clients apart
+    # requests of the 2026-07-28 protocol have no session: there the identity alone distinguishes clients
     modern = session.protocol_version in MODERN_PROTOCOL_VERSIONS
     return Caller(identity, client, "none" if modern else context.session_id, claims)
 

@@ -126,10 +126,10 @@ def _frame(data: bytes, rng: random.Random) -> None:
 
 
 def _batch(data: bytes, rng: random.Random) -> None:
-    answers = batch.split(data, data[rng.randrange(len(data) + 1) :], 4, NONCE)
-    if len(answers) != 4:
-        raise Broken(f"{len(answers)} answers")
-    for answer in answers:
+    replies = batch.split(data, data[rng.randrange(len(data) + 1) :], 4, NONCE)
+    if len(replies) != 4:
+        raise Broken(f"{len(replies)} replies")
+    for answer in replies:
         answer.text, answer.error_text  # noqa: B018 - decoding must not raise
 
 

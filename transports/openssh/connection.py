@@ -160,7 +160,7 @@ class OpenSSHConnection:
                         command, stdin=stdin, timeout=timeout, collector=collector, framed=framed
                     )
             except NoSlot:
-                # Without a frame a spawned ssh tells only at its end that it was not let in.
+                # Without a frame a spawned ssh reports only at its end that it was refused.
                 if framed or not whole or asyncio.get_running_loop().time() > give_up:
                     raise
                 await anyio.sleep(_REFUSED_PAUSE)

@@ -39,7 +39,7 @@ _NOISE_LIMIT: Final = 2048
 _NOISE_QUIET: Final = 0.3
 """Seconds to wait for the rest of such text."""
 STALLED: Final = 120.0
-"""Seconds without a byte after which a server that owes replies is given up: an fsync of gigabytes may take a while."""
+"""Seconds without a byte after which a server that owes a reply is given up: an fsync of gigabytes takes a while."""
 STALLED_ABANDONED: Final = 10.0
 """The same while it works on a request that nobody waits for: sftp-server replies to nothing else meanwhile, and a read
 of /proc/kmsg or of a dead network file system never ends."""

@@ -50,7 +50,7 @@ def file_error(kind: FileErrorKind, action: str, path: str, said: str = "") -> F
     cause, remedy = _TEXTS.get(kind, ("", ""))
     if not cause:
         quoted = f" ({shown(said)})" if said and said.lower() != "failure" else ""
-        cause = f"the host's SFTP server reports a failure{quoted} and nothing tells why"
+        cause = f"the host's SFTP server reports a failure{quoted} and does not say why"
         remedy = "Look at the path, its directory and the space on its filesystem."
     return FileError(kind, path, f"Cannot {action} {shown(path)}: {cause}.", remedy)
 

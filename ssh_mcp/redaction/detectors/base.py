@@ -68,7 +68,7 @@ class LineDetector:
 
 @dataclass(frozen=True, slots=True)
 class TextDetector:
-    """Finds what only the text as a whole tells. It is given the text and those of its lines that match ``line``.
+    """Finds what only the text as a whole shows. It is given the text and those of its lines that match ``line``.
 
     ``anywhere``: patterns (Rust) of which the text must match one, if ``line`` has none. ``first``: lines inside of
     what it finds are not asked further.

@@ -32,7 +32,7 @@ _NEXT_PASSWORD = re.compile(r"^[ \t]*(?:password|passwd|pass)[ \t]+[\"']?([^\s\"
 _PGPASS = re.compile(
     r"^[\w.\-*/]{1,256}:(?:\d{2,5}|\*):[\w\-*]{1,64}:[\w.\-*@]{1,64}:((?:\\.|[^\s:\\]){3,256})[ \t]*\r?$"
 )
-"""host:port:database:user:password, where no path tells the file (libpq)."""
+"""host:port:database:user:password, where no path shows which file it is (libpq)."""
 _CHAP = re.compile(
     r"^(?:\"[^\"\n]{1,128}\"|[\w.@\\\-]{1,128})[ \t]+(?:\*|x?l2tpd|pptpd?|pppd|l2tp)[ \t]+"
     r"(?:\"([^\"\n]{3,256})\"|([^\s\"*]{3,256}))[ \t]+(?:\*|\"\*\"|\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?)[ \t]*\r?$"

@@ -88,9 +88,9 @@ def _is_mixed(_: Stretch, m: re.Match[str]) -> bool:
 
 
 def _is_told(_: Stretch, m: re.Match[str]) -> bool:
-    """The same, but of what a sentence tells any mix of letters and digits counts."""
-    told = any(c.isdigit() for c in m[1]) and any(c.isalpha() for c in m[1])
-    return not ((values.is_plain(m[1]) and not told) or _is_call(m[1]) or values.is_marker(m[1]))
+    """The same, but after a sentence any mix of letters and digits counts."""
+    mixed = any(c.isdigit() for c in m[1]) and any(c.isalpha() for c in m[1])
+    return not ((values.is_plain(m[1]) and not mixed) or _is_call(m[1]) or values.is_marker(m[1]))
 
 
 def _is_password(s: Stretch, m: re.Match[str]) -> bool:

@@ -251,7 +251,7 @@ def _of_create(s: Stretch, head: re.Match[str]) -> Table | None:
                 names.append(m[1])
     if not _secret_columns(s, names):
         return None if ended else Table([], None, "")
-    told = "".join(f"{name} text, " for name in names)
+    columns = "".join(f"{name} text, " for name in names)
     table = head[1].strip('`"[]')
     left = _BETWEEN
 
@@ -266,7 +266,7 @@ def _of_create(s: Stretch, head: re.Match[str]) -> Table | None:
         left = _BETWEEN
         return insert_rows(s, m.end(), high, names)
 
-    return _run(s, at, row, _ends_dump, f"CREATE TABLE {table} ({told[:-2]});\n" if len(told) < 400 else "")
+    return _run(s, at, row, _ends_dump, f"CREATE TABLE {table} ({columns[:-2]});\n" if len(columns) < 400 else "")
 
 
 def _ends_dump(line: str) -> bool:

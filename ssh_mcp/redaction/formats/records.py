@@ -51,7 +51,7 @@ exim, google-authenticator(1), proxychains, monit, coturn, Kafka's JAAS).
 
 
 def tables(text: str, path: str) -> list[Span]:
-    """Passwords that only their column tells, in files that their name tells."""
+    """Passwords known only by their column, in files known by their name."""
     return [
         Span(*m.span(1), "key", "password")
         for name, line in _TABLES

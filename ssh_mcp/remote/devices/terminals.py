@@ -197,7 +197,7 @@ class Terminals:
         if not 0 < timeout <= MAX_TIMEOUT:
             raise InvalidArgument(f"timeout is {timeout}.", f"Seconds, at most {MAX_TIMEOUT}.")
         permitted = host.commands.permit_typed(text)
-        # What is typed may be a password, and even its hash would tell a short one.
+        # What is typed may be a password, and even its hash would reveal a short one.
         host.call.note_command(f"terminal {terminal.id} {len(text)} characters {' '.join(keys)}".rstrip())
         if text or keys:
             await host.call.confirm_command((host, permitted))

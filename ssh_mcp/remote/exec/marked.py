@@ -1,7 +1,7 @@
 """One command's part of a shell session's stream, cut out between markers. Pure but for the event it sets.
 
 The stream reads: a line ``MARK<``, the output, a newline, ``MARK>`` and a trailer, a newline, a line ``MARK.``. What
-stands before the first marker was written late by background children of earlier commands and is dropped.
+precedes the first marker was written late by background children of earlier commands and is dropped.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
 
 SHOWN_CHARS = 16_000
-"""The most that an error shows of one stream: its last characters, which tell how far the command came."""
+"""The most that an error shows of one stream: its last characters, which show how far the command came."""
 
 
 @contextmanager
@@ -38,8 +38,8 @@ def output_told(host: RemoteHost, kept: KeptOutput | None = None) -> Iterator[No
             _shown(guard, "stdout", partial.stdout, partial.stdout_total, kept.tail("stdout") if kept else b""),
             _shown(guard, "stderr", partial.stderr, partial.stderr_total, kept.tail("stderr") if kept else b""),
         ]
-        told = "\n".join(part for part in parts if part)
-        raise CutShort(lost, told or "Nothing of its output had arrived.") from None
+        shown = "\n".join(part for part in parts if part)
+        raise CutShort(lost, shown or "Nothing of its output had arrived.") from None
 
 
 def _shown(guard: Guard, name: str, kept: bytes, total: int, end: bytes) -> str:

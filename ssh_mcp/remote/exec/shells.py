@@ -121,7 +121,7 @@ class Shells:
             if done.exit_code != 0:
                 raise InvalidArgument(
                     f"The shell on {host.name} could not start in {host.policy.paths.default_dir}.",
-                    "The operator mends default_dir in hosts.toml.",
+                    "The operator corrects default_dir in hosts.toml.",
                 )
         except BaseException:
             with anyio.CancelScope(shield=True):

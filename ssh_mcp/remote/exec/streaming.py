@@ -1,4 +1,4 @@
-"""A command whose output is told while it runs: guarded tails as progress messages."""
+"""A command whose output is reported while it runs: guarded tails as progress messages."""
 
 from __future__ import annotations
 

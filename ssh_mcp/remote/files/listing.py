@@ -66,7 +66,7 @@ def kind_of(attributes: FileAttributes) -> str:
 
 
 def mode_of(attributes: FileAttributes) -> str:
-    """Octal such as 0644; empty where the server does not tell."""
+    """Octal such as 0644; empty where the server does not send it."""
     return "" if attributes.permissions is None else f"{attributes.permissions & 0o7777:04o}"
 
 

@@ -69,7 +69,7 @@ class LocalTarget:
 
 
 def policy_of(settings: Settings) -> LocalPolicy:
-    """The settings with all links resolved, as they stand on this machine now."""
+    """The settings with all links resolved, as they are on this machine now."""
     homes = {Path.home() / ".ssh", *_passwd_home()}
     own = (
         settings.ssh_audit_file, settings.ssh_hosts_file, settings.ssh_config_file, settings.ssh_known_hosts,
@@ -86,7 +86,7 @@ def policy_of(settings: Settings) -> LocalPolicy:
 
 
 def _closed(recordings: str | None) -> list[Path]:
-    """Where the operator's answers and recordings lie: a tool that could write there would approve itself."""
+    """Where the operator's decisions and recordings are: a tool that could write there would approve itself."""
     directories = [state_directory().parent]
     if recordings is not None:
         directories.append(Path(recordings))

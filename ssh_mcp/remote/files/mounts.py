@@ -1,4 +1,4 @@
-"""Whether a file is a mount point of its own, as the host's kernel tells in /proc (proc(5), mountinfo)."""
+"""Whether a file is a mount point of its own, as the host's kernel shows it in /proc (proc(5), mountinfo)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ESCAPED: Final = re.compile(rb"\\([0-7]{3})")
 
 
 async def is_mount_point(files: Files, path: str) -> bool:
-    """False where the host does not tell: it has no /proc, or shows another one to SFTP."""
+    """False where the host does not show it: it has no /proc, or shows another one to SFTP."""
     try:
         handle = await files.open(_MOUNTINFO, "r")
         try:

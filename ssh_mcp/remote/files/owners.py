@@ -1,4 +1,4 @@
-"""Names of owners and groups: told by the SFTP server (from 9.1 on), else read from the host's own tables."""
+"""Names of owners and groups: sent by the SFTP server (from 9.1 on), else read from the host's own tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TABLE_MAX: Final = 1 << 20
 Names = dict[int, str]
 
 _KNOWN: WeakKeyDictionary[Files, tuple[Names, Names]] = WeakKeyDictionary()
-"""What a channel was told: it costs a round trip only once."""
+"""What a channel has received: it costs a round trip only once."""
 
 
 async def owner_and_group(files: Files, uid: int, gid: int) -> tuple[str, str]:

@@ -36,7 +36,7 @@ T = TypeVar("T")
 _POLICIES: WeakKeyDictionary[Files, dict[PathPolicy, PathPolicy]] = WeakKeyDictionary()
 """A channel's policies with restricted paths as the host resolves them: asked once a channel."""
 _LOOKS = 5
-"""How often a file that is being written is compared with what stands at its path."""
+"""How often a file that is being written is compared with what is at its path."""
 _AROUND = 3
 """Looks at a path on each side of its opening, all sent at once."""
 
@@ -89,7 +89,7 @@ class SftpPaths(PathResolver):
         return self.decide(canonical, policy, purpose)
 
     async def existing_file(self, path: str, purpose: Purpose) -> tuple[PermittedPath, FileAttributes]:
-        """The same with a look at what is there, in one round trip; of that nothing is told unless policy allows it."""
+        """The same with the attributes of what is there, in one round trip; policy decides before they are returned."""
         wanted = self._wanted(path)
 
         async def look(files: Files) -> FileAttributes:
@@ -167,7 +167,7 @@ class SftpPaths(PathResolver):
     async def opened(self, files: Files, handle: FileHandle, path: str) -> FileAttributes:
         """Make sure that ``handle`` is what is at the canonical ``path``. Raises PathChanged; one round trip.
 
-        The path must still lead to itself, and what was opened must look like what is there: SFTP version 3 tells
+        The path must still lead to itself, and what was opened must look like what is there: SFTP version 3 shows
         no inode, so owner, mode, size and time are compared. A file that grows meanwhile is looked at again.
         """
         for _ in range(_LOOKS):
@@ -225,9 +225,9 @@ class SftpPaths(PathResolver):
 
 
 async def in_place(files: Files, path: str, opening: Awaitable[T]) -> T:
-    """What ``opening`` answers, which opens the canonical ``path`` with its first request. Raises PathChanged.
+    """What ``opening`` returns, which opens the canonical ``path`` with its first request. Raises PathChanged.
 
-    The server answers in order: what leads to itself right before and right after was no link in between, unless it was
+    The server replies in order: what leads to itself right before and right after was no link in between, unless it was
     flipped between two requests. A look that comes a round trip later alone missed two links in five.
     """
     found: list[T] = []
@@ -236,11 +236,11 @@ async def in_place(files: Files, path: str, opening: Awaitable[T]) -> T:
         found.append(await opening)
 
     looks = [files.realpath(path) for _ in range(2 * _AROUND)]
-    answers = await settled([*looks[:_AROUND], take(), *looks[_AROUND:]])
-    for answer in answers:
+    replies = await settled([*looks[:_AROUND], take(), *looks[_AROUND:]])
+    for answer in replies:
         if isinstance(answer, Exception):
             raise answer
-    if any(answer not in (path, None) for answer in answers):
+    if any(answer not in (path, None) for answer in replies):
         raise changed(path)
     return found[0]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FIRST_STEP: Final = 32 * 1024
 """Bytes of the first step when looking for lines; each further step doubles."""
 _UNTOLD_MAX: Final = 4 << 20
-"""Bytes of a file whose size the host does not tell, read for its last lines."""
+"""Bytes of a file whose size the host does not report, read for its last lines."""
 _CLOSE_WITHIN: Final = 5.0
 """Seconds given to closing a handle that is no longer needed."""
 

@@ -19,7 +19,7 @@ _AT_ONCE: Final = 64
 
 
 async def remove_tree(files: Files, root: str, found: Sequence[Found], progress: Progress) -> int:
-    """Remove ``found`` and then ``root``; answers how many entries went.
+    """Remove ``found`` and then ``root``; returns how many entries were removed.
 
     Deepest directories first. Each directory must still lead to itself right before its entries go, so that a link put
     in its place does not lead the removal elsewhere. Raises FileError, PathChanged; what went until then is gone.

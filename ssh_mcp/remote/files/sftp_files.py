@@ -68,7 +68,7 @@ class SftpFiles(FileService[SftpView]):
         )
 
     async def _owner(self, attributes: FileAttributes) -> tuple[str | None, str | None]:
-        """Names where the server tells them, else the numbers; Windows has neither."""
+        """Names where the server sends them, else the numbers; Windows has neither."""
         uid, gid = attributes.uid, attributes.gid
         if uid is None or gid is None or self._host.policy.windows:
             return None, None

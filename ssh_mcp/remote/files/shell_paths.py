@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
 
 STOPPED = "|| { echo ssh-mcp-path-changed >&2; exit 66; };"
-"""Ends a guarded command whose path leads elsewhere by now; what it says tells it from a command's own exit 66."""
+"""Ends a guarded command whose path leads elsewhere by now; the message sets it apart from a command's own exit 66."""
 
 
 def shell_paths(host: RemoteHost) -> ProgramPaths:

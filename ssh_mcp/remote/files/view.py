@@ -26,7 +26,7 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A whole file that is to be changed. ``state``: how it was when it was read, as its view tells."""
+    """A whole file that is to be changed. ``state``: how it was when it was read, as its view shows it."""
 
     data: bytes
     state: FileAttributes | str

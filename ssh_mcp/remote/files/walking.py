@@ -1,6 +1,6 @@
 """Walking a remote tree over SFTP, many directories at a time, without following links.
 
-The same on every host: it needs no shell, and answers do not depend on whose ``find`` is installed.
+The same on every host: it needs no shell, and results do not depend on whose ``find`` is installed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _AT_ONCE: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One entry of the tree; ``depth`` 1 stands directly in the root."""
+    """One entry of the tree; ``depth`` 1 is directly in the root."""
 
     path: str
     entry: DirectoryEntry

@@ -107,7 +107,7 @@ class Job:
     like: PermittedPath | None = None
     overwrite: bool = True
     unchanged: FileAttributes | None = None
-    """The file must still stand as it did when it was read, else FileConflict."""
+    """The file must still be as it was when it was read, else FileConflict."""
     check: Callable[[str, int], Awaitable[None]] | None = None
     """Called with the filled temporary's path and size, before it takes its place."""
     before: Callable[[], Awaitable[None]] | None = None
@@ -135,7 +135,7 @@ class _Again(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written; ``replaced`` is how the old file stood."""
+    """What was written; ``replaced`` is how the old file was."""
 
     size: int
     replaced: FileAttributes | None
@@ -261,7 +261,7 @@ class Writer:
     async def _fill(self, handle: FileHandle, filling: _Filling, directory: str) -> tuple[int, FileAttributes | None]:
         """Bytes, attributes and mode are as they shall be, on the disk, and the file is closed; what is at its path.
 
-        Closed because Windows renames no open file, and because CLOSE may still tell of a failed write.
+        Closed because Windows renames no open file, and because CLOSE may still report a failed write.
         """
         job = filling.job
         keeping = filling.like is not None and await self._attributes.usable()

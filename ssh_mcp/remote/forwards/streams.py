@@ -93,7 +93,7 @@ class Acceptor:
             conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await carry(conn, self._target)
         except (OSError, TransportError, ValueError):
-            # the client sees its connection close; who opened the forward was told that the target answers
+            # the client sees its connection close; opening the forward has shown that the target accepts connections
             pass
         finally:
             self._sockets.discard(conn)

@@ -33,7 +33,7 @@ _CHECKSUM = "{ sha256sum 2>/dev/null || cksum; }"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A permitted compose file: its canonical path, its checksum, and the canonical paths it stands on."""
+    """A permitted compose file: its canonical path, its checksum, and the canonical paths that it uses."""
 
     file: str
     checksum: str

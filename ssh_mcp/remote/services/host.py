@@ -1,4 +1,4 @@
-"""The machine behind a host: each tool's questions and how their answers become its result. One session a call."""
+"""The machine behind a host: each tool's questions, and how the replies become its result. One session per call."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def disk_usage(host: RemoteHost) -> results.HostDiskUsage:
         for row in replies.read(fact)
     ]
     if not entries:
-        replies.problems.append("The host's df told nothing.")
+        replies.problems.append("The host's df printed nothing.")
     return results.HostDiskUsage(host=host.name, entries=entries, output_warnings=replies.problems)
 
 
@@ -101,7 +101,7 @@ async def busiest(host: RemoteHost, top: int) -> results.HostProcesses:
 
 
 async def check_alerts(host: RemoteHost) -> results.HostAlerts:
-    """What is measured is told whether or not the operator set limits."""
+    """What is measured is reported whether or not the operator set limits."""
     loads, memory, disks = load.LoadAverage(), load.Memory(), disk.DiskUsage()
     replies = await ask(host, loads, memory, disks)
     limits = host.policy.alerts

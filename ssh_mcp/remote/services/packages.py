@@ -23,7 +23,7 @@ MAX_HITS = 200
 """Rows of ssh_apt_search."""
 
 CHANGE_TIMEOUT = 900.0
-"""Seconds a change gets unless told otherwise: ending dpkg half way leaves packages half configured."""
+"""Seconds a change gets unless the caller says otherwise: ending dpkg half way leaves packages half configured."""
 
 _INSTEAD = "These tools need apt; ssh_exec_run reaches the host's own package manager."
 

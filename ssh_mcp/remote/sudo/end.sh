@@ -3,9 +3,9 @@
 # for the group and the session where they are proven (not 0), and for what descends from PID in any case. The leader of
 # the session lives on: it reports the exit status. It needs walk.sh, which goes before it.
 g=$2 s=$3 tree=" $1: " k=pgid
-# tell SIGNAL: fails where nobody is left. Who was seen below PID stays ours when its parent ends; the time of its start
-# tells it from a stranger who got its number.
-tell() {
+# send SIGNAL: fails where nobody is left. Who was seen below PID stays ours when its parent ends; the time of its start
+# distinguishes it from a stranger with its number.
+send() {
   {
     [ $g = 0 ] || kill -$1 -$g
     sig=$1 r=1 more=1
@@ -35,13 +35,13 @@ tell() {
     return $r
   } 2>/dev/null
 }
-tell TERM
+send TERM
 tree=" ${tree#" "*" "}"
 i=0
 while [ $i -lt 20 ]; do
-  tell 0 || break
+  send 0 || break
   sleep 0.1 2>/dev/null || sleep 1
   i=$((i+1))
 done
-for i in 1 2 3; do tell KILL || break; done
+for i in 1 2 3; do send KILL || break; done
 exit 0

@@ -60,7 +60,7 @@ _NOT_ALLOWED = re.compile(r"sorry, user \S+ (?:may not run|is not allowed)")
 
 @dataclass(slots=True)
 class Progress:
-    """What stderr has told so far."""
+    """What stderr has shown so far."""
 
     mark: bytes
     prompt: bytes

@@ -62,7 +62,7 @@ class Sudo:
         return done
 
     async def password(self) -> bytes | None:
-        """What sudo is to be told on stdin; None: it must not ask."""
+        """What sudo gets on stdin; None: it must not ask."""
         if not self._asked:
             self._password = await sudo_password(self._host.alias, self._host.settings)
             self._asked = True

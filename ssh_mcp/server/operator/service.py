@@ -41,7 +41,7 @@ logger = logging.getLogger("ssh_mcp")
 
 
 class OperatorService:
-    """Listens while ``listening()`` lasts, and answers from the server's own state."""
+    """Listens while ``listening()`` lasts, and replies from the server's own state."""
 
     def __init__(self, fleet: Fleet, audit: Audit) -> None:
         self._fleet = fleet

@@ -456,7 +456,10 @@ def test_an_account_without_sudo_rights_is_said(doctor: Doctor, sshd: Sshd, lab_
 
 @pytest.mark.parametrize(
     ("command", "status", "said"),
-    [("echo hunter2", 0, "SSH_SUDO_PASSWORD_CMD answers"), ("exit 3", 1, "SSH_SUDO_PASSWORD_CMD gives no password")],
+    [
+        ("echo hunter2", 0, "SSH_SUDO_PASSWORD_CMD prints a password"),
+        ("exit 3", 1, "SSH_SUDO_PASSWORD_CMD gives no password"),
+    ],
 )
 def test_the_sudo_password_command_is_tried_and_its_answer_not_shown(
     doctor: Doctor, command: str, status: int, said: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.integration.lab_hosts import docker_host, errors_of
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
+from tests.integration.services.engines import IMAGE, Engine, run_detached, state_of, stop_start_and_restart
 from tests.peers.accounts import lab_dir
 from tests.peers.fixtures import Lab, exclusive
 from tests.peers.sshd import Sshd
@@ -24,9 +24,8 @@ def _alone(lab: Lab) -> Iterator[None]:
         yield
 
 
-IMAGE = "lab/busybox:1"
 MARK = "ssh-mcp-test"
-SLEEPER = ["sh", "-c", "echo out-1; echo err-1 >&2; echo out-2; trap exit TERM; while :; do sleep 0.1; done"]
+SLEEPER = "echo out-1; echo err-1 >&2; echo out-2; trap exit TERM; while :; do sleep 0.1; done"
 """Ends at once when asked to: a first process that ignores TERM would cost ten seconds a stop."""
 
 
@@ -56,46 +55,19 @@ def yard() -> Path:
     return place
 
 
-class Docker:
-    """Servers whose host ``box`` is this machine with the lab's engine."""
-
-    def __init__(self, lab: Lab, mcp_server: McpServerFactory, sshd: Sshd, yard: Path) -> None:
-        self._lab, self._make, self._sshd, self._yard = lab, mcp_server, sshd, yard
-
-    def __call__(self, *lines: str, **settings: Any) -> AbstractAsyncContextManager[McpServer]:
-        own = (f'path_allowlist = ["{self._yard}"]', *lines)
-        return self._make({"box": docker_host(self._sshd, self._lab.state["docker"]["cmd"], own)}, **settings)
-
-
 @pytest.fixture
-def box(lab: Lab, mcp_server: McpServerFactory, shared_sshd: Sshd, yard: Path) -> Docker:
-    return Docker(lab, mcp_server, shared_sshd, yard)
+def box(lab: Lab, mcp_server: McpServerFactory, shared_sshd: Sshd, yard: Path) -> Engine:
+    return Engine(mcp_server, shared_sshd, lab.state["docker"]["cmd"], yard)
 
 
-async def run(server: McpServer, name: str = "t-web", **more: Any) -> dict[str, Any]:
-    """A detached container without a network, as every container of this lab must be."""
-    arguments: dict[str, Any] = {
-        "image": IMAGE,
-        "args": ["--network", "none", "--label", MARK],
-        "command": SLEEPER,
-        "name": name,
-        "detached": True,
-        "remove": False,
-    }
-    done = await server.call("ssh_docker_run", host="box", **(arguments | more))
-    assert done["exit_code"] == 0, errors_of(done)
-    return done
+async def run(server: McpServer, name: str = "t-web", **more: Any) -> None:
+    await run_detached(server, name, SLEEPER, ("--label", MARK), **more)
 
 
-async def test_a_container_is_taken_through_its_whole_life(box: Docker) -> None:
+async def test_a_container_is_taken_through_its_whole_life(box: Engine) -> None:
     async with box() as server:
         await run(server)
-
-        async def state() -> str:
-            found = await server.call("ssh_docker_ps", host="box", all_=True, name="t-web")
-            return found["containers"][0]["State"] if found["containers"] else "gone"
-
-        assert await state() == "running"
+        assert await state_of(server, "t-web") == "running"
         logs = await server.call("ssh_docker_logs", host="box", container="t-web")
         assert (logs["stdout"], logs["stderr"]) == ("out-1\nout-2\n", "err-1\n")
         top = await server.call("ssh_docker_top", host="box", container="t-web")
@@ -106,18 +78,15 @@ async def test_a_container_is_taken_through_its_whole_life(box: Docker) -> None:
         assert inside["exit_code"] == 5
         stats = await server.call("ssh_docker_stats", host="box")
         assert "t-web" in {c["Name"] for c in stats["containers"]}
-        for verb, after in (("stop", "exited"), ("start", "running"), ("restart", "running")):
-            done = await server.call(f"ssh_docker_{verb}", host="box", container="t-web")
-            assert done["exit_code"] == 0, errors_of(done)
-            assert await state() == after
+        await stop_start_and_restart(server, "t-web")
         refused = await server.call("ssh_docker_rm", host="box", container="t-web")
         assert refused["exit_code"] != 0
         removed = await server.call("ssh_docker_rm", host="box", container="t-web", force=True)
         assert removed["exit_code"] == 0
-        assert await state() == "gone"
+        assert await state_of(server, "t-web") == "gone"
 
 
-async def test_containers_are_listed_with_filters_and_labels_only_when_asked(box: Docker) -> None:
+async def test_containers_are_listed_with_filters_and_labels_only_when_asked(box: Engine) -> None:
     async with box() as server:
         await run(server, args=["--network=none", "-l", MARK, "-lteam=web"])
         await run(server, name="t-done", command=["true"])
@@ -136,7 +105,7 @@ async def test_containers_are_listed_with_filters_and_labels_only_when_asked(box
     assert plain["stdout_bytes"] > 0
 
 
-async def test_images_are_listed_shown_and_removed(lab: Lab, box: Docker) -> None:
+async def test_images_are_listed_shown_and_removed(lab: Lab, box: Engine) -> None:
     lab.docker("tag", IMAGE, "lab/removeme:1")
     async with box() as server:
         images = await server.call("ssh_docker_images", host="box", reference="lab/busybox")
@@ -156,7 +125,7 @@ async def test_images_are_listed_shown_and_removed(lab: Lab, box: Docker) -> Non
     assert pulled["exit_code"] != 0
 
 
-async def test_volumes_disk_use_and_networks_are_read(lab: Lab, box: Docker) -> None:
+async def test_volumes_disk_use_and_networks_are_read(lab: Lab, box: Engine) -> None:
     lab.docker("volume", "create", "--label", "a=b", "t-vol")
     async with box() as server:
         await run(server, args=["--network=none", "-v", "t-vol:/data"])
@@ -170,7 +139,7 @@ async def test_volumes_disk_use_and_networks_are_read(lab: Lab, box: Docker) -> 
     assert network["objects"][0]["Driver"] == "null"
 
 
-async def test_events_of_a_past_span_are_listed_oldest_first(box: Docker) -> None:
+async def test_events_of_a_past_span_are_listed_oldest_first(box: Engine) -> None:
     async with box() as server:
         await run(server, name="t-events", command=["true"], remove=False)
         await server.call("ssh_docker_rm", host="box", container="t-events", force=True)
@@ -185,7 +154,7 @@ async def test_events_of_a_past_span_are_listed_oldest_first(box: Docker) -> Non
     assert none["events"] == []
 
 
-async def test_secrets_in_inspect_are_masked_and_the_rest_stays(box: Docker) -> None:
+async def test_secrets_in_inspect_are_masked_and_the_rest_stays(box: Engine) -> None:
     canary = "canary-inspect-93ab11"
     async with box() as server:
         await run(server, args=["--network=none", "-e", f"API_TOKEN={canary}", "-e", "MODE=fast", "--label", MARK])
@@ -198,7 +167,7 @@ async def test_secrets_in_inspect_are_masked_and_the_rest_stays(box: Docker) -> 
     assert canary not in audit
 
 
-async def test_the_newest_part_of_a_log_is_kept(box: Docker) -> None:
+async def test_the_newest_part_of_a_log_is_kept(box: Engine) -> None:
     async with box() as server:
         await run(server, command=["sh", "-c", "i=0; while [ $i -lt 3000 ]; do echo line-$i; i=$((i+1)); done"])
         few = await server.call("ssh_docker_logs", host="box", container="t-web", tail=3)
@@ -217,7 +186,7 @@ async def test_the_newest_part_of_a_log_is_kept(box: Docker) -> None:
     assert "ssh_docker_ps" in missing["hint"]
 
 
-async def test_files_are_copied_both_ways_inside_the_allowlist(box: Docker, yard: Path) -> None:
+async def test_files_are_copied_both_ways_inside_the_allowlist(box: Engine, yard: Path) -> None:
     (yard / "in.txt").write_text("from outside\n")
     (yard / "out.txt").unlink(missing_ok=True)
     async with box() as server:
@@ -233,7 +202,7 @@ async def test_files_are_copied_both_ways_inside_the_allowlist(box: Docker, yard
     assert (yard / "out.txt").read_text() == "from outside\n"
 
 
-async def test_a_copy_beyond_the_allowlist_is_refused_on_both_ways(box: Docker, yard: Path) -> None:
+async def test_a_copy_beyond_the_allowlist_is_refused_on_both_ways(box: Engine, yard: Path) -> None:
     (yard / "link").unlink(missing_ok=True)
     (yard / "link").symlink_to("/etc")
     (yard / ".env").write_text("TOKEN=x\n")
@@ -262,7 +231,7 @@ async def test_a_copy_beyond_the_allowlist_is_refused_on_both_ways(box: Docker, 
     assert not Path("/etc/cron.d/evil").exists()
 
 
-async def test_a_foreground_container_gives_its_output_and_is_gone(box: Docker) -> None:
+async def test_a_foreground_container_gives_its_output_and_is_gone(box: Engine) -> None:
     async with box() as server:
         done = await server.call(
             "ssh_docker_run",
@@ -277,7 +246,7 @@ async def test_a_foreground_container_gives_its_output_and_is_gone(box: Docker) 
     assert listed["containers"] == []
 
 
-async def test_a_bind_mount_inside_the_allowlist_is_seen_inside(box: Docker, yard: Path) -> None:
+async def test_a_bind_mount_inside_the_allowlist_is_seen_inside(box: Engine, yard: Path) -> None:
     (yard / "data").mkdir(exist_ok=True)
     (yard / "data" / "f").write_text("seen\n")
     (yard / "data-link").unlink(missing_ok=True)
@@ -294,7 +263,7 @@ async def test_a_bind_mount_inside_the_allowlist_is_seen_inside(box: Docker, yar
         assert done["stdout"] == "seen\nread-only\n", errors_of(done)
 
 
-async def test_a_bind_mount_beyond_policy_is_refused_and_nothing_starts(lab: Lab, box: Docker, yard: Path) -> None:
+async def test_a_bind_mount_beyond_policy_is_refused_and_nothing_starts(lab: Lab, box: Engine, yard: Path) -> None:
     (yard / "way-out").unlink(missing_ok=True)
     (yard / "way-out").symlink_to("/")
     (yard / "zone").mkdir(exist_ok=True)
@@ -329,7 +298,7 @@ async def test_a_bind_mount_beyond_policy_is_refused_and_nothing_starts(lab: Lab
 
 
 async def test_a_mount_that_leads_elsewhere_after_it_was_permitted_starts_nothing(
-    lab: Lab, box: Docker, yard: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, box: Engine, yard: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (yard / "flip").mkdir(exist_ok=True)
 
@@ -353,7 +322,7 @@ async def test_a_mount_that_leads_elsewhere_after_it_was_permitted_starts_nothin
     assert lab.docker("ps", "-aq", "--filter", "name=t-evil") == ""
 
 
-async def test_a_programs_own_exit_66_is_data(box: Docker, yard: Path) -> None:
+async def test_a_programs_own_exit_66_is_data(box: Engine, yard: Path) -> None:
     (yard / "plain").mkdir(exist_ok=True)
     async with box() as server:
         done = await server.call(
@@ -379,7 +348,7 @@ ATTACKS: list[list[str]] = [
 
 @pytest.mark.parametrize("args", ATTACKS, ids=" ".join)
 async def test_an_option_that_reaches_the_host_is_refused_and_nothing_starts(
-    lab: Lab, box: Docker, args: list[str]
+    lab: Lab, box: Engine, args: list[str]
 ) -> None:
     async with box() as server:
         text = await server.refused(
@@ -390,7 +359,7 @@ async def test_an_option_that_reaches_the_host_is_refused_and_nothing_starts(
     assert lab.docker("ps", "-aq", "--filter", "name=t-evil") == ""
 
 
-async def test_the_operator_can_permit_what_reaches_the_host(box: Docker) -> None:
+async def test_the_operator_can_permit_what_reaches_the_host(box: Engine) -> None:
     async with box(allow_docker_privileged=True) as server:
         done = await server.call(
             "ssh_docker_run",
@@ -411,7 +380,7 @@ BAD_NAMES = [
 ]  # fmt: skip
 
 
-async def test_a_misshapen_name_is_refused_by_every_tool(box: Docker) -> None:
+async def test_a_misshapen_name_is_refused_by_every_tool(box: Engine) -> None:
     async with box() as server:
         for name in BAD_NAMES:
             for tool, more in (
@@ -463,12 +432,12 @@ async def test_a_misshapen_name_is_refused_by_every_tool(box: Docker) -> None:
         ("run", {"image": IMAGE, "args": "--privileged"}),
     ],
 )
-async def test_a_misshapen_argument_is_refused(box: Docker, tool: str, arguments: dict[str, Any]) -> None:
+async def test_a_misshapen_argument_is_refused(box: Engine, tool: str, arguments: dict[str, Any]) -> None:
     async with box() as server:
         assert (await server.refused(f"ssh_docker_{tool}", host="box", **arguments)).startswith("InvalidArgument: ")
 
 
-async def test_commands_inside_a_container_are_decided_like_any_other(box: Docker) -> None:
+async def test_commands_inside_a_container_are_decided_like_any_other(box: Engine) -> None:
     async with box('command_allowlist = ["uptime"]', allow_any_command=False) as server:
         await run(server)
         allowed = await server.call("ssh_docker_exec", host="box", container="t-web", command="uptime")
@@ -478,7 +447,7 @@ async def test_commands_inside_a_container_are_decided_like_any_other(box: Docke
     assert allowed["exit_code"] == 0
 
 
-async def test_a_command_inside_a_container_keeps_its_quoting(box: Docker) -> None:
+async def test_a_command_inside_a_container_keeps_its_quoting(box: Engine) -> None:
     async with box() as server:
         await run(server)
         done = await server.call(
@@ -490,7 +459,7 @@ async def test_a_command_inside_a_container_keeps_its_quoting(box: Docker) -> No
     assert "ssh_docker_top" in stuck["hint"]
 
 
-async def test_prune_removes_what_nothing_uses(lab: Lab, box: Docker) -> None:
+async def test_prune_removes_what_nothing_uses(lab: Lab, box: Engine) -> None:
     lab.docker("volume", "create", "t-vol")
     lab.docker("run", "--name", "t-old", "--network=none", IMAGE, "true")
     async with box() as server:
@@ -519,7 +488,7 @@ async def test_an_engine_that_is_missing_down_or_closed_is_distinguished(
     assert "engine does not run" in down["hint"]
 
 
-async def test_low_access_tools_do_not_exist_where_the_tier_is_closed(box: Docker) -> None:
+async def test_low_access_tools_do_not_exist_where_the_tier_is_closed(box: Engine) -> None:
     async with box(allow_low_access_tools=False, allow_dangerous_tools=False, allow_sudo=False) as server:
         listed = {tool.name for tool in await server.client.list_tools()}
     assert {"ssh_docker_ps", "ssh_docker_logs", "ssh_docker_inspect"} <= listed

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.lab_hosts import docker_host, errors_of
+from tests.integration.lab_hosts import errors_of
 from tests.integration.mcp_server import McpServer, McpServerFactory
+from tests.integration.services.engines import IMAGE, Engine, run_detached, state_of, stop_start_and_restart
 from tests.lab.places import run as run_here
 from tests.peers import need
 from tests.peers.accounts import lab_dir
@@ -27,9 +27,6 @@ def _alone(lab: Lab) -> Iterator[None]:
         yield
 
 
-IMAGE = "lab/busybox:1"
-
-
 @pytest.fixture
 def yard(lab: Lab) -> Iterator[Path]:
     place = lab_dir() / "pod-yard"
@@ -41,60 +38,34 @@ def yard(lab: Lab) -> Iterator[Path]:
     shutil.rmtree(place, ignore_errors=True)
 
 
-class Podman:
-    def __init__(self, lab: Lab, mcp_server: McpServerFactory, sshd: Sshd, yard: Path) -> None:
-        self._lab, self._make, self._sshd, self._yard = lab, mcp_server, sshd, yard
-
-    def __call__(self, **settings: Any) -> AbstractAsyncContextManager[McpServer]:
-        host = docker_host(self._sshd, [self._lab.podman["cmd"]], (f'path_allowlist = ["{self._yard}"]',))
-        return self._make({"box": host}, **settings)
-
-
 @pytest.fixture
-def box(lab: Lab, mcp_server: McpServerFactory, shared_sshd: Sshd, yard: Path) -> Podman:
-    return Podman(lab, mcp_server, shared_sshd, yard)
+def box(lab: Lab, mcp_server: McpServerFactory, shared_sshd: Sshd, yard: Path) -> Engine:
+    return Engine(mcp_server, shared_sshd, [lab.podman["cmd"]], yard)
 
 
-async def run(server: McpServer, name: str = "p-web", **more: Any) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        "image": IMAGE,
-        "args": ["--network", "none", "--label", "team=web", "-e", "API_TOKEN=canary-podman-77af0"],
-        "command": ["sh", "-c", "echo out; echo err >&2; trap exit TERM; while :; do sleep 0.1; done"],
-        "name": name,
-        "detached": True,
-        "remove": False,
-    }
-    done = await server.call("ssh_docker_run", host="box", **(arguments | more))
-    assert done["exit_code"] == 0, errors_of(done)
-    return done
+async def run(server: McpServer, name: str = "p-web", **more: Any) -> None:
+    script = "echo out; echo err >&2; trap exit TERM; while :; do sleep 0.1; done"
+    options = ("--label", "team=web", "-e", "API_TOKEN=canary-podman-77af0")
+    await run_detached(server, name, script, options, **more)
 
 
-async def test_a_container_is_taken_through_its_whole_life(box: Podman) -> None:
+async def test_a_container_is_taken_through_its_whole_life(box: Engine) -> None:
     async with box() as server:
         await run(server)
-
-        async def state() -> str:
-            found = await server.call("ssh_docker_ps", host="box", all_=True, name="p-web")
-            assert found["output_warnings"] == []
-            return found["containers"][0]["State"] if found["containers"] else "gone"
-
-        assert await state() == "running"
+        assert await state_of(server, "p-web") == "running"
         logs = await server.call("ssh_docker_logs", host="box", container="p-web")
         assert (logs["stdout"], logs["stderr"]) == ("out\n", "err\n")
         top = await server.call("ssh_docker_top", host="box", container="p-web")
         assert "sleep" in top["stdout"]
         inside = await server.call("ssh_docker_exec", host="box", container="p-web", command="echo in; exit 5")
         assert (inside["exit_code"], inside["stdout"]) == (5, "in\n")
-        for verb, after in (("stop", "exited"), ("start", "running"), ("restart", "running")):
-            done = await server.call(f"ssh_docker_{verb}", host="box", container="p-web")
-            assert done["exit_code"] == 0, errors_of(done)
-            assert await state() == after
+        await stop_start_and_restart(server, "p-web")
         removed = await server.call("ssh_docker_rm", host="box", container="p-web", force=True)
         assert removed["exit_code"] == 0
-        assert await state() == "gone"
+        assert await state_of(server, "p-web") == "gone"
 
 
-async def test_reads_come_in_dockers_shape(box: Podman) -> None:
+async def test_reads_come_in_dockers_shape(box: Engine) -> None:
     async with box() as server:
         await run(server, args=["--network=none", "--label", "team=web", "-v", "p-vol:/data"])
         listed = await server.call("ssh_docker_ps", host="box", label="team=web", include_labels=True)
@@ -121,7 +92,7 @@ async def test_reads_come_in_dockers_shape(box: Podman) -> None:
         assert answer["exit_code"] == 0, errors_of(answer)
 
 
-async def test_secrets_in_inspect_are_masked(box: Podman) -> None:
+async def test_secrets_in_inspect_are_masked(box: Engine) -> None:
     async with box() as server:
         await run(server)
         shown = await server.call("ssh_docker_inspect", host="box", target="p-web")
@@ -129,7 +100,7 @@ async def test_secrets_in_inspect_are_masked(box: Podman) -> None:
     assert "canary-podman-77af0" not in str(shown)
 
 
-async def test_mounts_and_copies_follow_the_same_policy(box: Podman, yard: Path) -> None:
+async def test_mounts_and_copies_follow_the_same_policy(box: Engine, yard: Path) -> None:
     async with box() as server:
         done = await server.call(
             "ssh_docker_run",
@@ -164,18 +135,15 @@ async def test_mounts_and_copies_follow_the_same_policy(box: Podman, yard: Path)
     assert "root:x:0:0" in (yard / "out").read_text()
 
 
-async def test_a_compose_project_runs_through_podman_compose(
-    lab: Lab, mcp_server: McpServerFactory, shared_sshd: Sshd, yard: Path
-) -> None:
+async def test_a_compose_project_runs_through_podman_compose(lab: Lab, box: Engine, yard: Path) -> None:
     need(lab.podman.get("compose"), "podman-compose is not installed")
     (yard / "compose.yml").write_text(
         "services:\n  web:\n    image: localhost/lab/busybox:1\n"
         "    command: [sh, -c, 'cat /d/f; trap exit TERM; while :; do sleep 0.1; done']\n"
         "    volumes: ['./data:/d:ro']\n"
     )
-    host = docker_host(shared_sshd, [lab.podman["cmd"]], (f'path_allowlist = ["{yard}"]',))
     common = {"host": "box", "compose_file": f"{yard}/compose.yml"}
-    async with mcp_server({"box": host}, ssh_docker_compose_cmd=lab.podman["compose"]) as server:
+    async with box(ssh_docker_compose_cmd=lab.podman["compose"]) as server:
         up = await server.call("ssh_docker_compose_up", **common)
         assert up["exit_code"] == 0, errors_of(up)
         listed = await server.call("ssh_docker_compose_ps", **common)
@@ -188,7 +156,7 @@ async def test_a_compose_project_runs_through_podman_compose(
         assert after["services"] == []
 
 
-async def test_prune_removes_stopped_containers(box: Podman) -> None:
+async def test_prune_removes_stopped_containers(box: Engine) -> None:
     async with box() as server:
         await run(server, name="p-done", command=["true"])
         for scope in ("container", "volume", "image"):

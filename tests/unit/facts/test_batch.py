@@ -27,7 +27,7 @@ def ask(questions: list[Command], shell: str = "sh") -> tuple[Answer, ...]:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_failing_question_leaves_the_others_alone(shell: str) -> None:
-    answers = ask(
+    replies = ask(
         [
             command("echo one"),
             command("exit 7"),
@@ -37,16 +37,16 @@ def test_a_failing_question_leaves_the_others_alone(shell: str) -> None:
         ],
         shell,
     )
-    assert [a.exit_code for a in answers] == [0, 7, 127, 1, 0]
-    assert answers[0].stdout == b"one\n"
-    assert b"not found" in answers[2].stderr
-    assert answers[4].stdout == b"unchanged\n"
-    assert answers[4].stderr == b"to-stderr\n"
+    assert [a.exit_code for a in replies] == [0, 7, 127, 1, 0]
+    assert replies[0].stdout == b"one\n"
+    assert b"not found" in replies[2].stderr
+    assert replies[4].stdout == b"unchanged\n"
+    assert replies[4].stderr == b"to-stderr\n"
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_answers_are_exact_to_the_byte(shell: str) -> None:
-    answers = ask(
+    replies = ask(
         [
             command("printf 'no newline'"),
             command("printf '\\000\\377\\n\\n\\n'"),
@@ -55,15 +55,15 @@ def test_answers_are_exact_to_the_byte(shell: str) -> None:
         ],
         shell,
     )
-    assert [a.stdout for a in answers] == [b"no newline", b"\0\xff\n\n\n", b"", b"\n"]
-    assert all(a.complete for a in answers)
+    assert [a.stdout for a in replies] == [b"no newline", b"\0\xff\n\n\n", b"", b"\n"]
+    assert all(a.complete for a in replies)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])), max_size=4))
 def test_any_value_survives_as_one_argument(values: list[str]) -> None:
-    answers = ask([command("printf %s", arg(value)) for value in values])
-    assert [a.text for a in answers] == values
+    replies = ask([command("printf %s", arg(value)) for value in values])
+    assert [a.text for a in replies] == values
 
 
 def test_a_question_that_reads_stdin_gets_none() -> None:
@@ -74,16 +74,16 @@ def test_the_script_never_holds_the_mark_in_one_piece() -> None:
     """A process list shows the script: a question that prints it must not look like a mark."""
     script = batch.compose([command("ps")], NONCE).wire()
     assert NONCE not in script
-    answers = ask([command("tr '\\000' ' ' < /proc/$$/cmdline"), command("echo after")])
-    assert answers[0].exit_code == 0
-    assert answers[1].stdout == b"after\n"
+    replies = ask([command("tr '\\000' ' ' < /proc/$$/cmdline"), command("echo after")])
+    assert replies[0].exit_code == 0
+    assert replies[1].stdout == b"after\n"
 
 
 def test_an_output_cut_short_leaves_the_rest_unanswered() -> None:
     stdout = f"first\n{NONCE} 0 0\nsecond but cut".encode()
-    answers = batch.split(b"first\n" + f"\n{NONCE} 0 0\n".encode() + b"second but cut", b"", 3, NONCE)
-    assert [a.exit_code for a in answers] == [0, None, None]
-    assert [a.stdout for a in answers] == [b"first\n", b"second but cut", b""]
+    replies = batch.split(b"first\n" + f"\n{NONCE} 0 0\n".encode() + b"second but cut", b"", 3, NONCE)
+    assert [a.exit_code for a in replies] == [0, None, None]
+    assert [a.stdout for a in replies] == [b"first\n", b"second but cut", b""]
     assert len(batch.split(stdout, stdout, 3, NONCE)) == 3
 
 

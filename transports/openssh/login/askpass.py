@@ -1,4 +1,4 @@
-"""A helper that answers exactly one prompt of ssh, once, with what a local command prints; it refuses all others.
+"""A helper that replies to exactly one prompt of ssh, once, with what a local command prints; it refuses all others.
 
 ssh runs ``$SSH_ASKPASS`` with the prompt as its argument and takes the first line of its stdout (ssh(1), ENVIRONMENT).
 The helper is an ``sh`` script made for one login, in a private directory with a random name. It holds the expected
@@ -113,22 +113,22 @@ def _password_prompts(user: str, hosts: Iterable[str]) -> Iterator[str]:
 
 
 _SCRIPT: Final = """#!/bin/sh
-# Made by ssh-mcp for one login: answers the expected prompt once and refuses every other.
+# Made by ssh-mcp for one login: replies to the expected prompt once and refuses every other.
 place={directory}
-tell() {{ printf '%s\\n' "$*" >"$place/outcome"; exit 1; }}
+give_up() {{ printf '%s\\n' "$*" >"$place/outcome"; exit 1; }}
 ask() {{
-  {once}mkdir "$place/asked-$1" 2>/dev/null || tell again "$1"
-  sh -c "$2" </dev/null 2>/dev/null || tell failed "$1" $?
+  {once}mkdir "$place/asked-$1" 2>/dev/null || give_up again "$1"
+  sh -c "$2" </dev/null 2>/dev/null || give_up failed "$1" $?
   exit 0
 }}
 case "$1" in
-{cases}*) tell refused "$1" ;;
+{cases}*) give_up refused "$1" ;;
 esac
 """
 
 
 def script(directory: str, wanted: Iterable[Prompt], *, once: bool = True) -> str:
-    """The helper's text. ``once`` False answers again and again: for sessions that each log in on their own."""
+    """The helper's text. ``once`` False replies again and again: for sessions that each log in on their own."""
     cases = "".join(
         f"{'|'.join(prompt.patterns)}) ask {prompt.kind} {shlex.quote(prompt.command)} ;;\n" for prompt in wanted
     )

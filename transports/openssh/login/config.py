@@ -68,7 +68,7 @@ _INVARIANTS: Final = (
 class Login:
     """What one launch adds to the base: ``control_path`` None is an unmultiplexed ssh.
 
-    ``askpass``: a helper answers a prompt. ``interactive``: a person sits at the terminal (``ssh-mcp connect``).
+    ``askpass``: a helper replies to a prompt. ``interactive``: a person sits at the terminal (``ssh-mcp connect``).
     ``identity`` replaces the host's key (the public half of a pinned one, or SSH_DEFAULT_KEY). ``persist`` is in
     seconds. ``verbose``: ssh's log is read (``-E``), so have it log the login.
     """

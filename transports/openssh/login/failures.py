@@ -66,7 +66,7 @@ class Attempt:
 
 
 def login_error(report: LogReport, attempt: Attempt) -> ConnectError | LocalError:
-    """The error of a failed attempt: the most telling fact of the log wins."""
+    """The error of a failed attempt: the most specific fact of the log wins."""
     for read_cause in (_configuration, _host_key, _algorithms, _reach, _authentication, _proxy, _broken):
         if (error := read_cause(report, attempt)) is not None:
             return error

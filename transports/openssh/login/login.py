@@ -68,7 +68,7 @@ async def start_master(
 ) -> LoginInfo:
     """Log in and leave a master behind that listens at ``control_path``; the caller holds its turn.
 
-    ``by_hand``: a person answers at the terminal, and the master lasts that many idle seconds. Raises ConnectError and
+    ``by_hand``: a person replies at the terminal, and the master lasts that many idle seconds. Raises ConnectError and
     its kin. The master's log stays at ``control_path.log`` and holds only what happens after the login.
     """
     login = replace(_through(await plan.login(), plan, route), control_path=control_path)

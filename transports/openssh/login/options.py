@@ -2,7 +2,7 @@
 
 They exist for legacy gear: ciphers, MACs, key exchanges, host key algorithms and what else it takes to talk to it.
 A keyword that would undo what this program sets, or run something, is refused by name with the reason; one that we do
-not know is refused too, and may be given in the operator's ssh_config, which ssh itself judges.
+not know is refused too, and may be given in the operator's ssh_config, which ssh itself checks.
 """
 
 from __future__ import annotations

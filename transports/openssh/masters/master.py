@@ -114,7 +114,7 @@ class MasterLauncher:
         return warm.used()
 
     async def connect(self, destination: Destination, *, persist: float) -> MasterHandle:
-        """Open the host's first master by hand (``ssh-mcp connect``): a person at the terminal answers ssh's questions.
+        """Open the host's first master by hand (``ssh-mcp connect``): a person at the terminal replies to prompts.
 
         It and its jump hosts' masters are marked, so that no server ends them; unused they last ``persist`` seconds.
         """

@@ -15,7 +15,7 @@ H = TypeVar("H")
 
 BACKOFF_FIRST: Final = 1.0
 BACKOFF_MAX: Final = 30.0
-"""Seconds between logins after failed ones. sshd answers a retry storm with penalties (PerSourcePenalties, 9.8)."""
+"""Seconds between logins after failed ones. sshd penalises a retry storm (PerSourcePenalties, 9.8)."""
 SHORT_LIFE: Final = 5.0
 """Seconds: a master that is lost sooner than this, three times in a row, counts as a failed login."""
 SINGLE_LIVES: Final = 2

@@ -105,11 +105,11 @@ class Unmultiplexed:
         ready = self._ready(destination)
         report = read(stderr)
         attempt: Attempt = ready.plan.attempt()
-        telling = (
+        evidence = (
             report.verdict, report.denied, report.too_many, report.no_match, report.unresolved, report.connect,
             report.timed_out, report.configuration, report.loop, report.ended,
         )  # fmt: skip
-        return login_error(report, attempt) if any(telling) else None
+        return login_error(report, attempt) if any(evidence) else None
 
     def _ready(self, destination: Destination) -> Prepared:
         try:

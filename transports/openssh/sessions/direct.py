@@ -24,7 +24,7 @@ _BROKEN: Final = re.compile(
 
 
 class DirectLauncher(Protocol):
-    """What of ``MasterLauncher`` stands behind direct sessions."""
+    """What direct sessions use of ``MasterLauncher``."""
 
     def prepare_direct(self, destination: Destination) -> Awaitable[None]: ...
 
@@ -38,7 +38,7 @@ class DirectLauncher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NoMaster:
-    """Stands where a master's handle would."""
+    """Takes the place of a master's handle."""
 
     control_path: str = ""
     pid: int | None = None

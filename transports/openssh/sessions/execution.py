@@ -115,18 +115,18 @@ class Execution:
 
     @property
     def marked_status(self) -> int | None:
-        """Exit status as the frame's last marks told it."""
+        """Exit status from the frame's last marks."""
         return next((d.status for d in self._decoders.values() if d.status is not None), None)
 
     @property
     def status(self) -> int | None:
-        """Exit status as the frame told it, else as the session did; None where it never arrived."""
+        """Exit status from the frame, else from the session; None where it never arrived."""
         marked = self.marked_status
         return self._exit_status if marked is None else marked
 
     @property
     def exit_status(self) -> int | None:
-        """Exit status as the session told it: for a frame ``FRAME_STATUS``, or that of what ran in its place."""
+        """Exit status from the session: for a frame ``FRAME_STATUS``, or that of what ran in its place."""
         return self._exit_status
 
     @property

@@ -2,7 +2,7 @@
 
 A stream is a stdio forwarding (NEW_STDIO_FWD): the listener is the caller's own socket, so that its port is bound
 before it is returned, closes with the process, and a closed one refuses at once. OPEN_FWD would leave the listener
-with the master, which before OpenSSH 10.1 answers CLOSE_FWD with OK even where it closed nothing.
+with the master, which before OpenSSH 10.1 replies to CLOSE_FWD with OK even where it closed nothing.
 
 Only the host can listen on its own ports. Which ones it does for whom lies beside the control socket, so that another
 process closes what a killed one left; and a close is proven by a connection through the host that is refused.

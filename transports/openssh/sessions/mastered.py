@@ -11,7 +11,7 @@ from transports.openssh.sessions.session import Handle
 
 
 class Masters(Protocol):
-    """What of ``MasterLauncher`` stands behind their sessions."""
+    """What their sessions use of ``MasterLauncher``."""
 
     def ensure(self, destination: Destination, index: int) -> Awaitable[Handle]: ...
 

@@ -144,7 +144,7 @@ async def open_native(
     """A session on the master at ``control_path``, its channel open.
 
     ``command`` is for the login shell, or a subsystem's name; then stdout begins paused. Raises NoSlot or
-    SessionRefused where the host says no and MasterLost where no master answers within ``timeout`` seconds; nothing
+    SessionRefused where the host says no and MasterLost where no master replies within ``timeout`` seconds; nothing
     has been sent to the host then.
     """
     made: list[int] = []
@@ -181,7 +181,7 @@ async def open_native(
 
 
 async def lost_master(master: Handle, *, began: bool) -> MasterLost | None:
-    """MasterLost where no master answers any more, else None: what tells a dead connection from a dead session."""
+    """MasterLost where no master replies any more, else None: distinguishes a dead connection from a dead session."""
     if await alive_check(master.control_path) is not None:
         return None
     return MasterLost(

@@ -34,7 +34,7 @@ from transports.openssh.shell.frame import (
 from transports.refusals import account_refusal
 
 BEGIN_SECONDS: Final = 2.0
-"""How long an ending waits to be told the process group of what it is to end."""
+"""How long an ending waits for the process group of what it is to end."""
 SETTLE_SECONDS: Final = 1.0
 """How long an ended command's pipes may take to close."""
 LINGER_SECONDS: Final = 0.25

@@ -36,7 +36,7 @@ class SessionEvents(Protocol):
 
 
 class Handle(Protocol):
-    """What sessions need to know of their master; without masters (direct) it stands for the host."""
+    """What sessions need to know of their master; without masters (direct) it is the host."""
 
     @property
     def control_path(self) -> str: ...

@@ -96,7 +96,7 @@ class SshTerminal:
     async def begun(self, seconds: float) -> None:
         """Until ssh has opened the session, or has ended. Raises SessionRefused after ``seconds``."""
         with anyio.move_on_after(seconds):
-            while self._process.returncode is None and not self._local.raw:  # noqa: ASYNC110 - a state of the kernel, of which nothing tells
+            while self._process.returncode is None and not self._local.raw:  # noqa: ASYNC110 - a state of the kernel, of which nothing notifies
                 await anyio.sleep(_POLL_SECONDS)
             return
         raise never_said(seconds)

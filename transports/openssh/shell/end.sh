@@ -7,19 +7,19 @@ lives() {
   if [ -n "$g" ]; then
     if kill -0 -$g 2>/dev/null; then
       [ $i -gt 2 ] && [ -r /proc/self/stat ] || return 0
-      tell 0
+      send 0
       return
     fi
-    tell 0 group
+    send 0 group
     return
   fi
-  tell 0
+  send 0
 }
 if [ -n "$g" ]; then
   kill -TERM -$g || exit 3
-  tell TERM group
+  send TERM group
 else
-  tell TERM || kill -TERM $c
+  send TERM || kill -TERM $c
 fi 2>/dev/null
 i=0
 while [ $i -lt 20 ]; do
@@ -29,9 +29,9 @@ while [ $i -lt 20 ]; do
 done
 if [ -n "$g" ]; then
   kill -KILL -$g
-  tell KILL group
+  send KILL group
 else
-  for i in 1 2 3 4 5; do tell KILL || break; done
+  for i in 1 2 3 4 5; do send KILL || break; done
   kill -KILL $c $p
 fi 2>/dev/null
 exit 0

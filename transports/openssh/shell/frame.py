@@ -209,7 +209,7 @@ def _mark_prefix(data: bytes, nonce: bytes) -> int:
 def end_group_script(nonce: str, processes: Processes, *, certain: bool = False) -> str:
     """Shell text that ends all of a frame: TERM, up to two seconds of grace, KILL (end.sh).
 
-    It first makes sure that the id still is that frame's. Where neither /proc nor ps can tell (a bare chroot) it goes
+    It first makes sure that the id still is that frame's. Without /proc and ps (a bare chroot) it goes
     on only if the caller is ``certain``: it runs over the same connection as the frame, whose session is open. Exit
     status 0: the frame is gone; 3: it was not there.
     """

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2086,SC2154,SC2034,SC2009,SC2013
 # hang NONCE PARENT CHILD: ends a frame as the end of a terminal would: HUP, a second later TERM, another later KILL, but
-# not to what ignores HUP. With b=1 (a watch) a frame is believed to be there where neither /proc nor ps can tell.
+# not to what ignores HUP. With b=1 (a watch) a frame is believed to be there where neither /proc nor ps is there to ask.
 
 # deaf: whether process q ignores HUP (bit 0 of SigIgn, proc_pid_status(5); sigignore of BSD's ps).
 deaf() {
@@ -21,7 +21,7 @@ left() {
     case $1$c in
     TERM0 | KILL0) pkill -$1 -P $p ;;
     TERM* | KILL*) kill -$1 $c ;;
-    *) if [ -n "$g" ]; then kill -$1 -$g; else tell $1 || kill -$1 $c; fi ;;
+    *) if [ -n "$g" ]; then kill -$1 -$g; else send $1 || kill -$1 $c; fi ;;
     esac
     return
   fi

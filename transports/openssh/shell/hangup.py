@@ -1,6 +1,6 @@
 """What ends commands whose link is lost, as shell text, pure.
 
-sshd tells a command without a terminal nothing when its connection breaks: a silent one runs on for good. So it is hung
+sshd does not signal a command without a terminal when its connection breaks: a silent one runs on. So it is hung
 up on as a terminal's end would do it: HUP, two seconds of grace in which TERM and then KILL follow, for all that is
 left of the frame's process group and session but what ignores HUP (nohup(1)) or has left it (setsid(1), a daemon).
 

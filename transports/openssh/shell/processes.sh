@@ -4,7 +4,7 @@
 # It needs walk.sh, which goes before it.
 
 # frame NONCE PARENT CERTAIN: sets p and, where the frame leads a group, g (else empty) and its session's name x.
-# After a restart, or behind a name that several machines share, the number may be a stranger's: the nonce tells. Where
+# After a restart, or behind a name that several machines share, the number may be a stranger's: the nonce decides. Where
 # neither /proc nor ps can (a bare chroot), CERTAIN does: the caller is on the connection on which the frame is open.
 # ps calls sessions sid or sess; sess may be an address or, kept from us, 0. -ww: some ps cut at 80 columns.
 frame() {
@@ -25,7 +25,7 @@ frame() {
 }
 
 # mine SKIP: sets now to the frame's processes, without the group where SKIP is "group". Who has been seen below p stays
-# ours when its parent ends; the time of its start tells it from a stranger who got its number.
+# ours when its parent ends; the time of its start distinguishes it from a stranger with its number.
 mine() {
   walk
   now=''
@@ -53,8 +53,8 @@ mine() {
   done
 }
 
-# tell SIGNAL SKIP...: signals (0: only looks for) the frame's processes but those listed; fails where there is none.
-tell() {
+# send SIGNAL SKIP...: signals (0: only looks for) the frame's processes but those listed; fails where there is none.
+send() {
   s=$1 r=1
   shift
   mine "$1"

@@ -3,11 +3,11 @@
 # 3: it was not there; no children is no error.
 frame $1 $2 $4 || exit 3
 if [ "$6" = children ]; then
-  tell $5 $2 $3
+  send $5 $2 $3
 elif [ -n "$g" ]; then
   kill -$5 -$g || exit 3
-  tell $5 group
+  send $5 group
 else
-  tell $5 || kill -$5 $3 2>/dev/null
+  send $5 || kill -$5 $3 2>/dev/null
 fi
 exit 0

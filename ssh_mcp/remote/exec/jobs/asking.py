@@ -33,7 +33,7 @@ BLOCK: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A job, the windows of both streams that came with it, and the words that stood before it."""
+    """A job, the windows of both streams that came with it, and the words that preceded it."""
 
     job: Job
     stdout: Window

@@ -3,14 +3,14 @@
 # $1 id   $2 the job's directory   $3 mark   $4 output limit in bytes, an eighth of it for stderr   $5 timeout
 # $6 umask   $7 run.sh   $8 end.sh   $9 guard.sh
 # ${10} shell text that starts a session   ${11} shell text that makes it root (sudo), or none
-# stdin goes to the job's shell. stdout tells the starter what comes on stderr before the command does, and "started".
+# stdin goes to the job's shell. stdout carries what the starter needs to know of stderr before the command, and "started".
 trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2
 id=$1 d=$2 mark=$3 cap=$4 limit=$5 um=$6 run=$7 end=$8 guard=$9
 shift 9
 own=$1 root=$2
 exec 3>&1 >/dev/null 2>&1
 
-# Sets u: seconds since the boot, which no change of the clock moves; e and the epoch where nobody tells those.
+# Sets u: seconds since the boot, which no change of the clock moves; e and the epoch where those are unknown.
 clock() {
   IFS=' ' read -r u l </proc/uptime || u=e$(date +%s)
 }

@@ -86,7 +86,7 @@ def _failure(
 
 
 def _without_mark(done: Completed, mark: str) -> Completed:
-    """Without the lines that stood before the job's stderr: sudo's, and ``MARK PID``."""
+    """Without the lines that preceded the job's stderr: sudo's, and ``MARK PID``."""
     from dataclasses import replace
 
     start = done.stderr.find(mark.encode())

@@ -6,7 +6,7 @@
 [ -e "$1" ] || exit 70
 [ -f "$1" ] || exit 71
 exec 3<"$1" || exit 75
-# The opened file must be the permitted one: /proc tells what a descriptor leads to; elsewhere the path is asked again.
+# The opened file must be the permitted one: /proc shows what a descriptor leads to; elsewhere the path is asked again.
 q=$(readlink /proc/$$/fd/3 2>/dev/null) || q=$(readlink -f -- "$1")
 [ "$q" = "$1" ] || exit 72
 s=$(state "$1") || exit 75

@@ -176,13 +176,13 @@ async def _search(
         raise InvalidArgument("The host's grep does not accept the pattern.", "Give a POSIX extended expression.")
     binary = complaint.count(_BINARY)  # from grep 3.5 on; before, and elsewhere, on stdout
     if mode == "batch":
-        lines, told = batch_lines(bytes(kept.data))
+        lines, reported_binary = batch_lines(bytes(kept.data))
         unreadable = done.unreadable - binary
     else:
         each = each_lines(bytes(kept.data), mark)
-        lines, told, unreadable = each.lines, each.binary, each.unreadable
+        lines, reported_binary, unreadable = each.lines, each.binary, each.unreadable
     haul.lines.update(lines)
-    haul.skipped.binary += binary + told
+    haul.skipped.binary += binary + reported_binary
     haul.skipped.unreadable += max(unreadable, 0)
 
 
@@ -283,7 +283,7 @@ def matching_lines(data: bytes, matches: Callable[[str], bool], query: GrepQuery
 
 
 async def _masked(host: RemoteHost, base: str, lines: dict[str, list[GrepLine]], query: GrepQuery) -> list[GrepMatch]:
-    """Matches in order of path and line, each group of lines that stand together masked as one text."""
+    """Matches in order of path and line, each group of adjacent lines masked as one text."""
     out: list[GrepMatch] = []
     guard = guard_for(host.policy.redaction)
     names = sorted(lines)

@@ -125,7 +125,7 @@ def compare(
     """What makes ``target`` like ``source``.
 
     A file is taken for the same where size and whole seconds of the time are; ``same`` decides by content instead, and
-    is asked where sizes are equal. ``fold``: the target does not tell upper from lower case.
+    is asked where sizes are equal. ``fold``: the target ignores case in names.
     """
     plan = Plan()
     placed = {p.casefold(): p for p in target} if fold else {}

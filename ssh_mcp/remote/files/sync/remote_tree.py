@@ -53,7 +53,7 @@ class RemoteTree:
 
     @property
     def fold(self) -> bool:
-        """Whether the host does not tell upper from lower case."""
+        """Whether the host ignores case in names."""
         return self.policy.fold_case or self.policy.windows
 
     def path(self, relative: str) -> PermittedPath:
