@@ -51,8 +51,8 @@ class Processes:
         lines = table.splitlines()
         own = _own_pids(lines)
         if mark:
-            shares = _shares(proc)
-            rows = [_bare(line, shares, problems) for line in lines if not line.startswith("self ")]
+            shares, width = _shares(proc), _user_width(lines)
+            rows = [_bare(line, width, shares, problems) for line in lines if not line.startswith("self ")]
         else:
             rows = [_full(line, problems) for line in lines if not line.startswith("self ")]
         kept = _without_family([r for r in rows if r is not None], own)
@@ -85,18 +85,30 @@ def _full(line: str, problems: Problems) -> Process | None:
     return Process(int(match[1]), int(match[2]), match[3], cpu, memory, (match[6] or "").rstrip())
 
 
-def _bare(line: str, shares: dict[int, tuple[float, float]], problems: Problems) -> Process | None:
-    words = line.split(None, 3)
-    if len(words) == 3:
-        words.append("")
-    pid = integer(words[0]) if len(words) == 4 else None
-    parent = integer(words[1]) if len(words) == 4 else None
-    if pid is None or parent is None:
+_HEADER: Final = re.compile(r"PID +PPID +(USER +)COMMAND$")
+_BARE: Final = re.compile(rb"\s*(\d{1,10})\s+(\d{1,10}) (.*)$", re.DOTALL)
+"""pid and ppid, which may be wider than their columns, and what follows them: ``  71     1 CORP\\jo  sleep 60``."""
+
+
+def _user_width(lines: list[str]) -> int:
+    """Bytes of BusyBox's column for the user, the blank behind it included. It cuts longer names."""
+    return next((len(match[1]) for match in map(_HEADER.match, lines[:3]) if match is not None), 9)
+
+
+def _bare(line: str, width: int, shares: dict[int, tuple[float, float]], problems: Problems) -> Process | None:
+    match = _BARE.match(line.encode())
+    if match is None:
         if line.strip() and not line.lstrip().startswith("PID"):
             problems.unread(line)
         return None
+    pid, parent = int(match[1]), int(match[2])
+    user, args = match[3][:width], match[3][width:]
+    if not user.endswith(b" ") and b" " in match[3]:  # a version that does not cut names
+        user, _, args = match[3].partition(b" ")
     cpu, memory = shares.get(pid, (0.0, 0.0))
-    return Process(pid, parent, words[2], cpu, memory, words[3].rstrip())
+    return Process(
+        pid, parent, user.decode("utf-8", "replace").strip(), cpu, memory, args.decode("utf-8", "replace").strip()
+    )
 
 
 _TICKS = 100
