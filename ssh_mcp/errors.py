@@ -119,7 +119,7 @@ class OutputExpired(Refusal):
 
 
 class SudoFailed(Refusal):
-    """sudo said no: wrong password, not in sudoers, a terminal required, or no password to be had."""
+    """sudo (sudo-rs, doas) refused: wrong password, no rights, a terminal required, or no password to be had."""
 
 
 class JobNotFound(Refusal):

@@ -190,5 +190,5 @@ async def _sudo(host: RemoteHost) -> list[Finding]:
     except (Refusal, TransportError) as error:
         return [fail(f"sudo: {error}", "")]
     if done.stdout.strip() == b"0":
-        return [ok("sudo works")]
+        return [ok(f"{await host.sudo.program()} works")]
     return [fail("sudo ran, but not as root", "Look at the host's sudoers (runas).")]

@@ -9,8 +9,9 @@ from ssh_mcp.tokens import Command, command
 
 PROGRAMS = (
     "find", "grep", "stat", "ps", "setsid", "rsync", "tar", "zip", "unzip", "gzip", "xz", "zstd", "sha256sum", "shasum",
-    "getfacl", "setfacl", "getfattr", "sudo", "doas", "systemd-run", "loginctl", "systemctl", "rc-service", "rc-status",
-    "sv", "apt-get", "dnf", "yum", "apk", "zypper", "pacman", "docker", "podman", "bash", "python3", "perl",
+    "getfacl", "setfacl", "getfattr", "sudo", "sudo-rs", "doas", "systemd-run", "loginctl", "systemctl", "rc-service",
+    "rc-status", "sv", "apt-get", "dnf", "yum", "apk", "zypper", "pacman", "docker", "podman", "bash", "python3",
+    "perl",
 )  # fmt: skip
 """Programs that tools of ours use where a host has them."""
 
@@ -21,7 +22,8 @@ _SCRIPT = (
     # GNU's and BusyBox's say who they are; the BSDs' refuse the option
     'for p in find grep tar; do v=$("$p" --version 2>&1 </dev/null | head -n 2); case $v in '
     '*GNU*) echo "is $p gnu";; *[Bb]usy[Bb]ox*) echo "is $p busybox";; *) echo "is $p bsd";; esac; done; '
-    'command -v sudo >/dev/null 2>&1 && { v=$(sudo -V 2>/dev/null </dev/null | head -n 1); echo "sudo $v"; }; '
+    # sudo-rs writes its version to stderr
+    'command -v sudo >/dev/null 2>&1 && { v=$(sudo -V 2>&1 </dev/null | head -n 1); echo "sudo $v"; }; '
     'echo "kernel $(uname -s 2>/dev/null)"; [ -r /proc/self/stat ] && echo "has /proc"; '
     "if [ -d /run/systemd/system ]; then echo init systemd; elif [ -d /run/openrc ]; then echo init openrc; "
     'elif [ -r /proc/1/comm ] && read -r one </proc/1/comm && [ "$one" = runit ]; then echo init runit; fi; '
@@ -55,8 +57,13 @@ class Capabilities:
 
     @property
     def elevation(self) -> str | None:
-        """The program that makes us root: ``sudo``, ``sudo-rs`` or ``doas``."""
-        return self.sudo_kind or ("doas" if "doas" in self.programs else None)
+        """What makes us root: ``sudo``, ``sudo-rs`` (also where it is called sudo) or ``doas``."""
+        return self.sudo_kind or self.elevation_program
+
+    @property
+    def elevation_program(self) -> str | None:
+        """The same as the login's shell finds it: the name of a program."""
+        return next((name for name in ("sudo", "sudo-rs", "doas") if name in self.programs), None)
 
     @property
     def package_manager(self) -> str | None:

@@ -22,6 +22,8 @@ PACKAGES = (
     "openssh-server",
     "openssh-sftp-server",
     "sudo",
+    "opendoas",
+    "patchelf",
     "redis-server",
     "acl",
     "attr",

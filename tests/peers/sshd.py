@@ -247,8 +247,9 @@ def start_sshd(
     user: str | None = None,
     extra: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
+    inside: Sequence[str] = (),
 ) -> Sshd:
-    """Start an sshd and wait until it listens.
+    """Start an sshd and wait until it listens. ``inside``: words before its own, which end in its exec.
 
     ``subsystem`` is the command behind ``sftp`` (None: no such subsystem). ``chroot`` confines every login to
     internal-sftp inside that directory (see ``make_chroot``). ``authorized_keys`` replaces the lab's client key.
@@ -272,7 +273,7 @@ def start_sshd(
         log.write_text("")
         config.write_text("\n".join([f"ListenAddress {address}", f"Port {number}", *extra, *lines]) + "\n")
         process = subprocess.Popen(
-            [binary, "-D", "-f", str(config), "-E", str(log)],
+            [*inside, binary, "-D", "-f", str(config), "-E", str(log)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -21,7 +21,14 @@ _NO_TTY = (
     "inappropriate ioctl for device",
     "must be run from a terminal",
 )
-_SUDO = re.compile(r"^sudo: .*(?:password is required|terminal is required|must have a tty)", re.MULTILINE)
+_SUDO = re.compile(
+    r"^(sudo|sudo-rs|doas): .*(?:password is required|terminal is required|must have a tty|[Aa]uthentication (?:is )?"
+    r"required|Authentication failed)",
+    re.MULTILINE,
+)
+"""``sudo: a password is required``, ``sudo-rs: interactive authentication is required``,
+``doas: Authentication required`` and what doas says without a terminal, ``doas: Authentication failed``.
+"""
 _DENIED = ("permission denied", "operation not permitted", "must be root", "are you root?", "requires root")
 _ROOT = {
     True: "ssh_sudo_exec runs it as root.",
@@ -41,8 +48,9 @@ def hint_for(
     if exit_code == 0:
         return None
     low = stderr[-4000:].lower()
-    if _SUDO.search(stderr[-4000:]) and not as_root:
-        return f"sudo within a command cannot ask for a password. {_ROOT[sudo_open]}"
+    asking = _SUDO.search(stderr[-4000:])
+    if asking is not None and not as_root:
+        return f"{asking[1]} within a command cannot ask for a password. {_ROOT[sudo_open]}"
     if any(sign in low for sign in _NO_TTY):
         return (
             "The program wants a terminal and commands run without one. "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ssh_mcp.errors import SudoFailed
 from ssh_mcp.policy.tiers import Tier, visible
 from ssh_mcp.remote.facts import prepared, text_of
+from ssh_mcp.remote.sudo.session import DOAS
 from ssh_mcp.tokens import Command, arg, command
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
     from transports.api import Completed
 
-USED_SUDO: Final = "The login user may not do this: it was done as root with sudo."
+USED_SUDO: Final = "The login user may not do this: it was done as root with {program}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +52,18 @@ async def with_rights(
         return Outcome(done)
     if not visible(Tier.SUDO, "sudo", host.settings):
         opens = "The operator opens the sudo tier (ALLOW_DANGEROUS_TOOLS=true and ALLOW_SUDO=true) and allows it: "
-        return Outcome(done, missing=" ".join(part for part in (instead, opens + _sudoers(host)) if part))
+        return Outcome(done, missing=" ".join(part for part in (instead, opens + await _rule(host)) if part))
     await host.call.confirm_as_root()
     try:
         again = await host.sudo.run(command("sh -c", arg(prepared(action).wire())), timeout=timeout, stdout_cap=cap)
     except SudoFailed as error:
-        remedy = f"{error.remedy} What is needed: {_sudoers(host)}"
+        remedy = f"{error.remedy} What is needed: {await _rule(host)}"
         return Outcome(done, missing=" ".join(part for part in (instead, f"{error.what} {remedy}") if part))
-    return Outcome(again, remarks=(USED_SUDO,))
+    return Outcome(again, remarks=(USED_SUDO.format(program=await host.sudo.program()),))
 
 
-def _sudoers(host: RemoteHost) -> str:
-    """A sudoers line. All of sudo's commands, since ours start a shell that says when it has begun."""
+async def _rule(host: RemoteHost) -> str:
+    """A line of sudoers or doas.conf. All commands, since ours start a shell that says when it has begun."""
+    if await host.sudo.program() == DOAS:
+        return f"'permit nopass {host.user or 'LOGIN'} as root' in doas.conf."
     return f"'{host.user or 'LOGIN'} ALL=(root) ALL' in sudoers (visudo)."

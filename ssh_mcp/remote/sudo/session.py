@@ -1,4 +1,4 @@
-"""Running something as root through sudo without ever hanging on it.
+"""Running something as root through sudo, or what a host has in its place, without ever hanging on it.
 
 ``sudo -S -p PROMPT --`` prompts on stderr with a random word; only when that word came back on this very session does
 the password go over stdin, so that nothing but sudo can read it. Behind sudo runs a small root shell that reports on
@@ -7,6 +7,9 @@ waits for. A refused password is followed by end of file instead of a second att
 
 sudo's words are asked for in English (``LC_ALL=C``) to be recognised; the command gets the caller's locale back. A sudo
 that starts nothing (a PAM module that waits for a person) is waited for until the caller's timeout, and named then.
+
+sudo-rs takes the same options. doas(1) reads a password only from a terminal, so it runs with ``-n``: its rules must
+permit without one.
 """
 
 from __future__ import annotations
@@ -39,12 +42,16 @@ _REFUSED = (
     "incorrect authentication",
     "no password was provided",
 )
+DOAS = "doas"
+
 _NO_TTY = ("must have a tty", "a terminal is required to run")
 _NO_RIGHTS = (
     "not in the sudoers file",
     "is not allowed to",
     "may not run sudo",
     "i'm afraid i can't do that",
+    "doas: operation not permitted",
+    "doas is not enabled",
 )
 _WANTS_PASSWORD = (
     "a password is required",
@@ -53,9 +60,11 @@ _WANTS_PASSWORD = (
     "interactive authentication is required",
     "interaction is required",
     "authentication required but not attempted",
+    "doas: authentication required",
+    "doas: authorization required",
 )
 _NOT_ALLOWED = re.compile(r"sorry, user \S+ (?:may not run|is not allowed)")
-"""sudo's own words and sudo-rs's (its src/common/error.rs and src/pam/error.rs)."""
+"""sudo's own words, sudo-rs's (its src/common/error.rs and src/pam/error.rs) and doas's (doas.c)."""
 
 
 @dataclass(slots=True)
@@ -90,6 +99,9 @@ class Progress:
         start = self.head.find(self.mark)
         if start >= 0 and b"\n" in self.head[start:]:
             words = self.head[start:].split(b"\n", 1)[0].split()
+            if words[1:] == [b"ended"]:  # what should have begun has ended: job.sh
+                self.hopeless.set()
+                return
             if len(words) == 4 and all(word.isdigit() for word in words[1:]) and int(words[1]) > 1:
                 self.processes = int(words[1]), int(words[2]), int(words[3])
             self.started.set()
@@ -103,7 +115,7 @@ class Progress:
 
     def said(self) -> str:
         """What sudo has said so far."""
-        return self.head.replace(self.prompt, b"").decode("utf-8", "replace")
+        return self.head.partition(self.mark)[0].replace(self.prompt, b"").decode("utf-8", "replace")
 
 
 def _word() -> bytes:
@@ -136,6 +148,7 @@ class _Run:
     """One command under sudo."""
 
     connection: Connection
+    program: str
     password: bytes | None
     seen: Progress
     output: OutputSink
@@ -150,7 +163,7 @@ class _Run:
         with self.scope:
             try:
                 self.done = await self.connection.run(
-                    sudo_command(inner, self.seen, has_password=self.password is not None).wire(),
+                    sudo_command(inner, self.seen, has_password=self.password is not None, program=self.program).wire(),
                     stdin=feed(self.seen, self.password, stdin),
                     timeout=timeout + END_LIMIT,
                     stdout_cap=caps[0],
@@ -169,16 +182,16 @@ class _Run:
         helper = Progress.fresh()
         end = walk_text() + program_text(__package__, "end.sh")
         inner = command("sh -c", arg(end), "sh", [arg(str(n)) for n in self.seen.processes])
-        line = sudo_command(inner, helper, has_password=self.password is not None)
+        line = sudo_command(inner, helper, has_password=self.password is not None, program=self.program)
         with suppress(TransportError), anyio.move_on_after(END_LIMIT):
             await self.connection.run(
                 line.wire(), stdin=feed(helper, self.password, None), timeout=END_LIMIT, on_output=helper.see
             )
 
 
-def sudo_words(seen: Progress, *, has_password: bool) -> str:
+def sudo_words(seen: Progress, *, has_password: bool, program: str) -> str:
     """Shell text before a program that makes it root; its words to us are English, and a password comes on stdin."""
-    return command("LC_ALL=C sudo", _asking(seen, has_password=has_password), "--").wire()
+    return command("LC_ALL=C", lit(program), _asking(seen, has_password=has_password), "--").wire()
 
 
 def _asking(seen: Progress, *, has_password: bool) -> list[Token]:
@@ -186,11 +199,13 @@ def _asking(seen: Progress, *, has_password: bool) -> list[Token]:
     return [lit("-S -p"), arg(f"{seen.prompt.decode()}\n")] if has_password else [lit("-n")]
 
 
-def sudo_command(inner: Command, seen: Progress, *, has_password: bool) -> Command:
-    """The whole line for the login user's shell. ``inner`` is the program to start as root, with its arguments."""
+def sudo_command(inner: Command, seen: Progress, *, has_password: bool, program: str = "sudo") -> Command:
+    """The whole line for the login user's shell. ``inner`` is the program to start as root, with its arguments;
+    ``program`` makes it root: sudo, sudo-rs or doas.
+    """
     return command(
         lit("__o=${LC_ALL-}; LC_ALL=C"),
-        lit("sudo"),
+        lit(program),
         _asking(seen, has_password=has_password),
         lit("--"),
         lit("sh -c"),
@@ -207,6 +222,7 @@ async def run_as_root(
     connection: Connection,
     inner: Command,
     *,
+    program: str,
     password: bytes | None,
     stdin: bytes | AsyncIterator[bytes] | None = None,
     timeout: float,
@@ -220,7 +236,7 @@ async def run_as_root(
     signal them.
     """
     seen = Progress.fresh()
-    run = _Run(connection, password, seen, seen.see if on_output is None else _Output(seen, on_output))
+    run = _Run(connection, program, password, seen, seen.see if on_output is None else _Output(seen, on_output))
     began = time.monotonic()
     timed_out = False
     async with anyio.create_task_group() as tasks:
@@ -243,7 +259,9 @@ async def run_as_root(
         raise run.failure
     assert run.done is not None
     if not seen.released:
-        raise refusal(seen, run.done, timeout if timed_out else None, has_password=password is not None)
+        raise refusal(
+            seen, run.done, timeout if timed_out else None, has_password=password is not None, program=program
+        )
     done = _without_mark(run.done, seen.mark, stderr_cap)
     return replace(
         done,
@@ -302,16 +320,19 @@ def _partial_of_root(partial: PartialOutput, seen: Progress, cap: int) -> Partia
     return replace(partial, stderr=partial.stderr[end:][:cap], stderr_total=partial.stderr_total - end)
 
 
-def refusal(seen: Progress, done: Completed, timeout: float | None, *, has_password: bool) -> SudoFailed:
-    """Name the cause from sudo's own words (in English; other words come through as they are).
+def refusal(seen: Progress, done: Completed, timeout: float | None, *, has_password: bool, program: str) -> SudoFailed:
+    """Name the cause from the program's own words (in English; other words come through as they are).
 
     ``timeout``: the seconds that were waited for it, where it had neither started the command nor refused it by then.
     """
     text = seen.said()
     low = text.lower()
     said = " ".join(text.split())[:300]
-    if done.exit_code == 127 or "sudo: not found" in low or "sudo: command not found" in low:
-        return SudoFailed("The host has no sudo.", "The operator installs it or grants the login user what it needs.")
+    if done.exit_code == 127 or f"{program}: not found" in low or f"{program}: command not found" in low:
+        return SudoFailed(
+            "The host has no sudo, sudo-rs or doas.",
+            "The operator installs one or grants the login user what it needs.",
+        )
     if any(words in low for words in _NO_TTY):
         return SudoFailed(
             "sudo on the host wants a terminal (requiretty).",
@@ -319,19 +340,30 @@ def refusal(seen: Progress, done: Completed, timeout: float | None, *, has_passw
         )
     if any(words in low for words in _NO_RIGHTS) or _NOT_ALLOWED.search(low):
         return SudoFailed(
-            "The login user has no sudo rights for this on the host.", "The operator grants them in sudoers."
+            f"The login user has no {program} rights for this on the host.",
+            f"The operator grants them in {'doas.conf' if program == DOAS else 'sudoers'}.",
         )
     if any(words in low for words in _WANTS_PASSWORD) and not has_password:
-        return SudoFailed(
-            "sudo asks for a password and none is configured for this host.",
-            "The operator puts it in the keyring (service ssh-mcp-sudo, user = alias) or sets SSH_SUDO_PASSWORD_CMD.",
-        )
+        return _wants_password(program)
     if seen.refused or (has_password and timeout is None and seen.prompted.is_set()):
-        return SudoFailed("sudo refused the password configured for this host.", "The operator corrects it.")
+        return SudoFailed(f"{program} refused the password configured for this host.", "The operator corrects it.")
     says = f" It says: {said}" if said else ""
     if timeout is not None or done.timed_out:
         return SudoFailed(
-            f"sudo did not start the command within {timeout or END_LIMIT:g} s.{says}",
-            "Give a larger timeout if it waits for a person, or try `sudo true` on the host by hand.",
+            f"{program} did not start the command within {timeout or END_LIMIT:g} s.{says}",
+            f"Give a larger timeout if it waits for a person, or try `{program} true` on the host by hand.",
         )
-    return SudoFailed(f"sudo did not start the command.{says}", "Try `sudo true` on the host by hand.")
+    return SudoFailed(f"{program} did not start the command.{says}", f"Try `{program} true` on the host by hand.")
+
+
+def _wants_password(program: str) -> SudoFailed:
+    if program == DOAS:
+        return SudoFailed(
+            "doas asks for a password on this host, which it reads only from a terminal.",
+            "The operator permits the login user without one ('permit nopass LOGIN as root' in doas.conf) or installs "
+            "sudo.",
+        )
+    return SudoFailed(
+        f"{program} asks for a password and none is configured for this host.",
+        "The operator puts it in the keyring (service ssh-mcp-sudo, user = alias) or sets SSH_SUDO_PASSWORD_CMD.",
+    )

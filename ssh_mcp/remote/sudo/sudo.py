@@ -10,7 +10,7 @@ from ssh_mcp.remote.exec.commands import script_parts, with_line_end_hint
 from ssh_mcp.remote.exec.partial_output import output_told
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.sudo.password import sudo_password
-from ssh_mcp.remote.sudo.session import run_as_root
+from ssh_mcp.remote.sudo.session import DOAS, run_as_root
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.tokens import Command, arg, command, lit
 
@@ -51,6 +51,7 @@ class Sudo:
         done = await run_as_root(
             connection_of(self._host),
             inner,
+            program=await self.program(),
             password=await self.password(),
             stdin=stdin,
             timeout=self._host.commands.timeout(timeout),
@@ -61,9 +62,13 @@ class Sudo:
         self._host.call.note_exit(done.exit_code)
         return done
 
+    async def program(self) -> str:
+        """What makes us root there: ``sudo``, else ``sudo-rs`` or ``doas``."""
+        return (await self._host.capabilities()).elevation_program or "sudo"
+
     async def password(self) -> bytes | None:
-        """What sudo gets on stdin; None: it must not ask."""
-        if not self._asked:
+        """What sudo gets on stdin; None: it must not ask. doas takes none."""
+        if not self._asked and await self.program() != DOAS:
             self._password = await sudo_password(self._host.alias, self._host.settings)
             self._asked = True
             if self._password is not None and len(self._password) >= _MASKED_MIN:

@@ -87,6 +87,9 @@ def test_root_is_not_sent_to_root() -> None:
         "sudo: a password is required",
         "sudo: a terminal is required to read the password; either use the -S option",
         "sudo: sorry, you must have a tty to run sudo",
+        "sudo-rs: interactive authentication is required",
+        "doas: Authentication required",
+        "doas: Authentication failed",
     ],
 )
 def test_sudo_within_a_command_is_sent_to_the_tool(stderr: str) -> None:

@@ -251,6 +251,7 @@ start)
       [ "$l" != started ] || exit 0
       printf '%s\n' "$l" >&2
     done
+    printf '%s ended\n' "$3" >&2 # or the starter would wait for the end of stdin, and its stdin for the job
     exit 1
   ) || outlived "$jobs/$new"; then
     id=$new

@@ -52,7 +52,8 @@ async def launch(host: RemoteHost, asking: Asking, job: Beginning, wait: float, 
     seen = Progress.fresh()
     mark = seen.mark.decode()
     password = await host.sudo.password() if sudo else None
-    words = sudo_words(seen, has_password=password is not None) if sudo else ""
+    program = await host.sudo.program() if sudo else ""
+    words = sudo_words(seen, has_password=password is not None, program=program) if sudo else ""
     body = job_input(job.body, mark)
     stdin: bytes | AsyncIterator[bytes] = feed(seen, password, body) if sudo else b"%b\n%b" % (mark.encode(), body)
     reply, done = await asking.run(
@@ -67,12 +68,12 @@ async def launch(host: RemoteHost, asking: Asking, job: Beginning, wait: float, 
         sink=seen.see if sudo else None,
     )
     if reply.words[:1] not in (("started",), ("already",)):
-        raise _failure(host, reply, done, seen, sudo=sudo, has_password=password is not None)
+        raise _failure(host, reply, done, seen, program=program, has_password=password is not None)
     return asking.looked(reply, _without_mark(done, mark), job.id)
 
 
 def _failure(
-    host: RemoteHost, reply: Reply, done: Completed, seen: Progress, *, sudo: bool, has_password: bool
+    host: RemoteHost, reply: Reply, done: Completed, seen: Progress, *, program: str, has_password: bool
 ) -> Exception:
     if reply.words[:1] == ("refused",):
         place, _, reason = " ".join(reply.words[1:]).partition(": ")
@@ -80,8 +81,8 @@ def _failure(
             f"Jobs are kept in {place} on {host.name}, which does not work: {reason.rstrip('.')}.",
             "Run shorter commands with ssh_exec_run, or the operator makes that directory writable.",
         )
-    if sudo and not seen.started.is_set():
-        return refusal(seen, done, None, has_password=has_password)
+    if program and not seen.started.is_set():
+        return refusal(seen, done, None, has_password=has_password, program=program)
     return RemoteError(f"{host.name} could not start the job.", "Look for a full disk or process limits there.")
 
 
