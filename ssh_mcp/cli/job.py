@@ -16,7 +16,7 @@ from rich.table import Table
 from ssh_mcp.remote.caller import Caller
 from ssh_mcp.remote.together import settled
 from ssh_mcp.results.base import Result
-from ssh_mcp.results.job import JobCancelled, JobList, JobOutput, JobResult
+from ssh_mcp.results.jobs import JobCancelled, JobList, JobOutput, JobResult
 from ssh_mcp.server.app import App, build
 from ssh_mcp.settings.model import load_settings
 from ssh_mcp.tools.catalogue import Entry, read

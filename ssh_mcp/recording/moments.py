@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol, runtime_checkable
 
 from ssh_mcp.results.base import Result
 from ssh_mcp.results.exec import BroadcastResult, ExecResult, ShellExecResult
-from ssh_mcp.results.job import JobOutput, JobResult
+from ssh_mcp.results.jobs import JobOutput, JobResult
 
 Kind = Literal["command", "shell", "job", "terminal"]
 LASTING: Final[frozenset[Kind]] = frozenset({"shell", "job", "terminal"})

@@ -27,7 +27,7 @@ _MODULES: Final = (
     "ssh_mcp.guard.shared",
     "transports.openssh.transport",
     "ssh_mcp.tools.exec",
-    "ssh_mcp.tools.files_read",
+    "ssh_mcp.tools.files",
     "ssh_mcp.tools.host",
 )
 _POLICIES_MAX: Final = 8

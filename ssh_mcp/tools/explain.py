@@ -9,7 +9,7 @@ from pydantic import Field
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.files.resolving import resolved_paths
 from ssh_mcp.remote.host import RemoteHost
-from ssh_mcp.results.policy import Explained
+from ssh_mcp.results.explain import Explained
 from ssh_mcp.tools.explaining import Explainer, as_result, wanted_paths
 from ssh_mcp.tools.spec import tool as register
 

@@ -29,7 +29,7 @@ from ssh_mcp.policy.explain import (
 )
 from ssh_mcp.policy.paths import normalise_argument
 from ssh_mcp.policy.tiers import Tier, visible
-from ssh_mcp.results.policy import Explained, ExplainNeeds, ExplainReason
+from ssh_mcp.results.explain import Explained, ExplainNeeds, ExplainReason
 from ssh_mcp.tools.catalogue import Entry, closed_tools, read
 from ssh_mcp.tools.modules import load
 

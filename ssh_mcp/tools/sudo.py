@@ -12,7 +12,7 @@ from ssh_mcp.remote.host import RemoteHost
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.results.files import ContentResult, Download, FileResult, RedactedRead, SftpListing
 from ssh_mcp.tools.exec import ResultBytes, Timeout
-from ssh_mcp.tools.files_read import RedactedFormat
+from ssh_mcp.tools.files import RedactedFormat
 from ssh_mcp.tools.spec import tool
 
 _WINDOWS = "Log in as an administrator and use the SFTP tools."

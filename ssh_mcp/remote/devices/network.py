@@ -22,7 +22,7 @@ from ssh_mcp.policy.devices import PermittedDeviceCommand, permit
 from ssh_mcp.remote.confirming import tool_matches
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.sudo.password import from_command, from_keyring
-from ssh_mcp.results.device import DeviceConfigured, DeviceOutput, DeviceResult
+from ssh_mcp.results.devices import DeviceConfigured, DeviceOutput, DeviceResult
 from ssh_mcp.runtime import runtime_directory
 from transports.errors import RemoteError
 

@@ -16,7 +16,7 @@ from ssh_mcp.guard.shared import guard_for
 from ssh_mcp.remote.admission import handle
 from ssh_mcp.remote.devices.keys import sequence
 from ssh_mcp.remote.host import connection_of
-from ssh_mcp.results.terminal import TerminalClosed, TerminalCursor, TerminalScreenResult
+from ssh_mcp.results.terminals import TerminalClosed, TerminalCursor, TerminalScreenResult
 from transports.errors import TransportError
 
 if TYPE_CHECKING:

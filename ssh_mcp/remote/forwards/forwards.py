@@ -25,7 +25,7 @@ from ssh_mcp.remote.confirming import tool_matches
 from ssh_mcp.remote.forwards import socks
 from ssh_mcp.remote.forwards.streams import LOOPBACK, Acceptor, Target, listen
 from ssh_mcp.remote.host import connection_of
-from ssh_mcp.results.forward import ForwardClosed, ForwardEntry, ForwardList, ForwardOpened
+from ssh_mcp.results.forwards import ForwardClosed, ForwardEntry, ForwardList, ForwardOpened
 from transports.errors import SessionRefused, TransportError
 
 if TYPE_CHECKING:

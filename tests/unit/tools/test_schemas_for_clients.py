@@ -141,4 +141,4 @@ def test_callers_that_send_null_or_a_number_as_the_mode_still_pass() -> None:
     made = load("docker", "ssh_docker_ps").arguments.model_validate({"host": "web", "status": None, "label": None})
     assert made.status is None  # type: ignore[attr-defined]
     for mode in (493, "0755"):
-        load("files_write", "ssh_mkdir").arguments.model_validate({"host": "web", "path": "/x", "mode": mode})
+        load("files", "ssh_mkdir").arguments.model_validate({"host": "web", "path": "/x", "mode": mode})

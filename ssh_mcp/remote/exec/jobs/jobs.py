@@ -21,7 +21,7 @@ from ssh_mcp.remote.exec.jobs.output import Selection, read_output
 from ssh_mcp.remote.exec.jobs.program import end_as_root, program
 from ssh_mcp.remote.exec.jobs.starting import Beginning, launch
 from ssh_mcp.remote.exec.jobs.text import Piece, Window, piece
-from ssh_mcp.results.job import JobCancelled, JobEntry, JobOutput, JobResult
+from ssh_mcp.results.jobs import JobCancelled, JobEntry, JobOutput, JobResult
 from transports.errors import MasterLost, TransportError
 
 if TYPE_CHECKING:

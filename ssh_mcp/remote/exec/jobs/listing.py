@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import public_text
 from ssh_mcp.remote.together import settled
-from ssh_mcp.results.job import JobEntry, JobList
+from ssh_mcp.results.jobs import JobEntry, JobList
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.call import Call

@@ -10,7 +10,7 @@ from ssh_mcp.facts.jobs import Job
 from ssh_mcp.guard.aside import aside
 from ssh_mcp.remote.exec.jobs.asking import BLOCK, Asking
 from ssh_mcp.remote.exec.jobs.text import MARGIN, Piece, Window, piece
-from ssh_mcp.results.job import JobOutput
+from ssh_mcp.results.jobs import JobOutput
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost

@@ -28,7 +28,7 @@ from ssh_mcp.remote.files.walking import Walk, walk
 from ssh_mcp.remote.files.writer import temporary_name
 from ssh_mcp.remote.programs import run_program
 from ssh_mcp.remote.together import settled
-from ssh_mcp.results.sync import ArchiveMember, ArchiveResult
+from ssh_mcp.results.directories import ArchiveMember, ArchiveResult
 from transports.errors import RemoteError, TransportError
 from transports.programs import program_text
 

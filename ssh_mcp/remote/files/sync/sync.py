@@ -25,7 +25,7 @@ from ssh_mcp.remote.files.sync.plan import Plan, Step, Tree, compare, excluding
 from ssh_mcp.remote.files.sync.remote_tree import RemoteTree, source_tree, target_tree
 from ssh_mcp.remote.progress import reporting
 from ssh_mcp.remote.together import together
-from ssh_mcp.results.sync import SyncResult, SyncStep
+from ssh_mcp.results.directories import SyncResult, SyncStep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

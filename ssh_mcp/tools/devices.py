@@ -9,7 +9,7 @@ from pydantic import Field
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.devices import network
 from ssh_mcp.remote.host import RemoteHost
-from ssh_mcp.results.device import DeviceConfigured, DeviceResult
+from ssh_mcp.results.devices import DeviceConfigured, DeviceResult
 from ssh_mcp.tools.spec import tool
 
 

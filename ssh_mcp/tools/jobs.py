@@ -11,7 +11,7 @@ from ssh_mcp.remote.call import Call
 from ssh_mcp.remote.exec.jobs.listing import list_jobs
 from ssh_mcp.remote.exec.jobs.output import Selection
 from ssh_mcp.remote.host import RemoteHost
-from ssh_mcp.results.job import JobCancelled, JobList, JobOutput, JobResult
+from ssh_mcp.results.jobs import JobCancelled, JobList, JobOutput, JobResult
 from ssh_mcp.tools.spec import tool
 
 _WINDOWS = "SFTP tools work on Windows hosts."

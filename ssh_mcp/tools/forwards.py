@@ -9,7 +9,7 @@ from pydantic import Field
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.call import Call
 from ssh_mcp.remote.host import RemoteHost
-from ssh_mcp.results.forward import ForwardClosed, ForwardList, ForwardOpened
+from ssh_mcp.results.forwards import ForwardClosed, ForwardList, ForwardOpened
 from ssh_mcp.tools.spec import tool
 
 
