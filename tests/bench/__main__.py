@@ -3,6 +3,7 @@
 scripts/bench                 everything (about 6 minutes)
 scripts/bench --quick         fewer rounds, smaller files, 10 hosts
 scripts/bench --only calls,fan_out
+scripts/bench --only log --log-mib 100    a log of another size than 1 GiB
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench import auditing, catalogue, fleet, latency, rows, shares
+from tests.bench import auditing, catalogue, fleet, latency, rows, searching, shares
 from tests.bench.lab import BenchLab, bench_lab
 from tests.bench.measure import Figure, Row, table
 
@@ -29,7 +30,7 @@ def machine() -> str:
     )
 
 
-def measured(lab: BenchLab, part: str, quick: bool) -> Iterator[Row | Figure]:
+def measured(lab: BenchLab, part: str, quick: bool, log_mib: int | None) -> Iterator[Row | Figure]:
     rounds = 15 if quick else 60
     size = (64 if quick else 1024) << 20
     if part == "calls":
@@ -38,6 +39,10 @@ def measured(lab: BenchLab, part: str, quick: bool) -> Iterator[Row | Figure]:
         yield from rows.sessions(lab, rounds)
     elif part == "listings":
         yield from rows.listings(lab, rounds)
+    elif part == "searching":
+        yield from searching.searching(lab, rounds, sizes=searching.SIZES[:2] if quick else searching.SIZES)
+    elif part == "log":
+        yield from searching.log(lab, 5, log_mib or size >> 20)
     elif part == "files":
         yield from rows.files(lab, rounds, size)
     elif part == "transfer":
@@ -66,6 +71,8 @@ PARTS = (
     "calls",
     "sessions",
     "listings",
+    "searching",
+    "log",
     "files",
     "transfer",
     "directories",
@@ -87,6 +94,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--log-mib", type=int)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
@@ -101,7 +109,7 @@ def main() -> None:
             new = list(SPECIAL[part](quick=options.quick))
         else:
             with bench_lab(hosts if part == "fan_out" else 2) as lab:
-                new = list(measured(lab, part, options.quick))
+                new = list(measured(lab, part, options.quick, options.log_mib))
         print("\n".join(table(new).splitlines()[2:]), flush=True)
         found += new
     print("\n" + table(found))
