@@ -143,7 +143,8 @@ class Walker:
         new: list[Any] = []
         for low in range(0, len(values), _TOGETHER):
             some = values[low : low + _TOGETHER]
-            if not key and (texts := _row_texts(some)) is not None and self._plain(texts):
+            texts = None if key else _row_texts(some, values[low - 1] if low else None)
+            if texts is not None and self._plain(texts):
                 new += some
                 continue
             new += [self._item(v, key, depth + 1, values[i - 1] if i else None) for i, v in enumerate(some, low)]
@@ -184,9 +185,14 @@ class Walker:
         return value if same and list(new) == list(value) else new
 
 
-def _row_texts(rows: Sequence[Any]) -> list[str] | None:
-    """The texts of rows that are models without further structure, a thousand of which take 20 ms one by one."""
+def _row_texts(rows: Sequence[Any], before: Any) -> list[str] | None:
+    """The texts of rows that are texts, or models without further structure, a thousand of which take 20 ms one by
+    one. Arguments and assignments (``--flag``, ``KEY=VALUE``) say together what is secret and are looked at in order.
+    """
     cls = type(rows[0]) if len(rows) > 1 else None
+    if cls is str and {*map(type, rows)} == {str}:
+        given = [before, *rows] if isinstance(before, str) else rows
+        return None if any(row[:1] == "-" or _ASSIGNMENT.fullmatch(row) for row in given) else list(rows)
     if cls is None or not issubclass(cls, BaseModel) or {*map(type, rows)} != {cls}:
         return None
     texts: list[str] = []

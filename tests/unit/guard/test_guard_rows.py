@@ -11,7 +11,7 @@ from ssh_mcp.inventory.model import RedactionPolicy
 from ssh_mcp.redaction import lines
 from ssh_mcp.redaction.automata import as_ascii
 from ssh_mcp.results.base import Ours, Raw, Result
-from ssh_mcp.results.files import SftpEntry, SftpListing
+from ssh_mcp.results.files import FindResult, SftpEntry, SftpListing
 from tests.unit.redaction.redaction_support import RULES, corpus, plain, snippets
 
 GUARD = Guard(RedactionPolicy())
@@ -30,6 +30,32 @@ def listing(*entries: SftpEntry) -> SftpListing:
 def test_the_rows_of_an_ordinary_listing_are_the_same_objects() -> None:
     found = listing()
     assert GUARD.result(found) is found
+
+
+def found_among(*texts: str) -> tuple[FindResult, FindResult]:
+    """Paths with ``texts`` among them, and the same guarded."""
+    ordinary = [f"/p/file-{n:05}.txt" for n in range(300)]
+    result = FindResult(host="h", root="/p", matches=[*ordinary[:127], *texts, *ordinary[127:]])
+    return result, GUARD.result(result)
+
+
+def test_ordinary_paths_are_the_same_objects() -> None:
+    given, shown = found_among()
+    assert shown is given
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_a_secret_in_a_path_is_masked_among_others_as_it_is_alone(text: str) -> None:
+    _, shown = found_among(text, "/p/plain")
+    assert shown.matches[127] == GUARD.result(FindResult(host="h", root="/p", matches=[text])).matches[0]
+    assert shown.matches[126] == "/p/file-00126.txt"
+
+
+@pytest.mark.parametrize("texts", [("--password", "hunter2hunter2"), ("DB_PASSWORD=hunter2hunter2",)], ids=repr)
+def test_what_only_its_name_tells_is_masked_among_many_texts(texts: tuple[str, ...]) -> None:
+    given, shown = found_among(*texts)
+    assert "hunter2hunter2" in "".join(given.matches)
+    assert "hunter2hunter2" not in "".join(shown.matches)
 
 
 def telling_lines() -> Iterator[str]:
