@@ -13,7 +13,6 @@ import anyio.to_thread
 from pydantic import BaseModel
 
 from ssh_mcp.guard.walk import MAX_DEPTH, plan
-from ssh_mcp.results.base import Result
 from ssh_mcp.results.exec import ExecResult
 
 LONG = 32_768
@@ -54,18 +53,6 @@ def weight(value: object, depth: int = 0) -> int:
     if isinstance(value, list | tuple):
         return _list_weight(value, depth)
     return _ITEM
-
-
-def whole_weight(result: Result) -> int:
-    """``weight``, and that of the results of single hosts inside it, which were guarded before."""
-    inside = (
-        each
-        for name in type(result).model_fields
-        if isinstance(field := getattr(result, name), dict)
-        for each in field.values()
-        if isinstance(each, Result)
-    )
-    return weight(result) + sum(map(weight, inside))
 
 
 def _list_weight(items: Sequence[object], depth: int) -> int:

@@ -1,25 +1,26 @@
 """Cuts a guarded result to what a model's context takes, and keeps what it leaves out.
 
-All texts of a result share one budget. A long text keeps its head and its tail around a line that says what is
-missing; a long list keeps its first or last rows, and ``left_out`` counts the others.
+All texts and lists of a result share one budget. A long text keeps its head and its tail around a line that says what
+is missing; a long list keeps its first or last rows, and ``left_out`` counts the others. The results of single hosts
+inside the result of many share it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel
-from pydantic_core import to_json
 
 from ssh_mcp.guard.ends import SHORT_BELOW, SHORT_LINE, ends, share
 from ssh_mcp.guard.long_stream import LongStream, Text, count_lines
+from ssh_mcp.guard.rows import RowList, group_rows, groups_of, row_lists
 from ssh_mcp.guard.spool import SpoolFile
 from ssh_mcp.guard.walk import plan
-from ssh_mcp.results.base import Provenance, Result, Rows, Spooled
+from ssh_mcp.results.base import Provenance, Result, Spooled
 from ssh_mcp.results.exec import ExecResult
+from ssh_mcp.results.fleet import FleetGroup
 
 Keep = Callable[[Mapping[str, bytes | SpoolFile]], str | None]
 """Keeps guarded streams by name; returns their id, or None where nothing is kept."""
@@ -62,53 +63,61 @@ class _Leaf:
 
     name: str
     text: Text
-    rows: list[bytes] | None = None
-    which: Rows = Rows.FIRST
+    rows: RowList | None = None
     must: bool = False
     """Its field holds only the begin of the text."""
 
 
 def fit(result: ResultT, budget: Budget, keep: Keep) -> ResultT:
     """The result, cut where it is too long; the same object where it is not."""
-    models: list[BaseModel] = [result, *_nested(result)]
+    groups, spent = group_rows(result, budget.total)
+    models: list[BaseModel] = [result, *_nested(result, groups.values[: groups.fixed] if groups is not None else ())]
     leaves = {id(model): _leaves(model) for model in models}
     every = [leaf for found in leaves.values() for leaf in found]
     sizes = [min(leaf.text.size, budget.caps.get(leaf.name, leaf.text.size)) for leaf in every]
-    if sum(leaf.text.size for leaf in every) <= budget.total and not any(leaf.must for leaf in every):
+    if groups is not None and groups.fixed is not None:
+        leaves[id(result)].append(_Leaf(groups.name, _Bytes(groups.stored()), groups, must=True))
+    elif sum(leaf.text.size for leaf in every) <= budget.total - spent and not any(leaf.must for leaf in every):
         return result
-    each = share(sizes, budget.total)
+    each = share(sizes, budget.total - spent)
     made = {id(model): _cut(model, leaves[id(model)], each, budget, keep) for model in models}
     return cast("ResultT", _with_nested(made[id(result)], made))
 
 
-def _nested(result: BaseModel) -> list[Result]:
+def has_long_texts(result: Result) -> bool:
+    """Whether a text of the result, or of a host's result inside it, goes on elsewhere than in its field."""
+    every = (result, *_nested(result, groups_of(result)))
+    return any(isinstance(each, ExecResult) and each.long_texts for each in every)
+
+
+def _nested(result: BaseModel, groups: Iterable[FleetGroup]) -> list[Result]:
     """The results of single hosts inside the result of many."""
-    return [
+    found = [
         value
         for name in type(result).model_fields
         if isinstance(field := getattr(result, name), dict)
         for value in field.values()
         if isinstance(value, Result)
     ]
+    return found + [group.whole for group in groups if group.whole is not None]
 
 
 def _with_nested(result: ModelT, made: Mapping[int, BaseModel]) -> ModelT:
-    update = {}
+    update: dict[str, Any] = {}
     for name in type(result).model_fields:
         field = getattr(result, name)
         if isinstance(field, dict) and any(isinstance(value, Result) for value in field.values()):
             update[name] = {key: made.get(id(value), value) for key, value in field.items()}
+        elif isinstance(field, list) and field and isinstance(field[0], FleetGroup):
+            update[name] = [_with_whole(group, made) for group in field]
     return result.model_copy(update=update) if update else result
 
 
-@lru_cache(maxsize=512)
-def _row_fields(cls: type[BaseModel]) -> tuple[tuple[str, Rows], ...]:
-    """The lists of ``cls`` that may be cut."""
-    found = []
-    for name, hint in get_type_hints(cls, include_extras=True).items():
-        if get_origin(hint) is Annotated:
-            found += [(name, mark) for mark in get_args(hint)[1:] if isinstance(mark, Rows)]
-    return tuple(found)
+def _with_whole(group: FleetGroup, made: Mapping[int, BaseModel]) -> FleetGroup:
+    new = made.get(id(group.whole))
+    if new is None or new is group.whole:
+        return group
+    return group.model_copy(update={"result": new.model_dump(mode="json")})
 
 
 def _leaves(model: BaseModel) -> list[_Leaf]:
@@ -121,15 +130,9 @@ def _leaves(model: BaseModel) -> list[_Leaf]:
             found.append(_Leaf(name, stream.text, must=True))
         elif isinstance(value, str) and value and mark is Provenance.HOST:
             found.append(_Leaf(name, _Bytes(value.encode("utf-8", "replace"))))
-    for name, which in _row_fields(type(model)):
-        if value := getattr(model, name):
-            rows = [_row(row) for row in value]
-            found.append(_Leaf(name, _Bytes(b"\n".join(rows) + b"\n"), rows, which))
+    if isinstance(model, Spooled):
+        found += [_Leaf(rows.name, _Bytes(rows.stored()), rows) for rows in row_lists(model)]
     return found
-
-
-def _row(row: Any) -> bytes:
-    return to_json(row.model_dump(mode="json", exclude_defaults=True) if isinstance(row, BaseModel) else row)
 
 
 def _cut(model: BaseModel, leaves: list[_Leaf], each: int, budget: Budget, keep: Keep) -> BaseModel:
@@ -138,10 +141,13 @@ def _cut(model: BaseModel, leaves: list[_Leaf], each: int, budget: Budget, keep:
         return model
     output_id = keep({leaf.name: _stored(leaf.text) for leaf in long}) if isinstance(model, Spooled) else None
     update: dict[str, Any] = {}
+    left_out: dict[str, int] = {}
     for leaf in long:
         limit = min(each, budget.caps.get(leaf.name, each))
-        update |= _few_rows(model, leaf, limit) if leaf.rows is not None else _short_text(model, leaf, limit, output_id)
-    left_out = update.pop("left_out", {})
+        if leaf.rows is None:
+            update |= _short_text(model, leaf, limit, output_id)
+        else:
+            update[leaf.name], left_out[leaf.name] = leaf.rows.cut(limit)
     if isinstance(model, Spooled):
         update["output_id"] = output_id
         update["left_out"] = {**model.left_out, **left_out}
@@ -149,6 +155,8 @@ def _cut(model: BaseModel, leaves: list[_Leaf], each: int, budget: Budget, keep:
         remarks = [f"{name}: {count} rows are left out{rest} (stream={name})." for name, count in left_out.items()]
         update["output_warnings"] = [*model.output_warnings, *remarks]
     made = model.model_copy(update=update)
+    if isinstance(made, Spooled) and left_out:
+        made = made.model_copy(update=made.when_cut())
     if isinstance(made, ExecResult):
         made.long_texts.clear()
     return made
@@ -192,19 +200,3 @@ def _line(name: str, size: int, lines: int, offset: int, output_id: str | None) 
         return f"[... {what}; a larger max_bytes or a filter on the host shows more ...]"
     stream = "" if name == "stdout" else f" stream={name}"
     return f"[... {what}; ssh_output_read output_id={output_id}{stream} offset={offset} shows them ...]"
-
-
-def _few_rows(model: BaseModel, leaf: _Leaf, limit: int) -> dict[str, Any]:
-    """As many rows from the wanted end as fit."""
-    assert leaf.rows is not None
-    rows = leaf.rows if leaf.which is Rows.FIRST else leaf.rows[::-1]
-    size = count = 0
-    for row in rows:
-        size += len(row) + 1
-        if size > limit:
-            break
-        count += 1
-    values = getattr(model, leaf.name)
-    kept = values[:count] if leaf.which is Rows.FIRST else values[len(values) - count :]
-    update = {leaf.name: kept, "left_out": {leaf.name: len(values) - count}}
-    return {**update, "truncated": True} if "truncated" in type(model).model_fields else update

@@ -23,7 +23,9 @@ class Provenance(StrEnum):
 
 
 class Rows(StrEnum):
-    """Which rows of a list a result keeps where not all of them fit (see ``ssh_mcp.guard.fit``)."""
+    """Which rows of a list a result keeps where not all of them fit (see ``ssh_mcp.guard.fit``): the first, unless a
+    list is marked otherwise.
+    """
 
     FIRST = "first"
     LAST = "last"
@@ -56,8 +58,13 @@ class Warned(Result):
 class Spooled(Warned):
     """A result that may be cut to the size of a context: ``ssh_output_read`` shows the rest of ``output_id``.
 
-    ``left_out`` counts the rows that a list had and the result has not.
+    ``left_out`` counts the rows that a list or mapping had and the result has not. Every result with one is of this
+    kind.
     """
 
     output_id: Ours | None = None
     left_out: dict[Ours, int] = Field(default_factory=dict)
+
+    def when_cut(self) -> dict[str, object]:
+        """Fields that say otherwise where rows were left out; called on the result without them."""
+        return {"truncated": True} if "truncated" in type(self).model_fields else {}

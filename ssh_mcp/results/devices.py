@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Rows, Spooled
+from ssh_mcp.results.base import Ours, Spooled
 
 
 class DeviceOutput(Spooled):
@@ -22,7 +22,7 @@ class DeviceResult(Spooled):
     """What a device printed. ``mode`` is the CLI's mode as its definition calls it."""
 
     host: Ours
-    outputs: Annotated[list[DeviceOutput], Rows.FIRST] = Field(default_factory=list)
+    outputs: list[DeviceOutput] = Field(default_factory=list)
     prompt: str = ""
     mode: Ours | None = None
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Result, Rows, Spooled
+from ssh_mcp.results.base import Ours, Result, Spooled
 
 
 class SyncStep(Result):
@@ -29,7 +27,7 @@ class SyncResult(Spooled):
     other_host: Ours | None = None
     direction: Ours
     dry_run: bool = False
-    plan: Annotated[list[SyncStep], Rows.FIRST] = Field(default_factory=list)
+    plan: list[SyncStep] = Field(default_factory=list)
     plan_total: int = 0
     created: int = 0
     updated: int = 0
@@ -57,4 +55,4 @@ class ArchiveResult(Spooled):
     archive: Ours
     entries: int = 0
     bytes: int = 0
-    members: Annotated[list[ArchiveMember], Rows.FIRST] = Field(default_factory=list)
+    members: list[ArchiveMember] = Field(default_factory=list)

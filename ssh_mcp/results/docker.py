@@ -112,25 +112,25 @@ class ComposeService(Result):
 class ContainerList(ExecResult):
     """``stdout`` stays empty where all of it became rows."""
 
-    containers: Annotated[list[Container], Rows.FIRST] = Field(default_factory=list)
+    containers: list[Container] = Field(default_factory=list)
 
 
 class ImageList(ExecResult):
     """Result of ssh_docker_images."""
 
-    images: Annotated[list[Image], Rows.FIRST] = Field(default_factory=list)
+    images: list[Image] = Field(default_factory=list)
 
 
 class VolumeList(ExecResult):
     """Result of ssh_docker_volumes."""
 
-    volumes: Annotated[list[Volume], Rows.FIRST] = Field(default_factory=list)
+    volumes: list[Volume] = Field(default_factory=list)
 
 
 class StatsList(ExecResult):
     """Result of ssh_docker_stats."""
 
-    containers: Annotated[list[ContainerStats], Rows.FIRST] = Field(default_factory=list)
+    containers: list[ContainerStats] = Field(default_factory=list)
 
 
 class DiskCategoryList(ExecResult):
@@ -148,10 +148,10 @@ class EventList(ExecResult):
 class ServiceList(ExecResult):
     """Result of ssh_docker_compose_ps."""
 
-    services: Annotated[list[ComposeService], Rows.FIRST] = Field(default_factory=list)
+    services: list[ComposeService] = Field(default_factory=list)
 
 
 class Inspection(ExecResult):
     """What the engine keeps about the object, in the engine's own shape."""
 
-    objects: Annotated[list[dict[str, JsonValue]], Rows.FIRST] = Field(default_factory=list)
+    objects: list[dict[str, JsonValue]] = Field(default_factory=list)

@@ -47,7 +47,7 @@ class ExecResult(Spooled):
         )
 
 
-class BroadcastResult(Result):
+class BroadcastResult(Spooled):
     """One command on many hosts. Keys and names are as the caller wrote them; ``failed`` includes non-zero exits."""
 
     command: Ours
@@ -85,7 +85,7 @@ class ShellListEntry(Result):
     age_seconds: float
 
 
-class ShellList(Result):
+class ShellList(Spooled):
     """The open sessions of this server."""
 
     sessions: list[ShellListEntry] = Field(default_factory=list)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Result
+from ssh_mcp.results.base import Ours, Result, Spooled
 
 
 class ExplainReason(Result):
@@ -26,7 +26,7 @@ class ExplainNeeds(Result):
     approval: Ours | None = None
 
 
-class Explained(Result):
+class Explained(Spooled):
     """The decision about one call, which was not made. ``unknown`` is what only the host can say."""
 
     host: Ours

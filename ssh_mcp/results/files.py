@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Raw, Result, Rows, Spooled, Warned
+from ssh_mcp.results.base import Ours, Raw, Result, Spooled, Warned
 
 
 class SftpEntry(Result):
@@ -20,7 +18,7 @@ class SftpEntry(Result):
     symlink_target: str | None = None
 
 
-class SftpListing(Warned):
+class SftpListing(Spooled):
     """One page of a directory, sorted by name."""
 
     host: Ours
@@ -29,6 +27,10 @@ class SftpListing(Warned):
     offset: int = 0
     limit: int = 0
     has_more: bool = False
+
+    def when_cut(self) -> dict[str, object]:
+        """The page ends with the last entry that fits: the next one starts at ``offset + limit``."""
+        return {"has_more": True, "limit": len(self.entries)}
 
 
 class SftpStat(Warned):
@@ -60,7 +62,7 @@ class Download(Warned):
     next_offset: int | None = None
 
 
-class RedactedRead(Warned):
+class RedactedRead(Spooled):
     """A file's text with markers for its secrets. The text is masked already: the guard leaves it alone."""
 
     host: Ours
@@ -92,7 +94,7 @@ class FindEntry(Result):
     mtime: Ours
 
 
-class FindResult(Warned):
+class FindResult(Spooled):
     """Matching paths, sorted. ``truncated``: there may be more than these; ``found`` counts them all.
 
     ``entries`` holds the same with size and time where the query was about these.
@@ -130,7 +132,7 @@ class GrepResult(Spooled):
 
     host: Ours
     root: Ours
-    matches: Annotated[list[GrepMatch], Rows.FIRST] = Field(default_factory=list)
+    matches: list[GrepMatch] = Field(default_factory=list)
     files_searched: int = 0
     files_skipped: SkippedFiles = Field(default_factory=SkippedFiles)
     truncated: bool = False
@@ -149,7 +151,7 @@ class DiskUsage(Spooled):
     host: Ours
     path: Ours
     bytes: int
-    entries: Annotated[list[UsageEntry], Rows.FIRST] = Field(default_factory=list)
+    entries: list[UsageEntry] = Field(default_factory=list)
     entries_total: int = 0
     truncated: bool = False
     method: Ours = "du"
@@ -180,7 +182,7 @@ class DeployResult(ContentResult):
     backup_path: Ours | None = None
 
 
-class DeleteFolderResult(FileResult):
+class DeleteFolderResult(FileResult, Spooled):
     """``would_delete`` is the list of a dry run (paths below the directory come before it)."""
 
     dry_run: bool = False

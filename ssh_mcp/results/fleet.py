@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
-from ssh_mcp.results.base import Ours, Provenance, Result
+from ssh_mcp.results.base import Ours, Provenance, Result, Spooled
 
 
 class FleetGroup(Result):
@@ -16,6 +16,19 @@ class FleetGroup(Result):
     count: int
     result: Annotated[dict[str, Any], Provenance.GUARDED]
     diff: Annotated[str | None, Provenance.GUARDED] = None
+    _whole: Result | None = PrivateAttr(default=None)
+
+    @property
+    def whole(self) -> Result | None:
+        """The result as a model, from which the guard makes a shorter ``result`` where groups are too long."""
+        return self._whole
+
+    @classmethod
+    def of(cls, hosts: str, count: int, whole: Result, diff: str | None) -> Self:
+        """A group of ``count`` hosts with this result."""
+        made = cls(hosts=hosts, count=count, result=whole.model_dump(mode="json"), diff=diff)
+        made._whole = whole
+        return made
 
 
 class FleetError(Result):
@@ -25,7 +38,7 @@ class FleetError(Result):
     error: Annotated[str, Provenance.GUARDED]
 
 
-class FleetResult(Result):
+class FleetResult(Spooled):
     """Groups by size. ``not_attempted``: the call stopped before these hosts."""
 
     groups: list[FleetGroup] = Field(default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Result
+from ssh_mcp.results.base import Ours, Result, Spooled
 
 
 class ForwardOpened(Result):
@@ -25,7 +25,7 @@ class ForwardEntry(ForwardOpened):
     idle_seconds: float | None = None
 
 
-class ForwardList(Result):
+class ForwardList(Spooled):
     """The caller's open forwards."""
 
     forwards: list[ForwardEntry] = Field(default_factory=list)

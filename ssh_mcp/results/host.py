@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Result, Rows, Spooled, Warned
+from ssh_mcp.results.base import Ours, Result, Spooled
 
 
 class HostCapabilities(Result):
@@ -22,7 +20,7 @@ class HostCapabilities(Result):
     programs: list[str] = Field(default_factory=list)
 
 
-class HostInfo(Warned):
+class HostInfo(Spooled):
     """What the machine is. A field is null where the host did not report it."""
 
     host: Ours
@@ -50,7 +48,7 @@ class DiskUsageEntry(Result):
     available_bytes: int
 
 
-class HostDiskUsage(Warned):
+class HostDiskUsage(Spooled):
     """Result of ssh_host_disk_usage."""
 
     host: Ours
@@ -74,7 +72,7 @@ class NetworkInterfaceEntry(Result):
     addresses: list[NetworkInterfaceAddress] = Field(default_factory=list)
 
 
-class HostNetwork(Warned):
+class HostNetwork(Spooled):
     """Result of ssh_host_network."""
 
     host: Ours
@@ -95,7 +93,7 @@ class HostProcesses(Spooled):
     """Busiest first. ``total`` counts all processes, ours excepted."""
 
     host: Ours
-    entries: Annotated[list[ProcessEntry], Rows.FIRST] = Field(default_factory=list)
+    entries: list[ProcessEntry] = Field(default_factory=list)
     total: int = 0
 
 
@@ -109,7 +107,7 @@ class AlertBreach(Result):
     detail: str
 
 
-class HostAlerts(Warned):
+class HostAlerts(Spooled):
     """``metrics`` holds what was measured whether or not a limit is set: load_avg_1min, mem_free_percent, disks."""
 
     host: Ours
@@ -117,7 +115,7 @@ class HostAlerts(Warned):
     metrics: dict[str, float | list[dict[str, float | str]]] = Field(default_factory=dict)
 
 
-class UserInfo(Warned):
+class UserInfo(Spooled):
     """One account, as in passwd(5), with its groups."""
 
     host: Ours

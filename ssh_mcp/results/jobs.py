@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from ssh_mcp.facts.jobs import JobState
-from ssh_mcp.results.base import Ours, Result, Rows, Spooled, Warned
+from ssh_mcp.results.base import Ours, Result, Spooled, Warned
 
 
 class JobResult(Spooled):
@@ -53,7 +51,7 @@ class JobEntry(Result):
 class JobList(Spooled):
     """Newest first. ``not_asked``: hosts without an open connection, where no host was named; ``errors`` by host."""
 
-    jobs: Annotated[list[JobEntry], Rows.FIRST] = Field(default_factory=list)
+    jobs: list[JobEntry] = Field(default_factory=list)
     not_asked: list[Ours] = Field(default_factory=list)
     errors: dict[str, str] = Field(default_factory=dict)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Result, Rows, Spooled, Warned
+from ssh_mcp.results.base import Ours, Result, Spooled
 
 AptMode = Literal["installed", "upgradable", "all"]
 AptActionName = Literal["install", "upgrade", "remove", "purge", "autoremove", "hold", "unhold"]
@@ -28,7 +28,7 @@ class AptList(Spooled):
 
     host: Ours
     mode: AptMode
-    packages: Annotated[list[AptPackage], Rows.FIRST] = Field(default_factory=list)
+    packages: list[AptPackage] = Field(default_factory=list)
     total: int
     truncated: bool
 
@@ -45,12 +45,12 @@ class AptSearch(Spooled):
 
     host: Ours
     pattern: Ours
-    results: Annotated[list[AptSearchHit], Rows.FIRST] = Field(default_factory=list)
+    results: list[AptSearchHit] = Field(default_factory=list)
     total: int = 0
     truncated: bool = False
 
 
-class AptShow(Warned):
+class AptShow(Spooled):
     """Versions are None where the package is not installed, or not to be had."""
 
     host: Ours
@@ -112,7 +112,7 @@ class PackageList(Spooled):
     host: Ours
     manager: Ours
     what: PackageQuestion
-    packages: Annotated[list[PackageRow], Rows.FIRST] = Field(default_factory=list)
+    packages: list[PackageRow] = Field(default_factory=list)
     text: str = ""
     total: int = 0
     truncated: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Result, Warned
+from ssh_mcp.results.base import Ours, Result, Spooled, Warned
 
 
 class ServerInfo(Result):
@@ -33,16 +33,15 @@ class HostListEntry(Result):
     allowed_programs: list[Ours] = Field(default_factory=list)
 
 
-class HostList(Result):
+class HostList(Spooled):
     """``open_tiers`` holds for every host. A hosts.toml that could not be taken is reported in output_warnings."""
 
     hosts: list[HostListEntry] = Field(default_factory=list)
     count: int = 0
     open_tiers: list[Ours] = Field(default_factory=list)
-    output_warnings: list[Ours] = Field(default_factory=list)
 
 
-class HostReload(Result):
+class HostReload(Spooled):
     """What a reload of hosts.toml changed; lists hold aliases."""
 
     loaded: int
@@ -50,7 +49,6 @@ class HostReload(Result):
     added: list[Ours] = Field(default_factory=list)
     removed: list[Ours] = Field(default_factory=list)
     changed: list[Ours] = Field(default_factory=list)
-    output_warnings: list[Ours] = Field(default_factory=list)
 
 
 class SessionEntry(Result):
@@ -67,7 +65,7 @@ class SessionEntry(Result):
     via: list[Ours] = Field(default_factory=list)
 
 
-class SessionList(Result):
+class SessionList(Spooled):
     sessions: list[SessionEntry] = Field(default_factory=list)
     count: int = 0
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from ssh_mcp.results.base import Ours, Result, Rows, Spooled, Warned
+from ssh_mcp.results.base import Ours, Result, Spooled
 
 ActiveState = Literal["active", "inactive", "failed", "activating", "deactivating", "reloading", "unknown"]
 EnabledState = Literal[
@@ -95,7 +95,7 @@ class UnitList(Spooled):
     """Result of ssh_systemctl_list_units."""
 
     host: Ours
-    units: Annotated[list[SystemctlUnitEntry], Rows.FIRST] = Field(default_factory=list)
+    units: list[SystemctlUnitEntry] = Field(default_factory=list)
     exit_code: int
 
 
@@ -108,7 +108,7 @@ class UnitProperties(Spooled):
     exit_code: int
 
 
-class UnitAction(Warned):
+class UnitAction(Spooled):
     """How an action on a unit ended. ``hint`` says what to do about a recognisable failure."""
 
     host: Ours

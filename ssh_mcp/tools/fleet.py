@@ -19,6 +19,7 @@ from ssh_mcp.remote.confirming import tool_matches
 from ssh_mcp.remote.exec.grouping import group, together
 from ssh_mcp.remote.exec.rolling import check_rolling, roll
 from ssh_mcp.remote.host import RemoteHost
+from ssh_mcp.results.base import Result
 from ssh_mcp.results.fleet import FleetResult
 from ssh_mcp.tools.explaining import Explainer
 from ssh_mcp.tools.runner import ToolFailed, child_entry, run_child
@@ -37,7 +38,7 @@ class _Fleet:
     ready: list[str] = field(default_factory=list)
     hosts: list[RemoteHost] = field(default_factory=list)
     asked: dict[AskMatch, None] = field(default_factory=dict)
-    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -76,7 +77,7 @@ async def ssh_fleet(
         except ToolFailed as failed:
             fleet.errors[name] = str(failed)
             return False
-        fleet.results[name] = result.model_dump(mode="json")
+        fleet.results[name] = result
         await call.progress(len(fleet.results) + len(fleet.errors), len(names), f"{name} done")
         return True
 

@@ -24,7 +24,8 @@ from ssh_mcp.errors import (
     UnknownTool,
     public_text,
 )
-from ssh_mcp.guard.aside import aside, weight, whole_weight
+from ssh_mcp.guard.aside import aside, weight
+from ssh_mcp.guard.fit import Budget, fit, has_long_texts
 from ssh_mcp.guard.spool import Owner
 from ssh_mcp.inventory.values import nearest, shown
 from ssh_mcp.policy.closed import ClosedTools
@@ -51,8 +52,8 @@ NOBODY = NoClient()
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _FAN_OUT = 1000
-UTF8_MAX = 4
-"""Bytes that a character has at most."""
+_FIT_IS_LIGHTER = 8
+"""How much less cutting takes than guarding, for which the limit of ``aside`` is made."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -254,14 +255,12 @@ class Runner:
         """The result within its budget; what does not fit is kept for ``ssh_output_read``."""
         settings = self.fleet.settings
         total = call.result_bytes or settings.ssh_result_max_bytes
-        size = whole_weight(result)
-        if size * UTF8_MAX <= total:
+        size = len(result.model_dump_json())
+        if size <= total and not has_long_texts(result):
             return result
-        from ssh_mcp.guard.fit import Budget, fit
-
         budget = Budget(total, {"stdout": settings.ssh_stdout_cap_bytes, "stderr": settings.ssh_stderr_cap_bytes})
         keep = partial(self.fleet.spool.keep, Owner(call.caller.identity, call.caller.session))
-        return await aside(size, fit, result, budget, keep)
+        return await aside(size // _FIT_IS_LIGHTER, fit, result, budget, keep)
 
     def _guards(self, call: Call, *, always: bool = False) -> list[Guard]:
         """The guards of the call's hosts, one a policy: whose text it is only the tool knows, so the strictest wins.

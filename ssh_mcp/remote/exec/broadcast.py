@@ -111,9 +111,8 @@ async def broadcast(
 
 def in_groups(result: BroadcastResult) -> BroadcastResult:
     """The same with equal results of several hosts once."""
-    plain = {name: each.model_dump(mode="json") for name, each in result.results.items()}
     errors = {each.hosts: each.error for each in together(result.errors)}
-    return result.model_copy(update={"results": {}, "groups": group(plain), "errors": errors})
+    return result.model_copy(update={"results": {}, "groups": group(result.results), "errors": errors})
 
 
 async def _each(names: list[str], task: Callable[[str], Coroutine[Any, Any, None]]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ssh_mcp.inventory.selectors import fold
+from ssh_mcp.results.base import Result
 from ssh_mcp.results.fleet import FleetError, FleetGroup
 
 _VOLATILE: Final = frozenset(
@@ -21,22 +22,23 @@ _DIFF_LINES: Final = 40
 """Longer differences are left out: the group's own result shows what it is."""
 
 
-def group(results: Mapping[str, Mapping[str, Any]]) -> list[FleetGroup]:
+def group(results: Mapping[str, Result]) -> list[FleetGroup]:
     """Groups by size, the largest first: hosts folded, the result of the first host.
 
     ``diff`` is against the largest group, where it is short.
     """
     members: dict[str, list[str]] = {}
-    for host, result in results.items():
+    plain = {host: result.model_dump(mode="json") for host, result in results.items()}
+    for host, result in plain.items():
         members.setdefault(_key(result), []).append(host)
     ordered = sorted(members.values(), key=lambda hosts: -len(hosts))
-    largest = results[ordered[0][0]] if ordered else {}
+    largest = plain[ordered[0][0]] if ordered else {}
     return [
-        FleetGroup(
-            hosts=fold(hosts),
-            count=len(hosts),
-            result=dict(results[hosts[0]]),
-            diff=difference(largest, results[hosts[0]]) if number else None,
+        FleetGroup.of(
+            fold(hosts),
+            len(hosts),
+            results[hosts[0]],
+            difference(largest, plain[hosts[0]]) if number else None,
         )
         for number, hosts in enumerate(ordered)
     ]

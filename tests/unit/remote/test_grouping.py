@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ssh_mcp.remote.exec.grouping import group, together
+from ssh_mcp.results.exec import ExecResult
 
 
 def test_equal_results_are_one_group_whatever_took_how_long() -> None:
     results = {
-        "web01": {"host": "web01", "exit_code": 0, "stdout": "a\nb\n", "duration_ms": 5},
-        "web02": {"host": "web02", "exit_code": 0, "stdout": "a\nB\n", "duration_ms": 5},
-        "web03": {"host": "web03", "exit_code": 0, "stdout": "a\nb\n", "duration_ms": 900},
+        "web01": ExecResult(host="web01", exit_code=0, stdout="a\nb\n", duration_ms=5),
+        "web02": ExecResult(host="web02", exit_code=0, stdout="a\nB\n", duration_ms=5),
+        "web03": ExecResult(host="web03", exit_code=0, stdout="a\nb\n", duration_ms=900),
     }
     largest, other = group(results)
     assert (largest.hosts, largest.count, largest.diff) == ("web[01,03]", 2, None)
@@ -20,7 +21,8 @@ def test_equal_results_are_one_group_whatever_took_how_long() -> None:
 
 
 def test_a_long_difference_is_left_out() -> None:
-    long = {f"h{n}": {"stdout": "\n".join(f"{n} {i}" for i in range(200))} for n in range(2)}
+    texts = ["\n".join(f"{n} {i}" for i in range(200)) for n in range(2)]
+    long = {f"h{n}": ExecResult(host=f"h{n}", exit_code=0, stdout=text) for n, text in enumerate(texts)}
     assert [g.diff for g in group(long)] == [None, None]
 
 
