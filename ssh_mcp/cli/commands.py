@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from cyclopts import App, Group, Parameter, validators
 from cyclopts.exceptions import CycloptsError
@@ -173,16 +173,26 @@ def show_example(which: Annotated[Example, Parameter(help="hosts.toml, settings.
     return 0
 
 
+_REGISTERED: Final = {
+    "bash": "complete -F _ssh_mcp openssh-mcp",
+    "fish": "complete -c openssh-mcp -w ssh-mcp",
+    # read from a directory of $fpath, or sourced in .zshrc
+    "zsh": """if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+  _cyclopts_ssh-mcp "$@"
+else
+  compdef _cyclopts_ssh-mcp ssh-mcp openssh-mcp
+fi""",
+}
+"""Ends a completion script: what makes it serve both commands."""
+
+
 @app.command(group=FIRST, sort_key=6, help_epilogue="")
 def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="The shell that reads it.")], /) -> int:
     """Print a completion script; for bash: eval "$(ssh-mcp completion bash)"."""
     script = app.generate_completion(shell=shell)
     if shell == "zsh":
         script = script.replace("#compdef ssh-mcp", "#compdef ssh-mcp openssh-mcp", 1)
-    else:
-        also = {"bash": "complete -F _ssh_mcp openssh-mcp", "fish": "complete -c openssh-mcp -w ssh-mcp"}
-        script = f"{script.rstrip()}\n{also[shell]}\n"
-    sys.stdout.write(script)
+    sys.stdout.write(f"{script.rstrip()}\n{_REGISTERED[shell]}\n")
     return 0
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,27 +46,64 @@ def test_every_service_of_the_compose_file_is_confined(project_root: Path) -> No
     assert {services[name]["environment"]["MCP_INSTANCE"] for name in ("one", "two")} == {"one", "two"}
 
 
+@pytest.fixture
+def completion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Path]:
+    """Writes a shell's completion script."""
+
+    def write(shell: str) -> Path:
+        need(shutil.which(shell), f"{shell} is not installed")
+        with pytest.raises(SystemExit) as ended:
+            app(["completion", shell])
+        assert not ended.value.code
+        script = tmp_path / "_ssh-mcp"  # the name that zsh looks for in $fpath
+        script.write_text(capsys.readouterr().out)
+        return script
+
+    return write
+
+
+IN_BASH = """source "$1"
+COMP_WORDS=(openssh-mcp doct) COMP_CWORD=1
+$(complete -p openssh-mcp | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+echo "${COMPREPLY[@]}"
+"""
+IN_FISH = "source $argv[1]; complete -C 'openssh-mcp doct'"
+
+
 @pytest.mark.parametrize(
-    ("shell", "check"),
-    [
-        ("bash", ["bash", "-c", 'source "$1" && complete -p ssh-mcp openssh-mcp', "-"]),
-        ("zsh", ["zsh", "-fc", 'autoload -Uz compinit && compinit -D && source "$1"', "-"]),
-        ("fish", ["fish", "--no-config", "-c", 'source $argv[1]; complete -C "openssh-mcp do"', "--"]),
-    ],
+    "command", [["bash", "-c", IN_BASH, "-"], ["fish", "--no-config", "-c", IN_FISH, "--"]], ids=["bash", "fish"]
 )
-def test_completions_are_read_by_their_shell(
-    shell: str, check: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    need(shutil.which(shell), f"{shell} is not installed")
-    with pytest.raises(SystemExit) as ended:
-        app(["completion", shell])
-    assert not ended.value.code
-    script = tmp_path / "script"
-    script.write_text(capsys.readouterr().out)
-    done = subprocess.run([*check, script], capture_output=True, text=True, check=False)
+def test_bash_and_fish_complete_a_command(command: list[str], completion: Callable[[str], Path]) -> None:
+    done = subprocess.run([*command, completion(command[0])], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    if shell != "zsh":
-        assert {"bash": "openssh-mcp", "fish": "doctor"}[shell] in done.stdout
+    assert done.stdout.startswith("doctor")
+
+
+@pytest.mark.parametrize("way", ["source {script}", "fpath=({script:h} $fpath); compinit -D"])
+def test_zsh_completes_a_command_from_a_sourced_script_and_from_fpath(
+    way: str, completion: Callable[[str], Path]
+) -> None:
+    script = completion("zsh")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe("zsh", ["zsh", "-fi"], {"PATH": os.environ["PATH"], "TERM": "dumb"})
+
+    def read_until(text: bytes) -> None:
+        seen = b""
+        while text not in seen:
+            assert select.select([terminal], [], [], 30)[0], seen
+            seen += os.read(terminal, 4096)
+
+    try:
+        setup = way.replace("{script:h}", str(script.parent)).replace("{script}", str(script))
+        os.write(terminal, f"autoload -Uz compinit; compinit -D; {setup}; print rea''dy\n".encode())
+        read_until(b"ready")
+        os.write(terminal, b"openssh-mcp doct\t")
+        read_until(b"doctor ")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
 
 
 def test_the_man_page_names_every_command_and_is_formatted_without_a_warning(project_root: Path) -> None:
