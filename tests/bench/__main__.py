@@ -48,7 +48,7 @@ def measured(lab: BenchLab, part: str, quick: bool, log_mib: int | None) -> Iter
     elif part == "transfer":
         yield from rows.host_to_host(lab, size // 2)
     elif part == "directories":
-        yield from rows.directories(lab, 1000 if quick else 10_000)
+        yield from rows.directories(lab, 1000 if quick else 10_000, size)
     elif part == "concurrent":
         yield from fleet.concurrent_on_one(lab, 5 if quick else 15)
     elif part == "fan_out":

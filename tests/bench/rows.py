@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from ssh_mcp.remote.exec.jobs.program import request
@@ -251,30 +252,50 @@ def host_to_host(lab: BenchLab, size: int) -> Iterator[Row]:
     server.close()
 
 
-def directories(lab: BenchLab, count: int) -> Iterator[Row]:
-    """``count`` small files to a directory that is not there yet, and once more with nothing to do."""
-    server = lab.server()
+def directories(lab: BenchLab, count: int, size: int) -> Iterator[Row]:
+    """``count`` small files to and from a directory that is not there yet, and again with nothing to do; one large one.
+
+    Against rsync over a warm connection of its own, in turns.
+    """
+    server = lab.server(SSH_LOCAL_TRANSFER_MAX_BYTES=str(2 * GIB))
     server.call("ssh_host_ping", host="h0")
-    source, mine, theirs = lab.root / "many", lab.files / "mine", lab.files / "theirs"
+    many, large = lab.root / "many", lab.root / "large"
     for i in range(count):
-        path = source / f"d{i % 100}" / f"f{i}"
+        path = many / f"d{i % 100}" / f"f{i}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(1000))
-
-    def ours() -> object:
-        return server.call("ssh_sync", host="h0", local_path=str(source), remote_path=str(mine))
-
-    def afresh() -> None:
-        shutil.rmtree(mine, ignore_errors=True)
-        shutil.rmtree(theirs, ignore_errors=True)
-
-    with lab.bare_master() as mux:
-        line = ["rsync", "-a", "-e", " ".join(["ssh", "-F", "none", *mux]), f"{source}/", f"h:{theirs}/"]
-        first, other = interleaved(ours, lambda: quiet(line), rounds=5, before=afresh)
-        again, idle = interleaved(ours, lambda: quiet(line), rounds=10)
-    yield Row(f"{count:,} small files up", first, "rsync -e 'ssh -S'", other, 1.1)
-    yield Row(f"{count:,} small files, nothing to do", again, "rsync -e 'ssh -S'", idle, 1.2)
+    large.mkdir()
+    with (large / "one").open("wb") as out:
+        out.writelines([os.urandom(1 << 20)] * (size >> 20))
+    for label, source, rounds in ((f"{count:,} small files", many, 5), (f"one file of {size >> 20:,} MiB", large, 3)):
+        yield from _directory(lab, server, label, source, rounds)
     server.close()
+
+
+def _directory(lab: BenchLab, server: RpcServer, label: str, source: Path, rounds: int) -> Iterator[Row]:
+    there, back = lab.files / source.name, lab.root / "back"
+    for way, mine, theirs in (
+        ("up", there.with_suffix(".ours"), there.with_suffix(".rsync")),
+        ("down", back.with_suffix(".ours"), back.with_suffix(".rsync")),
+    ):
+        local, remote = (source, mine) if way == "up" else (mine, source)
+
+        def ours(local: Path = local, remote: Path = remote, way: str = way) -> object:
+            return server.call("ssh_sync", host="h0", local_path=str(local), remote_path=str(remote), direction=way)
+
+        def afresh(*trees: Path) -> None:
+            for tree in trees:
+                shutil.rmtree(tree, ignore_errors=True)
+
+        with lab.bare_master() as mux:
+            line = ["rsync", "-a", "-e", " ".join(["ssh", "-F", "none", *mux])]
+            line += [f"{source}/", f"h:{theirs}/"] if way == "up" else [f"h:{source}/", f"{theirs}/"]
+            turns = (ours, partial(quiet, line))
+            first, other = interleaved(*turns, rounds=rounds, before=partial(afresh, mine, theirs))
+            again, idle = interleaved(*turns, rounds=10)
+        yield Row(f"{label} {way}", first, "rsync -e 'ssh -S'", other, 1.1)
+        yield Row(f"{label} {way}, nothing to do", again, "rsync -e 'ssh -S'", idle, 1.2)
+        afresh(mine, theirs)
 
 
 def start_up(lab: BenchLab, rounds: int) -> Iterator[Row]:

@@ -18,12 +18,14 @@ from tests.peers import need
 from tests.peers.sshd import Sshd
 
 
-@pytest.fixture(params=["rsync", "sftp"])
+@pytest.fixture(params=["rsync", "tar", "sftp"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The host as it is; without a shell."""
+    """The host as it is; without rsync; without a shell."""
     name: str = request.param
     if name == "rsync":
         need(shutil.which("rsync"), "rsync is not installed")
+    elif name == "tar":
+        without_rsync(monkeypatch)
     else:
 
         async def pretended(_self: CapabilityCache, _host: Any) -> Capabilities:
@@ -31,6 +33,11 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
         monkeypatch.setattr(CapabilityCache, "of", pretended)
     return name
+
+
+def without_rsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that this machine has no rsync."""
+    monkeypatch.setattr("transports.openssh.connection.local_rsync", lambda: None)
 
 
 def make_tree(root: Path) -> Path:

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from tests.integration.mcp_server import McpServer, McpServerFactory
-from tests.integration.sync.test_sync import seen
+from tests.integration.sync.test_sync import seen, without_rsync
 from tests.peers.sshd import Sshd
 
 CUTS = int(os.environ.get("SSH_MCP_SYNC_CUTS", "4"))
@@ -58,10 +58,18 @@ async def cut(server: McpServer, sshd: Sshd, arguments: dict[str, str], target: 
     return good and whole(target)
 
 
+@pytest.mark.parametrize("way", ["rsync", "tar"])
 @pytest.mark.parametrize("direction", ["up", "down"])
 async def test_a_sync_that_is_cut_goes_on_where_it_was(
-    direction: str, sshd: Sshd, tmp_path: Path, mcp_server: McpServerFactory
+    direction: str,
+    way: str,
+    sshd: Sshd,
+    tmp_path: Path,
+    mcp_server: McpServerFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if way == "tar":
+        without_rsync(monkeypatch)
     chance = random.Random(20261127)
     source, target = tmp_path / "source", tmp_path / "target"
     target.mkdir()

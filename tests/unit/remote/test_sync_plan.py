@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssh_mcp.remote.files.sync.plan import Entry, compare, excluding, stays_inside
+from ssh_mcp.remote.files.sync.plan import Entry, arrived_before, compare, excluding, layout_of, stays_inside
 
 FILE = Entry("file", 3, 100, 0o644)
 DIRECTORY = Entry("directory", mode=0o755)
@@ -83,3 +83,23 @@ def test_devices_and_links_out_are_left_out() -> None:
 )
 def test_patterns_exclude_as_people_know_them(pattern: str, path: str, directory: bool, excluded: bool) -> None:
     assert excluding((pattern,))(path, directory) is excluded
+
+
+def test_new_directories_take_their_places_whole_and_files_of_others_one_by_one() -> None:
+    source = {
+        "new": DIRECTORY, "new/f": FILE, "new/deep": DIRECTORY, "new/deep/f": FILE,
+        "old": Entry("directory", mode=0o700), "old/f": FILE, "old/new": DIRECTORY, "old/new/f": FILE, "top": FILE,
+    }  # fmt: skip
+    found = layout_of(compare(source, {"old": DIRECTORY, "top": Entry("file", 9)}, delete=False))
+    assert [s.path for s in found.directories] == ["new", "new/deep", "old/new"]
+    assert [s.path for s in found.tops] == ["new", "old/new"]
+    assert [s.path for s in found.singles] == ["old/f", "top"]
+    assert [s.path for s in found.others] == ["old"]
+
+
+def test_what_a_run_left_whole_is_not_sent_again() -> None:
+    plan = compare({"a": DIRECTORY, "a/whole": FILE, "a/cut": FILE}, {}, delete=False)
+    staged = {"a": DIRECTORY, "a/whole": FILE, "a/cut": Entry("file", 3, 999, 0o600)}
+    assert arrived_before(staged, plan) == {"a/whole"}
+    assert arrived_before(staged | {"a/other": FILE}, plan) is None
+    assert arrived_before(staged | {"a/cut": Entry("symlink", target="x")}, plan) is None

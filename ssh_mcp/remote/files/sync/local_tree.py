@@ -21,7 +21,7 @@ from typing import Final
 from ssh_mcp.errors import InvalidArgument, LocalPathPolicyError, TooLarge
 from ssh_mcp.policy.local_paths import Barred, LocalPolicy, barred_below, check_argument, decide_tree
 from ssh_mcp.remote.files.local_io import policy_of
-from ssh_mcp.remote.files.sync.plan import MODE_BITS, PARTIAL, STAGING, Entry, Kind
+from ssh_mcp.remote.files.sync.plan import MODE_BITS, PARTIAL, STAGING, Entry, Kind, Layout
 from ssh_mcp.settings.model import Settings
 
 _FLAGS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -163,6 +163,16 @@ class LocalTree:
                 raise LocalPathPolicyError(f"{path} is no regular file any more.", "Try again.")
         return fd
 
+    def holds(self, path: str) -> bool:
+        """Whether something is there. Raises LocalPathPolicyError."""
+        with _told(path), self._lock:
+            try:
+                directory, name = self.parent(path)
+                os.stat(name, dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+        return True
+
     def parent(self, path: str) -> tuple[int, str]:
         """Descriptor of an entry's directory and its name in it; the descriptor is ours, kept until the next one."""
         above, _, name = path.rpartition("/")
@@ -246,6 +256,27 @@ class LocalTree:
             target, last = self.parent(path)
             os.replace(name, last, src_dir_fd=source, dst_dir_fd=target)
         return True
+
+    def arrange(self, layout: Layout) -> None:
+        """In a staging directory: make the directories into which files arrive."""
+        above = {path[:i] for s in layout.singles for path in (s.path,) for i, c in enumerate(path) if c == "/"}
+        modes = dict.fromkeys(above, 0o700)
+        modes |= {s.path: (s.source.mode & MODE_BITS) | 0o700 for s in layout.directories if s.source is not None}
+        for path in sorted(modes):
+            with _told(path):
+                directory, name = self.parent(path)
+                with suppress(FileExistsError):
+                    os.mkdir(name, 0o700, dir_fd=directory)
+                if modes[path] != 0o700:
+                    os.chmod(name, modes[path], dir_fd=directory)
+
+    def move_in(self, staging: LocalTree, layout: Layout, arrived: set[str]) -> None:
+        """Let what arrived whole in the staging directory take its place."""
+        for step in (*layout.tops, *(s for s in layout.singles if s.path in arrived)):
+            with _told(step.path), self._lock:
+                source, name = staging.parent(step.path)
+                target, last = self.parent(step.path)
+                os.replace(name, last, src_dir_fd=source, dst_dir_fd=target)
 
     def _dress(self, fd: int, path: str, entry: Entry) -> None:
         """Mode and times, for a regular file of a permitted size."""

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _AT_ONCE: Final = 16
 """Files on their way at the same time over SFTP: each has some requests in flight."""
+_REFUSED: Final = b"Session open refused by peer"
+"""What ssh says where the host's sshd opens no further session on a connection (MaxSessions in sshd_config(5))."""
 _VANISHED: Final = 24
 """rsync's exit status where files of the list were gone when their turn came (rsync(1), EXIT VALUES)."""
 
@@ -55,8 +57,12 @@ async def rsync_usable(tree: RemoteTree) -> bool:
 async def seen_by_shell(tree: RemoteTree, entry: str | None) -> AsyncIterator[bool]:
     """Whether the host's shell has the same directory under the same name as SFTP: ``entry`` is in it.
 
-    None: a directory with a name of chance is made there to find out, and goes at the end.
+    None: a directory with a name of chance is made there to find out, and goes at the end. Where a listing by both has
+    shown it already, nothing is asked.
     """
+    if tree.agrees:
+        yield True
+        return
     files = await tree.host.paths.files()
     mark = f"{STAGING}{secrets.token_hex(8)}" if entry is None else entry
     if entry is None:
@@ -72,8 +78,8 @@ async def seen_by_shell(tree: RemoteTree, entry: str | None) -> AsyncIterator[bo
 
 async def rsync_up(
     local: LocalTree, remote: RemoteTree, steps: Sequence[Step], progress: Progress, *, checksum: bool
-) -> None:
-    """Send files. Raises RemoteError, MasterLost."""
+) -> bool:
+    """Send files. False: the host opens no further session. Raises RemoteError, MasterLost."""
     copy = RsyncCopy(
         names=_names(steps),
         local=local.fd,
@@ -83,13 +89,13 @@ async def rsync_up(
         ignore_times=checksum,
         partial_dir=PARTIAL,
     )
-    await _rsync(remote, copy, progress)
+    return await _rsync(remote, copy, progress)
 
 
 async def rsync_down(
     remote: RemoteTree, local: LocalTree, steps: Sequence[Step], progress: Progress, staging: LocalTree
-) -> None:
-    """Fetch files into the staging directory, and let those that are files take their places."""
+) -> bool:
+    """Fetch files into the staging directory, and let those that are files take their places. False as above."""
     copy = RsyncCopy(
         names=_names(steps),
         local=staging.fd,
@@ -98,8 +104,10 @@ async def rsync_down(
         total=sum(s.size for s in steps),
         max_file_bytes=max((s.size for s in steps), default=0) + (1 << 20),
     )
-    await _rsync(remote, copy, progress)
+    if not await _rsync(remote, copy, progress):
+        return False
     await run_sync(partial(_place_all, local, staging, steps))
+    return True
 
 
 def _place_all(local: LocalTree, staging: LocalTree, steps: Sequence[Step]) -> None:
@@ -112,16 +120,19 @@ def _names(steps: Sequence[Step]) -> bytes:
     return b"".join(b"./" + s.path.encode("utf-8", "surrogateescape") + b"\0" for s in steps)
 
 
-async def _rsync(remote: RemoteTree, copy: RsyncCopy, progress: Progress) -> None:
+async def _rsync(remote: RemoteTree, copy: RsyncCopy, progress: Progress) -> bool:
     remote.host.call.note_command(f"rsync {remote.root}")
     ended = await connection_of(remote.host).rsync(copy, progress)
     if ended.exit_code == _VANISHED:
         remote.host.call.warn("Some files were gone when their turn came.")
+    elif ended.exit_code and _REFUSED in ended.stderr:
+        return False
     elif ended.exit_code:
         lines = ended.stderr.decode("utf-8", "replace").strip().splitlines() or ["it gave no reason"]
         raise RemoteError(
             f"rsync ended with status {ended.exit_code}: {shown(lines[0], 200)}.", "Fix the cause and call again."
         )
+    return True
 
 
 # --- SFTP -----------------------------------------------------------------------------------------------------------

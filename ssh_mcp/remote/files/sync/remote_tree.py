@@ -50,6 +50,8 @@ class RemoteTree:
         self.root = root
         self.policy = policy
         self.exists = exists
+        self.agrees = False
+        """Whether the shell and SFTP were seen to have the same directory here."""
 
     @property
     def fold(self) -> bool:
@@ -118,6 +120,7 @@ class RemoteTree:
         found = dict(_parsed(line, target) for line, target in zip(fields[:-1:2], fields[1::2], strict=True))
         here = {path: (e.kind, e.mtime) for path, e in found.items() if "/" not in path}
         there = {e.name: (_entry(e.attributes).kind, _entry(e.attributes).mtime) for e in top}
+        self.agrees = bool(here) and here == there
         return found if here == there else None
 
     def _wanted(

@@ -6,9 +6,8 @@ done. However bytes travel, only files of the plan do.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,11 +18,11 @@ from anyio.to_thread import run_sync
 from ssh_mcp.errors import InvalidArgument, LocalPathPolicyError, PathNotAllowed, TooLarge
 from ssh_mcp.inventory.values import has_control, shown
 from ssh_mcp.remote.confirming import tool_matches, write_matches
-from ssh_mcp.remote.files.sync import movers
+from ssh_mcp.remote.files.sync import carry
+from ssh_mcp.remote.files.sync.carry import Ends
 from ssh_mcp.remote.files.sync.local_tree import LocalTree, Scan, open_tree
-from ssh_mcp.remote.files.sync.plan import Plan, Step, Tree, compare, excluding
+from ssh_mcp.remote.files.sync.plan import Plan, Tree, compare, excluding
 from ssh_mcp.remote.files.sync.remote_tree import RemoteTree, source_tree, target_tree
-from ssh_mcp.remote.progress import reporting
 from ssh_mcp.remote.together import together
 from ssh_mcp.results.directories import SyncResult, SyncStep
 
@@ -31,10 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ssh_mcp.remote.host import RemoteHost
-    from transports.api import Progress
 
 Direction = Literal["up", "down", "between"]
-Method = Literal["rsync", "sftp"]
 
 PLAN_SHOWN: Final = 200
 """Steps that a result lists; all are counted."""
@@ -66,14 +63,6 @@ class Wanted:
             raise InvalidArgument("exclude holds an empty pattern or too many.", "Give patterns such as *.pyc, build/.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Ends:
-    """Where from and where to; exactly one of each pair may be local."""
-
-    source: LocalTree | RemoteTree
-    target: LocalTree | RemoteTree
-
-
 async def sync(host: RemoteHost, wanted: Wanted) -> SyncResult:
     """Do it, or with ``dry_run`` say what would be done. Raises the refusals of both sides' policies."""
     wanted.check()
@@ -85,37 +74,37 @@ async def sync(host: RemoteHost, wanted: Wanted) -> SyncResult:
         )
     async with _opened(host, wanted) as ends:
         plan, scans = await _planned(ends, wanted)
-        method = await _method(ends)
+        method = await carry.method_for(ends, plan)
         result = _result(host, wanted, plan, scans)
         result.method = method
         if wanted.dry_run:
             return result
         await _confirmed(writes, ends, plan)
         if plan.steps or plan.removals:
-            result.method, result.resumed = await _done(ends, plan, method, wanted, resumed=scans[1].partial)
+            result.method, result.resumed = await carry.carry_out(
+                ends, plan, method, checksum=wanted.checksum, left=scans[1].partial
+            )
         return result
 
 
 @asynccontextmanager
-async def _opened(host: RemoteHost, wanted: Wanted) -> AsyncIterator[_Ends]:
+async def _opened(host: RemoteHost, wanted: Wanted) -> AsyncIterator[Ends]:
     if wanted.other is not None and wanted.other_path is not None:
-        yield _Ends(
-            *await together(source_tree(host, wanted.remote_path), target_tree(wanted.other, wanted.other_path))
-        )
+        yield Ends(*await together(source_tree(host, wanted.remote_path), target_tree(wanted.other, wanted.other_path)))
         return
     assert wanted.local_path is not None
     down = wanted.direction == "down"
     local = await run_sync(partial(open_tree, wanted.local_path, host.settings, missing=down))
     try:
         if down:
-            yield _Ends(await source_tree(host, wanted.remote_path), local)
+            yield Ends(await source_tree(host, wanted.remote_path), local)
         else:
-            yield _Ends(local, await target_tree(host, wanted.remote_path))
+            yield Ends(local, await target_tree(host, wanted.remote_path))
     finally:
         await run_sync(local.close)
 
 
-async def _planned(ends: _Ends, wanted: Wanted) -> tuple[Plan, tuple[Scan, Scan]]:
+async def _planned(ends: Ends, wanted: Wanted) -> tuple[Plan, tuple[Scan, Scan]]:
     excluded = excluding(wanted.exclude)
 
     async def look(tree: LocalTree | RemoteTree, *, reading: bool) -> Scan:
@@ -147,7 +136,7 @@ def _without_restricted(plan: Plan, target: RemoteTree) -> None:
     plan.left_out["restricted by policy, or this server's own"] += before - len(plan.steps)
 
 
-def _check_sizes(ends: _Ends, plan: Plan, wanted: Wanted) -> None:
+def _check_sizes(ends: Ends, plan: Plan, wanted: Wanted) -> None:
     """Raise before anything is done."""
     local = next((t for t in (ends.source, ends.target) if isinstance(t, LocalTree)), None)
     largest = max(plan.files, key=lambda s: s.size, default=None)
@@ -156,7 +145,7 @@ def _check_sizes(ends: _Ends, plan: Plan, wanted: Wanted) -> None:
             f"{shown(largest.path)} has more than {local.policy.max_bytes} bytes.",
             "Exclude it, or have the operator raise SSH_LOCAL_TRANSFER_MAX_BYTES.",
         )
-    host = next(t for t in (ends.target, ends.source) if isinstance(t, RemoteTree)).host
+    host = ends.remote.host
     most = host.settings.ssh_delete_folder_max_entries
     if len(plan.removals) > most and not wanted.dry_run:
         raise TooLarge(
@@ -165,7 +154,7 @@ def _check_sizes(ends: _Ends, plan: Plan, wanted: Wanted) -> None:
         )
 
 
-async def _by_content(ends: _Ends, source: Tree, target: Tree) -> Callable[[str], bool]:
+async def _by_content(ends: Ends, source: Tree, target: Tree) -> Callable[[str], bool]:
     """Whether a file has the same bytes on both sides; only files of the same size are read."""
     paths = [
         path
@@ -184,16 +173,7 @@ async def _by_content(ends: _Ends, source: Tree, target: Tree) -> Callable[[str]
     return lambda path: path in here and here[path] == there.get(path)
 
 
-async def _method(ends: _Ends) -> Method:
-    """How the files would go."""
-    if isinstance(ends.source, RemoteTree) and isinstance(ends.target, RemoteTree):
-        return "sftp"
-    remote = ends.source if isinstance(ends.source, RemoteTree) else ends.target
-    assert isinstance(remote, RemoteTree)
-    return "rsync" if await movers.rsync_usable(remote) else "sftp"
-
-
-async def _confirmed(writes: RemoteHost, ends: _Ends, plan: Plan) -> None:
+async def _confirmed(writes: RemoteHost, ends: Ends, plan: Plan) -> None:
     """One question for all that is written and deleted."""
     call = writes.call
     if not isinstance(ends.target, RemoteTree):
@@ -201,81 +181,6 @@ async def _confirmed(writes: RemoteHost, ends: _Ends, plan: Plan) -> None:
     elif plan.steps or plan.removals:
         root = ends.target.root
         await call.confirm((*tool_matches(call), *write_matches(writes, root, tree=True)), root)
-
-
-async def _done(ends: _Ends, plan: Plan, method: Method, wanted: Wanted, *, resumed: bool) -> tuple[Method, bool]:
-    """Carry the plan out; how, and whether a run that was cut had begun it."""
-    call = (ends.target if isinstance(ends.target, RemoteTree) else _remote(ends)).host.call
-    async with reporting(call, "sync") as progress:
-        if isinstance(ends.target, LocalTree):
-            assert isinstance(ends.source, RemoteTree)
-            return await _down(ends.source, ends.target, plan, method, progress)
-        if not ends.target.exists:
-            await ends.target.create()
-        await ends.target.prepare(plan)
-        if isinstance(ends.source, RemoteTree):
-            await movers.sftp_between(ends.source, ends.target, plan.files, progress)
-        elif plan.files:
-            method = await _up(
-                ends.source, ends.target, plan.files, method=method, checksum=wanted.checksum, progress=progress
-            )
-        await ends.target.link(plan)
-    return method, resumed
-
-
-def _remote(ends: _Ends) -> RemoteTree:
-    return next(t for t in (ends.source, ends.target) if isinstance(t, RemoteTree))
-
-
-async def _up(
-    local: LocalTree, remote: RemoteTree, files: Sequence[Step], *, method: Method, checksum: bool, progress: Progress
-) -> Method:
-    if method == "rsync":
-        async with movers.seen_by_shell(remote, None) as same:
-            if same:
-                await movers.rsync_up(local, remote, files, progress, checksum=checksum)
-                return "rsync"
-    await movers.sftp_up(local, remote, files, progress)
-    return "sftp"
-
-
-async def _down(
-    remote: RemoteTree, local: LocalTree, plan: Plan, method: Method, progress: Progress
-) -> tuple[Method, bool]:
-    await run_sync(local.create)
-    await run_sync(partial(_prepare_local, local, plan))
-    key = hashlib.sha256(f"{remote.host.alias}\0{remote.root}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    staging, resumed = await run_sync(local.staging, key)
-    try:
-        files = plan.files
-        if files and method == "rsync":
-            async with movers.seen_by_shell(remote, files[0].path) as same:
-                method = "rsync" if same else "sftp"
-        if files and method == "rsync":
-            await movers.rsync_down(remote, local, files, progress, staging)
-        elif files:
-            await movers.sftp_down(remote, local, files, progress, staging)
-    except BaseException:
-        staging.close()  # what arrived stays for the next run
-        raise
-    await run_sync(local.drop, staging)
-    await run_sync(partial(_link_local, local, plan))
-    return method, resumed
-
-
-def _prepare_local(local: LocalTree, plan: Plan) -> None:
-    for step in plan.removals:
-        assert step.old is not None
-        local.remove(step.path, step.old)
-    for step in plan.directories:
-        assert step.source is not None
-        local.mkdir(step.path, step.source, step.old)
-
-
-def _link_local(local: LocalTree, plan: Plan) -> None:
-    for step in plan.links:
-        assert step.source is not None
-        local.symlink(step.path, step.source.target)
 
 
 def _result(host: RemoteHost, wanted: Wanted, plan: Plan, scans: tuple[Scan, Scan]) -> SyncResult:
