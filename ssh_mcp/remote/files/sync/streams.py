@@ -21,8 +21,9 @@ from ssh_mcp.remote.alongside import alongside
 from ssh_mcp.remote.files.sync.plan import MODE_BITS, Step
 from ssh_mcp.remote.files.sync.tar_codec import END, Member, TarError, TarReader, header, padding, sparse_header
 from ssh_mcp.remote.host import connection_of
-from ssh_mcp.remote.programs import program_text, run_program
+from ssh_mcp.remote.programs import run_program
 from transports.errors import RemoteError
+from transports.programs import program_text
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.files.sync.local_tree import LocalTree
