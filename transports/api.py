@@ -142,6 +142,9 @@ class Terminal(Protocol):
     async def read(self, limit: int = 65536) -> bytes:
         """Some bytes of output; empty at its end. One reader at a time."""
 
+    async def check_lost(self) -> None:
+        """Raises MasterLost where its end was the connection's; nothing while it runs, and where only it ended."""
+
     async def write(self, data: bytes) -> None:
         """Type all of ``data``. Raises RemoteError where the terminal has ended, MasterLost."""
 
@@ -454,12 +457,6 @@ class Connection(Protocol):
         """Open a session with a pseudo-terminal for ``command``, as the login shell takes it; None: that shell itself.
 
         Raises NoSlot, SessionRefused, MasterLost, and ConnectError and its kin.
-        """
-
-    async def terminal_program(self) -> tuple[list[str], dict[str, str] | None]:
-        """Argv and environment (None: ours) of a local program that, run in a terminal, opens the login shell there.
-
-        For libraries that drive a program themselves. It never logs in where the host has a master.
         """
 
     async def connect_through(self, host: str, port: int, fds: tuple[int, int]) -> ForwardedStream:

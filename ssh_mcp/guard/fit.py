@@ -27,6 +27,8 @@ Keep = Callable[[Mapping[str, bytes | SpoolFile]], str | None]
 ResultT = TypeVar("ResultT", bound=Result)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+_ROW_FRAME: Final = 300
+"""Bytes of a row beside its texts. A quarter of the budget goes to what JSON escapes."""
 _CHARACTER: Final = 4
 """Bytes that a character of UTF-8 has at most."""
 
@@ -70,6 +72,7 @@ class _Leaf:
 
 def fit(result: ResultT, budget: Budget, keep: Keep) -> ResultT:
     """The result, cut where it is too long; the same object where it is not."""
+    result = _with_short_rows(result, budget, keep)
     groups, spent = group_rows(result, budget.total)
     models: list[BaseModel] = [result, *_nested(result, groups.values[: groups.fixed] if groups is not None else ())]
     leaves = {id(model): _leaves(model) for model in models}
@@ -82,6 +85,20 @@ def fit(result: ResultT, budget: Budget, keep: Keep) -> ResultT:
     each = share(sizes, budget.total - spent)
     made = {id(model): _cut(model, leaves[id(model)], each, budget, keep) for model in models}
     return cast("ResultT", _with_nested(made[id(result)], made))
+
+
+def _with_short_rows(result: ResultT, budget: Budget, keep: Keep) -> ResultT:
+    """Rows that keep what they leave out themselves are cut inside first, where that lets all of them stay."""
+    update = {}
+    for name in type(result).model_fields:
+        rows = getattr(result, name)
+        if not (isinstance(rows, list) and rows and isinstance(rows[0], Spooled)):
+            continue
+        sizes = [len(row.model_dump_json(exclude_defaults=True)) for row in rows]
+        each = share(sizes, max(budget.total * 3 // 4 - _ROW_FRAME * len(rows), 0))
+        if sum(sizes) > budget.total and each >= SHORT_BELOW:
+            update[name] = [fit(row, Budget(each, budget.caps), keep) for row in rows]
+    return result.model_copy(update=update) if update else result
 
 
 def has_long_texts(result: Result) -> bool:

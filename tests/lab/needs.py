@@ -53,7 +53,10 @@ PACKAGES = (
     "unzip",
     "zstd",
     "xz-utils",
-    "shellcheck",
+    "frr",
+    "vim",
+    "whiptail",
+    "util-linux",
 )
 """Debian packages for the lab and the integration tests: ``apt-get install --no-install-recommends`` them."""
 

@@ -1,6 +1,9 @@
 """A program that talks as a Cisco IOS does, for a real sshd to run as ForceCommand: prompts, enable, a pager, errors.
 
-``python ios.py STATE``: what is configured is appended to the file STATE.
+``python ios.py STATE``: what is configured is appended to the file STATE. Some commands are its misfortunes: ``show
+hang`` stops in the middle of its output, ``show drop`` ends the session there, ``show bytes`` prints Latin-1, ``show
+tech`` prints 200 kB, ``show log`` lets a log line come behind its prompt, ``show banner`` prints a line like a prompt,
+``show slow 1`` takes a second, and ``reload`` asks for confirmation before it drops the session.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 import termios
+import time
 
 SECRET = "letmein"  # what enable wants
 RUNNING = """Building configuration...
@@ -45,6 +49,7 @@ class Device:
 
     def __init__(self, state: str) -> None:
         self.state = state
+        self.hostname = "sw1"
         self.mode = ">"
         self.paged = True
 
@@ -66,18 +71,59 @@ class Device:
             if self.paged and number and number % 10 == 0:
                 say(" --More-- ")
                 sys.stdin.read(1)
-                say("\r          \r")
+                say("\r          \r" if number % 20 else "\b" * 10 + " " * 10 + "\b" * 10)
             say(row + "\n")
+
+    def note(self, line: str) -> None:
+        with open(self.state, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def misfortune(self, word: str) -> bool:
+        """Whether ``word`` is one of the commands that go wrong."""
+        kind = " ".join(word.split()[:2])
+        if kind == "show hang":
+            say("begun\nunfinished")
+            self.note("hangs")
+            while sys.stdin.read(1):
+                pass
+        elif kind == "show drop":
+            say("begun\nunfinished")
+            raise SystemExit(1)
+        elif kind == "show slow":
+            say("begun\n")
+            time.sleep(float(word.split()[2]))
+            say("ended\n")
+        elif kind == "show bytes":
+            sys.stdout.flush()
+            sys.stdout.buffer.write(b"description Z\xfcrich \x80\xff\r\n")
+        elif kind == "show tech":
+            self.page("".join(f"interface Vlan{n}\n description customer {n:05}\n" for n in range(5000)))
+        elif kind == "show banner":
+            say("core-router#\n")
+            time.sleep(0.1)
+            say("after the line like a prompt\n")
+        elif kind == "show log":
+            say(f"done\n\n{self.hostname}{self.mode}\n*Mar  1 00:00:01: %SYS-5-CONFIG_I: Configured from console\n")
+            self.read()
+        elif word == "reload":
+            say("Proceed with reload? [confirm]")
+            if sys.stdin.read(1) in "\ry":
+                raise SystemExit(0)
+        else:
+            return False
+        return True
 
     def answer(self, line: str) -> None:
         word = line.strip()
+        if self.mode == "#" and self.misfortune(word):
+            return
         if self.mode.startswith("(config"):
             if word in {"end", "exit"}:
                 self.mode = "#"
             elif re.match(r"(interface|description|hostname|no) \S", word):
                 self.mode = "(config-if)#" if word.startswith("interface") else self.mode
-                with open(self.state, "a", encoding="utf-8") as file:
-                    file.write(word + "\n")
+                self.hostname = word.split()[1] if word.startswith("hostname") else self.hostname
+                self.note(word)
             elif word:
                 say("              ^\n% Invalid input detected at '^' marker.\n\n")
             return
@@ -86,6 +132,9 @@ class Device:
             self.mode = "#" if self.read(echo=False) == SECRET else self.mode
             if self.mode != "#":
                 say("% Bad secrets\n\n")
+        elif word == "show pager":
+            self.paged = True
+            self.page("".join(f"  row {n}\n" for n in range(45)))
         elif re.fullmatch(r"term\w* len\w* 0", word):
             self.paged = False
         elif word == "configure terminal" and self.mode == "#":
@@ -96,8 +145,7 @@ class Device:
             self.page(RUNNING)
         elif word == "write memory":
             say("Building configuration...\n[OK]\n")
-            with open(self.state, "a", encoding="utf-8") as file:
-                file.write("saved\n")
+            self.note("saved")
         elif word in {"exit", "quit"}:
             raise SystemExit(0)
         elif word and not word.startswith("term"):
@@ -111,7 +159,7 @@ def main() -> None:
     termios.tcsetattr(0, termios.TCSANOW, modes)
     device = Device(sys.argv[1])
     while True:
-        say(f"\nsw1{device.mode}")
+        say(f"\n{device.hostname}{device.mode}")
         device.answer(device.read())
 
 

@@ -188,14 +188,6 @@ class OpenSSHConnection:
         self._touch()
         return await open_terminal(self.runner, command, columns, rows)
 
-    async def terminal_program(self) -> tuple[list[str], dict[str, str] | None]:
-        await self.login()
-        lease = await self.pool.acquire()
-        try:
-            return await self._backend.terminal(lease.handle, None)
-        finally:
-            lease.release()
-
     async def connect_through(self, host: str, port: int, fds: tuple[int, int]) -> ForwardedStream:
         return await self._over_master(lambda path: forwards.connect(path, host, port, fds))
 

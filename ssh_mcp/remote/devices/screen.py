@@ -6,7 +6,6 @@ marks heaped on one character, cost no more than a bounded part of memory.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
@@ -29,11 +28,6 @@ _STUCK_BYTES: Final = 64 * 1024
 """A sequence longer than this is given up."""
 _CELL_CHARACTERS: Final = 16
 _REPLIES: Final = 4096
-_SEQUENCE: Final = re.compile(
-    r"\x1b(?:\[[0-?]{0,64}[ -/]{0,4}[@-~]|[\]PX^_].{0,256}?(?:\x07|\x1b\\)|[ -/]{0,4}[0-~])|[\x00-\x08\x0b-\x1f]",
-    re.DOTALL,
-)
-"""What is no text of a terminal's output: control sequences such as ``ESC [ 31 m``, titles, control characters."""
 
 
 class _Screen(pyte.Screen):
@@ -177,8 +171,3 @@ class TerminalScreen:
         rows = sorted(y for y in self._screen.dirty if y != but and y < self._screen.lines)
         self._screen.dirty.clear()
         return "".join(self._screen.row(y) for y in rows)
-
-
-def plain_text(output: str) -> str:
-    """A terminal's output without control sequences, with Unix line ends."""
-    return _SEQUENCE.sub("", output.replace("\r\n", "\n"))

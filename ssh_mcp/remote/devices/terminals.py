@@ -15,6 +15,7 @@ from ssh_mcp.errors import InvalidArgument, PlatformNotSupported
 from ssh_mcp.guard.shared import guard_for
 from ssh_mcp.remote.admission import handle
 from ssh_mcp.remote.devices.keys import sequence
+from ssh_mcp.remote.devices.printed import plain_text
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.results.terminals import TerminalClosed, TerminalCursor, TerminalScreenResult
 from transports.errors import TransportError
@@ -115,8 +116,6 @@ class OpenTerminal:
 
     async def until(self, wanted: str, timeout: float) -> bool:
         """Until ``wanted`` was printed, or it ended. False at the time limit and where it ended without."""
-        from ssh_mcp.remote.devices.screen import plain_text
-
         row = self.screen.cursor[0]
         self.screen.take_changed(row)
         with anyio.move_on_after(timeout):

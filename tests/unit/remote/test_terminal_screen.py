@@ -10,7 +10,8 @@ from ssh_mcp.errors import CommandIsCheatsheetMatch, CommandNotAllowed, InvalidA
 from ssh_mcp.inventory.model import CommandPolicy
 from ssh_mcp.policy.commands import Circumstances, permit_typed
 from ssh_mcp.remote.devices.keys import sequence
-from ssh_mcp.remote.devices.screen import HISTORY_ROWS, TerminalScreen, plain_text
+from ssh_mcp.remote.devices.printed import plain_text
+from ssh_mcp.remote.devices.screen import HISTORY_ROWS, TerminalScreen
 
 
 def test_rows_that_were_wrapped_are_joined_and_others_are_not() -> None:

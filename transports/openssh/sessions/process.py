@@ -42,11 +42,19 @@ class ProcessBackend(Mastered):
         return await self._spawner.open(argv, events)
 
     async def diagnose(self, master: Handle, status: int | None, text: str, *, began: bool) -> TransportError | None:
-        if not began and NO_SLOT_TEXT in text:
-            return refusal(NO_SLOT_TEXT)
-        if status is None or status == SSH_FAILED:
-            return await lost_master(master, began=began)
-        return None
+        return await diagnose_client(master, status, text, began=began)
 
     async def aclose(self) -> None:
         await self._spawner.aclose()
+
+
+async def diagnose_client(master: Handle, status: int | None, text: str, *, began: bool) -> TransportError | None:
+    """``Backend.diagnose`` for a session that an ssh process has opened on a master, whatever the backend.
+
+    A negative status is the signal that ended ssh itself.
+    """
+    if not began and NO_SLOT_TEXT in text:
+        return refusal(NO_SLOT_TEXT)
+    if status is None or status == SSH_FAILED or status < 0:
+        return await lost_master(master, began=began)
+    return None

@@ -20,8 +20,9 @@ import anyio
 
 from transports.errors import LocalError, MasterLost, RemoteError, SessionRefused, TransportError
 from transports.openssh.masters.pool import Lease
+from transports.openssh.sessions.process import diagnose_client
 from transports.openssh.sessions.runner import LOGIN_SECONDS, START_SECONDS, Runner, never_said
-from transports.openssh.sessions.session import Handle
+from transports.openssh.sessions.session import Backend, Handle
 
 if sys.platform != "win32":
     import fcntl
@@ -85,11 +86,13 @@ class SshTerminal:
         self._local = local
         self._said = said
         self._lease: Lease[Handle] | None = None
+        self._backend: Backend | None = None
         self._writing = anyio.Lock()
 
-    def hold(self, lease: Lease[Handle]) -> None:
+    def hold(self, lease: Lease[Handle], backend: Backend) -> None:
         """Give the slot back once the session has ended, however it does."""
         self._lease = lease
+        self._backend = backend
         reaper = asyncio.get_running_loop().create_task(self._process.wait())
         reaper.add_done_callback(lambda _: lease.release())
 
@@ -116,6 +119,12 @@ class SshTerminal:
             with anyio.move_on_after(_REAP_SECONDS):
                 await self._process.wait()
         return data
+
+    async def check_lost(self) -> None:
+        if self._process.returncode is None or self._lease is None or self._backend is None:
+            return
+        if (error := await _diagnose(self._backend, self._lease.handle, self, began=True)) is not None:
+            raise error
 
     async def write(self, data: bytes) -> None:
         async with self._writing:
@@ -165,7 +174,7 @@ async def open_terminal(runner: Runner, command: str | None, columns: int, rows:
         return made
 
     made, lease = await runner.session(begin)
-    made.hold(lease)
+    made.hold(lease, runner.backend)
     return made
 
 
@@ -209,5 +218,11 @@ async def _refused(runner: Runner, lease: Lease[Handle], made: SshTerminal) -> T
     """Why ssh ended before there was a session; None where there is one, or a short one that has ended already."""
     if made.status is None:
         return None
-    said = await made.said()
-    return await runner.backend.diagnose(lease.handle, made.status, said, began=False)
+    return await _diagnose(runner.backend, lease.handle, made, began=False)
+
+
+async def _diagnose(backend: Backend, master: Handle, ended: SshTerminal, *, began: bool) -> TransportError | None:
+    said = await ended.said()
+    if backend.masterless:
+        return await backend.diagnose(master, ended.status, said, began=began)
+    return await diagnose_client(master, ended.status, said, began=began)
