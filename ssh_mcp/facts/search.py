@@ -11,8 +11,6 @@ _TYPES: Final = {"f": "file", "d": "directory", "l": "symlink"}
 _MODES: Final = {0o100000: "file", 0o040000: "directory", 0o120000: "symlink"}
 _LINE: Final = re.compile(rb"(\d+)([:-])(.*)\Z", re.DOTALL)
 """One line of grep -n with or without context, such as ``12:text`` or ``11-text``."""
-_NOTICE: Final = re.compile(rb"(?:Binary file .* matches|grep: .*: binary file matches|--)\n")
-"""What grep prints between its lines: a binary file that matched, or the gap between two groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +23,9 @@ class Row:
     mtime: float | None = None
 
 
-def gnu_row(field: bytes, *, details: bool) -> Row | None:
-    """One field of find.sh under GNU find: ``M%P`` or ``M%y %s %T@ %P``; None for what fits neither."""
-    text = field[1:].decode("utf-8", "surrogateescape")
-    if not details:
-        return Row(text)
+def gnu_row(field: bytes) -> Row | None:
+    """One field of find.sh under GNU find with details: ``%y %s %T@ %P``; None for what does not fit."""
+    text = field.decode("utf-8", "surrogateescape")
     kind, _, rest = text.partition(" ")
     size, _, rest = rest.partition(" ")
     stamp, _, path = rest.partition(" ")
@@ -39,24 +35,25 @@ def gnu_row(field: bytes, *, details: bool) -> Row | None:
         return None
 
 
-def plain_row(field: bytes) -> Row:
-    """One field of ``find . -print0``."""
-    return Row(field.removeprefix(b"./").decode("utf-8", "surrogateescape"))
+def relative_paths(fields: list[bytes]) -> list[str]:
+    """Paths of ``find . -print0`` or ``%P``, decoded all at once: a tree may have half a million."""
+    paths = b"\0".join(fields).decode("utf-8", "surrogateescape").split("\0") if fields else []
+    return [path.removeprefix("./") for path in paths]
 
 
-def with_stat(rows: list[Row], output: bytes) -> list[Row] | None:
-    """Rows of the first walk joined with the lines of the second: None where the tree changed in between."""
+def with_stat(paths: list[str], output: bytes) -> list[Row] | None:
+    """Paths of the first walk joined with the lines of the second: None where the tree changed in between."""
     lines = output.split(b"\n")[:-1]
-    if len(lines) != len(rows):
+    if len(lines) != len(paths):
         return None
     joined: list[Row] = []
-    for row, line in zip(rows, lines, strict=True):
+    for path, line in zip(paths, lines, strict=True):
         parts = line.split()
         try:
             mode, size, stamp = int(parts[0], 16), int(parts[1]), float(parts[2])
         except (IndexError, ValueError):
             return None
-        joined.append(Row(row.path, _MODES.get(mode & 0o170000, "other"), size, stamp))
+        joined.append(Row(path, _MODES.get(mode & 0o170000, "other"), size, stamp))
     return joined
 
 
@@ -77,32 +74,6 @@ class GrepLine:
     number: int
     matched: bool
     data: bytes
-
-
-def batch_lines(output: bytes) -> tuple[dict[str, list[GrepLine]], int]:
-    """Lines by file of ``grep -nH --null`` with context, and how many binary files matched.
-
-    A name ends at its NUL and may hold newlines; a line's text ends at its newline. What the cap cut is left out.
-    """
-    found: dict[str, list[GrepLine]] = {}
-    binary = 0
-    at = 0
-    while at < len(output):
-        notice = _NOTICE.match(output, at)
-        if notice is not None:
-            binary += not notice[0].startswith(b"--")
-            at = notice.end()
-            continue
-        end_of_name = output.find(b"\0", at)
-        end_of_line = output.find(b"\n", end_of_name) if end_of_name >= 0 else -1
-        if end_of_line < 0:
-            break
-        parsed = _LINE.match(output[end_of_name + 1 : end_of_line])
-        if parsed is not None:
-            name = output[at:end_of_name].removeprefix(b"./").decode("utf-8", "surrogateescape")
-            found.setdefault(name, []).append(GrepLine(int(parsed[1]), parsed[2] == b":", parsed[3]))
-        at = end_of_line + 1
-    return found, binary
 
 
 @dataclass(frozen=True, slots=True)

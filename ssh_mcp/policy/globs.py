@@ -43,7 +43,8 @@ def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Matcher:
         alternatives.append(f"(?:.*/)?(?:{'|'.join(_translate(p) for p in anywhere)})")
     flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
     compiled = re.compile(f"(?:{'|'.join(alternatives)})\\Z", flags)
-    return lambda path: compiled.match(path) is not None
+    match = compiled.match
+    return lambda path: match(path) is not None
 
 
 def may_match_below(directory: str, patterns: Iterable[str], *, ignore_case: bool = False) -> str | None:

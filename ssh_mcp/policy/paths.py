@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -223,8 +224,22 @@ def restricted_by(path: str, policy: PathPolicy) -> str | None:
 
 def redact_listed(path: str, policy: PathPolicy) -> bool:
     """Whether the canonical ``path`` matches redact_paths_globs."""
+    return listed_check(policy)(path)
+
+
+def restricted_check(policy: PathPolicy) -> Callable[[str], bool]:
+    """``restricted_by`` as a question, its rules looked up once for all entries of a tree."""
     rules = _rules(policy)
-    return _matches_deny(path, rules.redact_globs, rules)
+    return lambda path: _restricting(path, rules) is not None
+
+
+def listed_check(policy: PathPolicy) -> Callable[[str], bool]:
+    """``redact_listed``, its rules looked up once for all entries of a tree."""
+    rules = _rules(policy)
+    if not rules.redact_globs:
+        return lambda _: False
+    matches = globs.matcher(rules.redact_globs, rules.fold_deny)
+    return (lambda path: matches(_normal(path, rules))) if rules.fold_deny else matches
 
 
 def holds_restricted(directory: str, policy: PathPolicy) -> str | None:

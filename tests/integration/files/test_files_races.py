@@ -136,7 +136,7 @@ async def test_a_directory_swapped_during_removal_does_not_lead_it_elsewhere(
     assert (outside / "f").read_text() == "kept"
 
 
-@pytest.mark.parametrize(("swapped", "found"), [(("batch",), ["needle inside"]), (("batch", "each"), [])])
+@pytest.mark.parametrize(("swapped", "found"), [(("names",), ["needle inside"]), (("names", "each"), [])])
 async def test_a_search_shows_nothing_of_a_directory_that_is_swapped_for_a_link_and_back(
     mcp_server: McpServerFactory,
     sshd: Sshd,
@@ -152,15 +152,17 @@ async def test_a_search_shows_nothing_of_a_directory_that_is_swapped_for_a_link_
         (where / "f").write_text(f"needle {where.name.replace('dir', 'inside')}\n")
     real = grep._search
 
-    async def search(host: Any, listed: Any, files: Any, mode: str, **more: Any) -> None:
-        if mode in swapped:
+    async def search(host: Any, listed: Any, files: Any, values: dict[str, str], **more: Any) -> Any:
+        if values["mode"] in swapped:
             inside.rename(aside)
             inside.symlink_to(outside)
-        await real(host, listed, files, mode, **more)
-        if mode in swapped:
+        done = await real(host, listed, files, values, **more)
+        if values["mode"] in swapped:
             inside.unlink()
             aside.rename(inside)
+        return done
 
+    monkeypatch.setattr(grep, "_FEW", 0)
     monkeypatch.setattr(grep, "_search", search)
     host = Host(sshd, lines=[f'path_allowlist = ["{place}"]'])
     async with mcp_server({"web": host}) as server:

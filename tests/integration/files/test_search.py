@@ -6,6 +6,7 @@ import gzip
 import os
 import shutil
 import subprocess
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,16 @@ async def test_grep_gives_the_same_everywhere(way: str, host: Sshd, tree: Path, 
         assert fixed["matches"] == []
         few = await server.call("ssh_grep", host="web", path=str(tree), pattern="ERROR", max_matches=1)
         assert (len(few["matches"]), few["truncated"]) == (1, True)
+        for n in range(40):
+            (tree / f"n{n:02}.txt").write_text("WARNING\n" if n % 2 else "calm\n")
+        many = await server.call("ssh_grep", host="web", path=str(tree), pattern="ERR(OR|)|WARN", context=1)
+        assert {(relative(tree, [m["path"]])[0], m["line"]) for m in many["matches"]} == found | {
+            (f"n{n:02}.txt", 1) for n in range(1, 40, 2)
+        }
+        assert (many["files_skipped"]["binary"], many["files_searched"]) == (1, 44)
+        some = await server.call("ssh_grep", host="web", path=str(tree), pattern="WARN", max_matches=17)
+        assert [m["path"][-7:] for m in some["matches"]] == [f"n{n:02}.txt" for n in range(1, 35, 2)]
+        assert some["truncated"]
         assert (await server.refused("ssh_grep", host="web", path=f"{tree}/.env", pattern="x")).startswith(
             "RedactBypassBlocked"
         )
@@ -167,8 +178,11 @@ async def test_a_pattern_that_grep_does_not_accept_is_said(
     mcp_server: McpServerFactory, sshd: Sshd, tmp_path: Path
 ) -> None:
     (tmp_path / "pattern").write_text("line\n")
+    (tmp_path / "many").mkdir()
+    for n in range(20):
+        (tmp_path / "many" / f"{n}").touch()
     async with mcp_server({"web": sshd}) as server:
-        for pattern in ("(open", "[a", "[[:no:]]"):
-            text = await server.refused("ssh_grep", host="web", path=f"{tmp_path}/pattern", pattern=pattern)
+        for pattern, path in product(("(open", "[a", "[[:no:]]"), ("pattern", "many")):
+            text = await server.refused("ssh_grep", host="web", path=f"{tmp_path}/{path}", pattern=pattern)
             assert text.startswith("InvalidArgument: The host's grep does not accept the pattern."), text
         assert (await server.call("ssh_grep", host="web", path=f"{tmp_path}/pattern", pattern="x"))["matches"] == []

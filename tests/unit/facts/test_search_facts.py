@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssh_mcp.facts.search import GrepLine, batch_lines, each_lines, gnu_row, plain_row, usage_rows, with_stat
+from ssh_mcp.facts.search import GrepLine, each_lines, gnu_row, relative_paths, usage_rows, with_stat
 from ssh_mcp.remote.files.search.grep import line_by_line
 
 
 def test_a_row_of_gnu_find_keeps_blanks_and_newlines_of_its_name() -> None:
-    row = gnu_row(b"Mf 12 1700000000.5 a b\nc", details=True)
+    row = gnu_row(b"f 12 1700000000.5 a b\nc")
     assert row is not None
     assert (row.path, row.kind, row.size, row.mtime) == ("a b\nc", "file", 12, 1700000000.5)
-    assert gnu_row(b"Mnonsense", details=True) is None
+    assert gnu_row(b"nonsense") is None
 
 
 def test_sizes_of_a_tree_that_changed_between_the_walks_are_not_guessed() -> None:
-    rows = [plain_row(b"./a"), plain_row(b"./b")]
-    assert with_stat(rows, b"81a4 1 5\n") is None
-    joined = with_stat(rows, b"81a4 1 5\n41ed 2 6\n")
+    paths = relative_paths([b"./a", b"./b\xff"])
+    assert paths == ["a", "b\udcff"]
+    assert with_stat(paths, b"81a4 1 5\n") is None
+    joined = with_stat(paths, b"81a4 1 5\n41ed 2 6\n")
     assert joined is not None
     assert [row.kind for row in joined] == ["file", "directory"]
 
@@ -33,23 +30,12 @@ def test_a_name_with_a_newline_stays_one_record_of_du() -> None:
     assert dict(usage_rows(b"4\t./a\nb\x008\t.\x00")) == {"a\nb": 4096, ".": 8192}
 
 
-@pytest.mark.parametrize("context", [0, 1])
-def test_what_grep_really_prints_is_read(tmp_path: Path, context: int) -> None:
-    (tmp_path / "one\ntwo").write_text("a\nhit\nb\nc\nd\nhit\n")
-    (tmp_path / "plain").write_text("hit\n")
-    argv = ["grep", "-nH", "--null", "-E", "-B", str(context), "-A", "0", "-e", "hit", "--", "./one\ntwo", "./plain"]
-    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, check=True)
-    lines, _ = batch_lines(done.stdout)
-    assert [line.number for line in lines["one\ntwo"] if line.matched] == [2, 6]
-    assert [line.number for line in lines["plain"]] == [1]
-
-
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_without_an_error(data: bytes) -> None:
-    batch_lines(data)
     each_lines(data, "m")
     list(usage_rows(data))
-    gnu_row(b"M" + data, details=True)
+    gnu_row(data)
+    relative_paths(data.split(b"\0"))
 
 
 @given(st.lists(st.text("ab", max_size=3), max_size=8), st.lists(st.text("ab*", max_size=3), max_size=8))

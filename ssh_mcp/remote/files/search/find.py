@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import anyio
 
 from ssh_mcp.errors import InvalidArgument
-from ssh_mcp.facts.search import Row, gnu_row, plain_row, with_stat
+from ssh_mcp.facts.search import Row, gnu_row, relative_paths, with_stat
 from ssh_mcp.policy.globs import matcher
 from ssh_mcp.policy.paths import Purpose, decide
 from ssh_mcp.remote.files.listing import readable, time_of
@@ -59,6 +59,13 @@ class Query:
     def details(self) -> bool:
         """Whether type, size and time are needed: they cost the host a look at every entry."""
         return self.sort != "name" or self.min_size > 0 or self.newer is not None
+
+    def named(self, paths: list[str]) -> list[str]:
+        """Those of ``paths`` whose last name the pattern accepts."""
+        if self.pattern == "*":
+            return paths
+        accepts = matcher((self.pattern,), self.fold)
+        return [path for path in paths if accepts(path.rpartition("/")[2])]
 
     @property
     def host_pattern(self) -> str:
@@ -158,7 +165,7 @@ async def list_files(host: RemoteHost, path: str, query: Query) -> Listed:
         )
         root, kind, policy = done.root, done.kind, done.policy
         hidden = Hidden(root, policy)
-        relative = [row.path for row in collected.rows() or ()]
+        relative = collected.paths
         cut = done.done.timed_out or collected.beyond > 0
     else:
         root, attributes = await host.paths.existing_file(path, Purpose.LIST)
@@ -171,8 +178,7 @@ async def list_files(host: RemoteHost, path: str, query: Query) -> Listed:
         return Listed(root, directory, Purpose.READ_RAW, (name,))
     if kind != "d":
         raise FileError(FileErrorKind.FAILURE, root, f"{root} is no file and no directory.", "Give one of these.")
-    accepts = matcher((query.pattern,), query.fold)
-    files = tuple(name for name in relative if accepts(name.rpartition("/")[2]) and not hidden.hides(name))
+    files = tuple(name for name in query.named(relative) if not hidden.hides(name))
     base = "" if root == "/" else root
     return Listed(root, base, Purpose.LIST, files, hidden.restricted, hidden.redact_listed, cut)
 
@@ -238,6 +244,17 @@ class _Matches:
         if query.sort != "name" and len(self.rows) >= _KEEP_FACTOR * query.most:
             self.rows = self.sorted()
 
+    def take_paths(self, paths: list[str]) -> None:
+        """The same for many of which only the names are known, and matter."""
+        paths = self._query.named(paths)
+        for at, path in enumerate(paths):
+            if self.full:
+                self.found += len(paths) - at
+                return
+            if not self._hidden.hides(path):
+                self.found += 1
+                self.rows.append(Row(path))
+
     def sorted(self) -> list[Row]:
         """The rows to show, in their order: largest or newest first, names ascending."""
         sort = self._query.sort
@@ -270,7 +287,7 @@ class _Fields:
 
 
 class _Collected:
-    """What find.sh prints, field by field, as long as it fits."""
+    """What find.sh prints, as long as it fits: paths, or rows where GNU find says type, size and time with them."""
 
     def __init__(self, dialect: str, details: bool, most: int = _COLLECTED_MAX) -> None:
         self.dialect = dialect
@@ -282,28 +299,30 @@ class _Collected:
     def begin(self) -> Feed:
         """Forget an attempt whose connection was lost."""
         self._fields = _Fields()
+        self.paths: list[str] = []
         self._rows: list[Row] = []
         self.beyond = 0
         self.edge = 0
         return self._feed
 
     def _feed(self, data: bytes) -> None:
-        if len(self._rows) >= self._most and not self._details:
+        room = max(self._most - len(self.paths) - len(self._rows), 0)
+        if not room and not self._details:
             self.beyond += data.count(b"\0")  # a tree without end costs only its counting
             return
-        for field in self._fields.split(data):
-            if self._gnu and field == b"B":
-                self.edge += 1
-            elif len(self._rows) >= self._most:
-                self.beyond += 1
-            elif not self._gnu:
-                self._rows.append(plain_row(field))
-            elif (row := gnu_row(field, details=self._details)) is not None:
-                self._rows.append(row)
+        fields = self._fields.split(data)
+        if self._gnu:
+            self.edge += fields.count(b"B")
+            fields = [field[1:] for field in fields if field != b"B"]
+        self.beyond += max(len(fields) - room, 0)
+        if self._gnu and self._details:
+            self._rows += [row for field in fields[:room] if (row := gnu_row(field)) is not None]
+        else:
+            self.paths += relative_paths(fields[:room])
 
     def rows(self) -> list[Row] | None:
-        """All rows; None where sizes and times are wanted and the second walk saw another tree."""
-        return self._rows if self._gnu or not self._details else with_stat(self._rows, bytes(self._fields.tail))
+        """Rows with details; None where the second walk saw another tree."""
+        return self._rows if self._gnu else with_stat(self.paths, bytes(self._fields.tail))
 
 
 async def _on_host(host: RemoteHost, path: str, query: Query) -> FindResult:
@@ -313,14 +332,15 @@ async def _on_host(host: RemoteHost, path: str, query: Query) -> FindResult:
     done = await search(host, path, Purpose.LIST, Program("find.sh", _values(query, dialect), collected.begin))
     if done.kind != "d":
         raise _no_directory(done.root)
-    rows = collected.rows()
-    if rows is None:
-        host.call.warn("The tree changed while it was searched: sizes and times are missing. Search again.")
-        rows = []
     hidden = Hidden(done.root, done.policy)
     matches = _Matches(query, hidden)
-    for row in rows:
-        matches.take(row)
+    if not query.details:
+        matches.take_paths(collected.paths)
+    elif (rows := collected.rows()) is None:
+        host.call.warn("The tree changed while it was searched: sizes and times are missing. Search again.")
+    else:
+        for row in rows:
+            matches.take(row)
     matches.found += collected.beyond
     matches.edge = collected.edge
     return _result(host, done.root, query, matches, hidden, unread=done.unreadable, timed_out=done.done.timed_out)

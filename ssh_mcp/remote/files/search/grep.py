@@ -1,8 +1,8 @@
 """ssh_grep: lines that match, by the host's own grep where it has a shell, over SFTP elsewhere.
 
 Two sessions: the files of the tree are listed and each is decided on; then those that are permitted are searched, their
-names going over stdin. Where one grep searched many, what matched is read once more, file by file, each checked after
-it was opened: a link swapped in meanwhile, and swapped back, shows nothing. A match is masked in the light of the lines
+names going over stdin. Of many, one grep says first which match. Lines are read file by file, each checked after it was
+opened: a link swapped in meanwhile, and swapped back, shows nothing. A match is masked in the light of the lines
 around it: more of them are read than are shown.
 """
 
@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from ssh_mcp.errors import InvalidArgument, PathChanged
-from ssh_mcp.facts.search import GrepLine, batch_lines, each_lines
+from ssh_mcp.facts.search import GrepLine, each_lines, relative_paths
 from ssh_mcp.guard.aside import aside
 from ssh_mcp.guard.guard import decode
 from ssh_mcp.guard.shared import guard_for
 from ssh_mcp.remote.files.listing import readable
 from ssh_mcp.remote.files.paths import in_place
 from ssh_mcp.remote.files.search.find import Listed, checked, list_files
-from ssh_mcp.remote.files.search.shell import Feed, Program, search
+from ssh_mcp.remote.files.search.shell import Feed, Program, Searched, search
 from ssh_mcp.results.files import GrepMatch, GrepResult, SkippedFiles
 from transports.errors import FileError, TransportError
 
@@ -48,6 +48,10 @@ _SFTP_MAX: Final = 256 * 1024 * 1024
 """Bytes that are read of a host without a shell before the search is ended."""
 _CLOSE_WITHIN: Final = 5.0
 """Seconds given to closing a handle that is no longer needed."""
+_FEW: Final = 8
+"""Files of which each is searched at once: a large log is read once and not twice."""
+_STEP: Final = 16
+"""Files that match whose lines are read first; where they are not enough, four times as many follow."""
 _COMPRESSED: Final = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
 
 
@@ -88,6 +92,11 @@ class _Haul:
     lines: dict[str, list[GrepLine]] = field(default_factory=dict)
     skipped: SkippedFiles = field(default_factory=SkippedFiles)
     cut: bool = False
+
+    @property
+    def matched(self) -> int:
+        """Lines that match so far."""
+        return sum(line.matched for lines in self.lines.values() for line in lines)
 
 
 async def grep(
@@ -138,79 +147,83 @@ class _Kept:
 
 
 async def _on_host(host: RemoteHost, listed: Listed, query: GrepQuery, able: Capabilities, haul: _Haul) -> None:
-    packed = [f for f in listed.files if able.has(_opener(f))]
-    plain = [f for f in listed.files if not able.has(_opener(f))] if packed else list(listed.files)
-    busybox = able.dialect("grep") == "busybox"
-    for mode, some in (("each" if busybox else "batch", plain), ("each", packed)):
-        if some:
-            await _search(host, listed, some, mode, query=query, haul=haul)
-        if mode == "batch" and haul.lines:
-            names = _shown(haul.lines, query.most)
-            haul.lines.clear()
-            await _search(host, listed, names, "each", query=query, haul=haul)
+    packed = [f for f in listed.files if f.endswith(tuple(_COMPRESSED)) and able.has(_opener(f))]
+    plain = list(listed.files)
+    if packed:
+        apart = frozenset(packed)
+        plain = [f for f in plain if f not in apart]
+    step = len(plain)
+    if step > _FEW and able.dialect("grep") != "busybox":
+        plain, step = sorted(await _files_that_match(host, listed, plain, query, haul)), _STEP
+    while plain and haul.matched <= query.most:
+        await _search_each(host, listed, plain[:step], query, haul)
+        plain, step = plain[step:], 4 * step
+    haul.cut = haul.cut or bool(plain)
+    if packed:
+        await _search_each(host, listed, packed, query, haul)
 
 
-async def _search(
-    host: RemoteHost, listed: Listed, files: Sequence[str], mode: str, *, query: GrepQuery, haul: _Haul
-) -> None:
-    kept = _Kept()
+async def _files_that_match(
+    host: RemoteHost, listed: Listed, files: Sequence[str], query: GrepQuery, haul: _Haul
+) -> list[str]:
+    """The files in which one grep for all finds a line; it reads each of them only up to there."""
+    output, done = await _search(host, listed, files, {"mode": "names"}, query=query, haul=haul)
+    haul.skipped.unreadable += done.unreadable
+    return relative_paths(output.split(b"\0")[:-1])
+
+
+async def _search_each(host: RemoteHost, listed: Listed, files: Sequence[str], query: GrepQuery, haul: _Haul) -> None:
+    """The lines of each file by a grep of its own."""
     mark = secrets.token_hex(16)
     values = {
-        "mode": mode,
+        "mode": "each",
         "mark": mark,
-        "flags": query.flags,
         "before": str(max(query.context, _BEFORE)),
         "after": str(max(query.context, _AFTER)),
         "most": str(query.most + 1),
-        "pattern": query.pattern,
     }
-    names = b"".join(b"./" + name.encode("utf-8", "surrogateescape") + b"\0" for name in files)
-    done = await search(
-        host, listed.root, listed.purpose, Program("grep.sh", values, kept.begin, stdin=names, kinds="df")
+    output, done = await _search(host, listed, files, values, query=query, haul=haul)
+    each = each_lines(output, mark)
+    haul.lines.update(each.lines)
+    haul.skipped.binary += each.binary + done.done.stderr.count(_BINARY)
+    haul.skipped.unreadable += each.unreadable
+
+
+async def _search(
+    host: RemoteHost, listed: Listed, files: Sequence[str], values: dict[str, str], *, query: GrepQuery, haul: _Haul
+) -> tuple[bytes, Searched]:
+    kept = _Kept()
+    names = "".join([f"./{name}\0" for name in files]).encode("utf-8", "surrogateescape")
+    values = {"mark": "", "before": "", "after": "", "most": "", **values}
+    program = Program(
+        "grep.sh", {**values, "flags": query.flags, "pattern": query.pattern}, kept.begin, stdin=names, kinds="df"
     )
+    done = await search(host, listed.root, listed.purpose, program)
     haul.cut = haul.cut or kept.cut or done.done.timed_out
     if done.done.timed_out:
         host.call.warn("The search was ended after SSH_COMMAND_TIMEOUT seconds: narrow path or name_pattern.")
-    complaint = done.done.stderr.decode("utf-8", "replace")
-    if not kept.data and done.done.exit_code not in (0, 1) and _is_about_pattern(complaint):
+    if _is_about_pattern(done.done.stderr.decode("utf-8", "replace")):
         raise InvalidArgument("The host's grep does not accept the pattern.", "Give a POSIX extended expression.")
-    binary = complaint.count(_BINARY)  # from grep 3.5 on; before, and elsewhere, on stdout
-    if mode == "batch":
-        lines, reported_binary = batch_lines(bytes(kept.data))
-        unreadable = done.unreadable - binary
-    else:
-        each = each_lines(bytes(kept.data), mark)
-        lines, reported_binary, unreadable = each.lines, each.binary, each.unreadable
-    haul.lines.update(lines)
-    haul.skipped.binary += binary + reported_binary
-    haul.skipped.unreadable += max(unreadable, 0)
+    return bytes(kept.data), done
 
 
 def _is_about_pattern(complaint: str) -> bool:
     """Whether grep complains of the pattern. Complaints about files begin with their names: ``grep: ./``."""
-    lines = (line for line in complaint.lower().splitlines() if not line.startswith(("grep: ./", "grep: warning")))
+    own = [line for line in complaint.lower().splitlines() if line.startswith("grep: ")]
+    lines = (line for line in own if not line.startswith(("grep: ./", "grep: warning", "grep: (standard input)")))
     return any(_PATTERN_WORDS.intersection(line.replace(":", " ").split()) for line in lines)
 
 
-_BINARY: Final = ": binary file matches\n"
-_PATTERN_WORDS: Final = frozenset({"pattern", "expression", "unmatched", "invalid", "regular", "regex", "trailing"})
+_BINARY: Final = b": binary file matches\n"
+"""On stderr from grep 3.5 on; before, and elsewhere, the like is on stdout."""
+_PATTERN_WORDS: Final = frozenset(
+    {"pattern", "expression", "unmatched", "invalid", "regular", "regex", "trailing", "balanced"}
+)
 
 
 def _opener(name: str) -> str:
     """The program that unpacks the file; empty for what is not compressed."""
     return _COMPRESSED.get(name[name.rfind(".") :], "") if "." in name else ""
-
-
-def _shown(lines: dict[str, list[GrepLine]], most: int) -> list[str]:
-    """The names, in order, whose matches are enough for the result and for knowing that there are more."""
-    names: list[str] = []
-    matched = 0
-    for name in sorted(lines):
-        if matched > most:
-            break
-        names.append(name)
-        matched += sum(line.matched for line in lines[name])
-    return names
 
 
 async def _over_sftp(host: RemoteHost, listed: Listed, query: GrepQuery, haul: _Haul) -> None:

@@ -1,13 +1,11 @@
 # shellcheck shell=sh disable=SC2154
 # After enter.sh. Searches the files whose names come NUL-terminated on stdin, relative to the directory.
-# $go 1: search  $mode batch: grep names the files, NUL behind each name; each: we do, behind a mark, and what was opened
-# must be the file of that name: a link may have been swapped in
+# $go 1: search  $mode names: those of the files that match, NUL behind each; each: their lines, behind a mark and the
+# name; what was opened must be the file of that name: a link may have been swapped in
 # $mark a random word  $flags E or F, and i  $before $after lines around a match  $most matches per file  $pattern
 if [ "$go" != 1 ] || ! enter; then exit 0; fi
 printf '+\0'
-if [ "$mode" = batch ]; then
-  exec xargs -0 grep -nH --null -D skip "-$flags" -B "$before" -A "$after" -m "$most" -e "$pattern" --
-fi
+if [ "$mode" = names ]; then exec xargs -0 grep -l --null -D skip "-$flags" -e "$pattern" --; fi
 [ "$d" = / ] && d=
 # shellcheck disable=SC2016
 exec xargs -0 sh -c '

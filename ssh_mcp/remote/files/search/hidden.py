@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ssh_mcp.inventory.model import BypassPolicy
-from ssh_mcp.policy.paths import holds_restricted, redact_listed, restricted_by
+from ssh_mcp.policy.paths import holds_restricted, listed_check, restricted_check
 
 if TYPE_CHECKING:
     from ssh_mcp.inventory.model import PathPolicy
@@ -16,9 +16,9 @@ class Hidden:
 
     def __init__(self, root: str, policy: PathPolicy) -> None:
         self._root = root.rstrip("/")
-        self._policy = policy
         self._guarded = holds_restricted(root, policy) is not None
-        self._listed = bool(policy.redact_globs) and policy.bypass is BypassPolicy.BLOCK
+        self._forbids = restricted_check(policy)
+        self._lists = listed_check(policy) if policy.bypass is BypassPolicy.BLOCK else None
         self._directories: dict[str, bool] = {}
         self.restricted = 0
         self.redact_listed = 0
@@ -36,7 +36,7 @@ class Hidden:
         if self._guarded and self._restricted(path):
             self.restricted += 1
             return True
-        if self._listed and redact_listed(path, self._policy):
+        if self._lists is not None and self._lists(path):
             self.redact_listed += 1
             return True
         return False
@@ -49,4 +49,4 @@ class Hidden:
                 known = self._directories[parent] = self._restricted(parent)
             if known:
                 return True
-        return restricted_by(path, self._policy) is not None
+        return self._forbids(path)
