@@ -440,6 +440,8 @@ class Connection(Protocol):
         on_output: OutputSink | None = None,
         framed: bool = True,
         idempotent: bool = False,
+        leaves: bool = False,
+        prelude: str = "",
     ) -> Completed:
         """Run shell text to its end.
 
@@ -447,6 +449,10 @@ class Connection(Protocol):
         cancellation ends that group (TERM, grace, KILL) before this returns or raises; a timeout is no error but
         ``timed_out``, with the partial output. ``framed=False`` sends ``command`` to the login shell as it is
         (Windows).
+        ``leaves`` gives it (on Linux) a shell function ``leave``: it completes the command with status 0, while its
+        shell goes on without the session.
+        ``prelude`` is one line of our own shell text that runs before ``command``; sessions that are opened ahead after
+        such a call read it ahead too, so that it costs later calls no time.
         ``idempotent`` allows one retry after MasterLost. ``on_output`` sees every byte, also beyond the caps.
         """
 

@@ -1,4 +1,4 @@
-"""What job.sh says about jobs, parsed: its lines to values. Pure; the programs are in remote/exec/jobs."""
+"""What the programs of remote/exec/jobs say about jobs, parsed: its lines to values. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTROL = {i: f"%{i:02X}" for i in (*range(32), 127, ord("%"))}
 
 
 class Unreadable(ValueError):
-    """The reply is not one of job.sh's."""
+    """The reply is not one of our programs'."""
 
 
 @dataclass(frozen=True, slots=True)

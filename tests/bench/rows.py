@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from ssh_mcp.remote.exec.jobs.program import request
+from ssh_mcp.remote.exec.jobs.program import prelude, question
 from tests.bench.lab import BenchLab
 from tests.bench.measure import Figure, Row, interleaved, sample
 from tests.bench.rpc import RpcServer, empty_server
@@ -91,7 +91,7 @@ def jobs(lab: BenchLab, rounds: int) -> Iterator[Row]:
         warm_up=3,
         pause=0.05,
     )
-    yield Row("job start", start, "exec `true`", run)
+    yield Row("job start", start, "exec `true`", run, 1.5)
     yield Row("job status", status, "exec `true`", run)
     server.close()
     owner, state = "0123456789abcdef", lab.files / "state"
@@ -102,7 +102,7 @@ def jobs(lab: BenchLab, rounds: int) -> Iterator[Row]:
         (kept / "pid").write_text("4711 100 1.00\n")
         (kept / "status").write_text("0 1700000000 2.00 10 0\n")
         (kept / "seen").touch()
-    text = f"export XDG_STATE_HOME={state}; {request('list', owner).wire()}"
+    text = f"export XDG_STATE_HOME={state}; {prelude()} {question('list', owner).wire()}"
     with lab.bare_master() as mux:
         listed, bare = interleaved(
             lambda: quiet(lab.ssh(text, extra=mux)),

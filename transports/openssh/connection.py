@@ -147,6 +147,8 @@ class OpenSSHConnection:
         on_output: OutputSink | None = None,
         framed: bool = True,
         idempotent: bool = False,
+        leaves: bool = False,
+        prelude: str = "",
     ) -> Completed:
         self._touch()
         again = True
@@ -157,8 +159,9 @@ class OpenSSHConnection:
             try:
                 with self._launcher.urgent.command():
                     done = await self.runner.run(
-                        command, stdin=stdin, timeout=timeout, collector=collector, framed=framed
-                    )
+                        command, stdin=stdin, timeout=timeout, collector=collector, framed=framed, leaves=leaves,
+                        prelude=prelude,
+                    )  # fmt: skip
             except NoSlot:
                 # Without a frame a spawned ssh reports only at its end that it was refused.
                 if framed or not whole or asyncio.get_running_loop().time() > give_up:
@@ -172,7 +175,7 @@ class OpenSSHConnection:
             else:
                 self._touch()
                 if framed and self._warm is not None and not self._closed:
-                    self._warm.replenish()
+                    self._warm.replenish(prelude)
                 return done
 
     async def start(self, command: str) -> RemoteProcess:

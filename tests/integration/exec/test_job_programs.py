@@ -15,9 +15,11 @@ import psutil
 import pytest
 
 from ssh_mcp.facts.jobs import Job, Reply, parse_reply
-from ssh_mcp.remote.exec.jobs.program import BOOT_ID, program, start_parameters
+from ssh_mcp.remote.exec.jobs.program import BOOT_ID, prelude, question
 from ssh_mcp.remote.exec.jobs.starting import job_input
+from ssh_mcp.tokens import quote
 from tests.peers import need
+from transports.openssh.shell.frame import FrameDecoder, behind, command_input, leaving, remote_command
 
 SHELLS = ["dash", "bash", "busybox", "ksh", "mksh", "zsh"]
 OWNER = "0123456789abcdef"
@@ -34,7 +36,8 @@ class HostShell:
     started: list[str] = field(default_factory=list)
 
     def ask(self, verb: str, *parameters: str | int, stdin: bytes = b"") -> tuple[Reply, bytes]:
-        words = [*self.before, "sh", "-c", program("job"), "sh", verb, OWNER, self.boot_id, *map(str, parameters)]
+        text = prelude() + question(verb, OWNER, *parameters).wire().replace(BOOT_ID, quote(self.boot_id))
+        words = [*self.before, "sh", "-c", text]
         environment = {"HOME": str(self.home), "PATH": self.path}
         done = subprocess.run(
             words, check=False, input=stdin, capture_output=True, env=environment, cwd=self.home, timeout=60
@@ -48,16 +51,32 @@ class HostShell:
         job_id, mark = secrets.token_hex(6), "mark-" + secrets.token_hex(8)
         parameters = (job_id, claim, "", "", int(time.time()), cap, timeout, mark, "", round(wait * 1000), 8192)
         body = mark.encode() + b"\n" + job_input(command.encode(), mark)
-        reply, stderr = self.ask("start", *parameters, *start_parameters(), stdin=body)
+        reply, stderr = self.ask("start", *parameters, stdin=body)
         assert reply.words[0] in ("started", "already"), (reply, stderr)
         self.started.append(reply.jobs[0].id)
         return reply.jobs[0], reply, stderr.partition(b"\n")[2] if reply.words[0] == "started" else stderr
+
+    def quick(self, command: str, *, timeout: int = 0) -> Job:
+        """A job by quick.sh, whose shell leaves the frame around it."""
+        job_id, mark, nonce = secrets.token_hex(6), "mark-" + secrets.token_hex(8), secrets.token_hex(8)
+        kind = job_input(command.encode(), mark).decode()[0]
+        asked = question("quick", OWNER, job_id, "", "", "1.5", 1 << 28, timeout, mark, kind, command).wire()
+        done = subprocess.run(
+            ["sh", "-c", remote_command(nonce)], check=False, capture_output=True, cwd=self.home, timeout=60,
+            input=command_input(nonce, leaving(nonce, behind(prelude(), asked, sent=""))), start_new_session=True,
+            env={"HOME": str(self.home), "PATH": self.path},
+        )  # fmt: skip
+        decoder = FrameDecoder(nonce)
+        reply = parse_reply(decoder.feed(done.stdout))
+        assert (reply.words[0], reply.words[3], decoder.status) == ("started", "quick", 0), (reply, done.stderr)
+        self.started.append(job_id)
+        return reply.jobs[0]
 
     def status(self, job: Job, wait: float = 0) -> Job:
         return self.ask("status", job.id, round(wait * 1000), 8192)[0].jobs[0]
 
     def cancel(self, job: Job) -> tuple[Job, str]:
-        reply, _ = self.ask("cancel", job.id, program("end"))
+        reply, _ = self.ask("cancel", job.id)
         return reply.jobs[0], reply.words[1]
 
     def keeper(self, job: Job) -> int:
@@ -117,6 +136,30 @@ def test_a_short_job_ends_with_its_status_and_both_streams(host: HostShell) -> N
     assert reply.data in (b"out\n0022\n", b"out\n022\n")  # stdin is empty: cat ended
 
 
+def test_a_quick_start_replies_before_the_job_and_keeps_all_that_it_does(host: HostShell) -> None:
+    number = _number()
+    job = host.quick(
+        f"printf '%s.' 'a  b\\n'; echo err >&2; umask; cat; /bin/sleep {number} & /bin/sleep {number}; exit 3"
+    )
+    assert (job.state, job.exit_code, job.root) == ("running", None, False)
+    assert len(_running(number)) > 0
+    assert host.status(job).state == "running"
+    keeper = psutil.Process(host.keeper(job))
+    assert "ssh-mcp-job" in keeper.cmdline()
+    assert os.getsid(keeper.pid) == keeper.pid
+    job, sent = host.cancel(job)
+    assert (job.state, sent, _alive(number)) == ("cancelled", "TERM", [])
+    reply, stderr = host.ask("status", job.id, 0, 8192)
+    assert stderr.startswith(b"err\n")
+    assert reply.data in (b"a  b\\n.0022\n", b"a  b\\n.022\n")
+    job = host.status(host.quick("cat <<'E'\nä\\n\n\nE\nkill -INT $$"), wait=10)
+    assert (job.state, job.exit_code, job.stdout_bytes) == ("killed", 130, 6)
+    assert host.status(host.quick("sleep 60", timeout=1), wait=10).state == "timed_out"
+    assert sorted(path.name for path in host.file(job, ".").iterdir()) == (
+        ["about", "group", "pid", "seen", "status", "stderr", "stderr.end", "stdout", "stdout.end"]
+    )
+
+
 def test_signals_end_a_job_as_they_would_end_a_command(host: HostShell) -> None:
     job, *_ = host.start("kill -KILL $$", wait=10)
     assert (job.state, job.exit_code, job.signal) == ("killed", 137, "KILL")
@@ -155,7 +198,7 @@ def test_output_beyond_the_limit_is_dropped_and_the_job_goes_on(host: HostShell)
 def test_half_a_command_never_runs(plain: HostShell, cut: bytes) -> None:
     job_id, mark = secrets.token_hex(6), "mark-1"
     parameters = (job_id, "-", "", "", 1, 1 << 20, 0, mark, "", 0, 8192)
-    reply, _ = plain.ask("start", *parameters, *start_parameters(), stdin=cut)
+    reply, _ = plain.ask("start", *parameters, stdin=cut)
     assert reply.words == ("failed",)
     assert not (plain.home / "ran").exists()
     assert list((plain.home / ".ssh-mcp/jobs").iterdir()) == []

@@ -126,6 +126,30 @@ async def test_a_job_outlives_server_master_and_session_killed_with_9(
         await anyio.to_thread.run_sync(trace.wait_gone)
 
 
+async def test_a_start_without_a_wait_leaves_its_session_and_the_next_call_finds_the_job(
+    mcp_server: McpServerFactory, web: Host, trace: Trace
+) -> None:
+    async with mcp_server({"web": web}) as server:
+        assert server.app is not None
+        ledger = server.app.fleet.jobs
+        await server.call("ssh_job_start", host="web", command="true", wait=20)
+        assert ledger.quick("web")
+        job = await server.call("ssh_job_start", host="web", command=f"echo ä; {trace.sleep}; true", wait=0)
+        assert (job["state"], job["stdout_bytes"]) == ("running", 0)
+        assert await server.call("ssh_exec_run", host="web", command="echo ${keep_sh-none}; type look") is not None
+        seen = await server.call("ssh_job_status", host="web", job_id=job["job_id"], wait=1)
+        assert (seen["state"], seen["stdout"]) == ("running", "ä\n")
+        async with anyio.create_task_group() as tasks:  # a call that is cancelled at once: begun or not, never half
+            tasks.start_soon(lambda: server.call("ssh_job_start", host="web", command=f"{trace.sleep}; true", wait=0))
+            await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+        for each in (await server.call("ssh_job_list", host="web"))["jobs"]:
+            if each["state"] == "running":
+                ended_ = await server.call("ssh_job_cancel", host="web", job_id=each["job_id"])
+                assert (ended_["state"], ended_["signal"]) == ("cancelled", "TERM")
+        await anyio.to_thread.run_sync(trace.wait_gone)
+
+
 async def test_a_cancelled_call_leaves_its_job_running(mcp_server: McpServerFactory, web: Host, trace: Trace) -> None:
     async with mcp_server({"web": web}) as server:
         async with anyio.create_task_group() as tasks:

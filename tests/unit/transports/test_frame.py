@@ -20,9 +20,12 @@ from transports.openssh.shell.frame import (
     NOISE_MAX,
     FrameDecoder,
     Processes,
+    behind,
     command_input,
     end_group_script,
     inert_input,
+    leaving,
+    prelude_input,
     remote_command,
     signal_name,
     signal_script,
@@ -179,6 +182,35 @@ def test_a_shell_runs_the_command_as_its_own(
     environment: dict[str, str], command: str, stdout: bytes, status: int
 ) -> None:
     assert _run(environment, command, b"input") == (stdout, b"", status)
+
+
+def test_a_prelude_runs_before_the_command_whether_it_was_sent_ahead_or_not(environment: dict[str, str]) -> None:
+    text = 'greet() { echo "$2 $1";};'
+    command = "greet 'a  b' c; echo ${_p-unset}"
+    for sent in ("", text, "other=1;"):
+        ahead = prelude_input(NONCE, sent) if sent else b""
+        line = command_input(NONCE, behind(text, command, sent=sent))
+        assert _run_raw(environment, ahead + line) == (b"c a  b\nunset\n", b"", 0)
+    assert _run_raw(environment, prelude_input(NONCE, text) + command_input(NONCE, behind("", "greet 1", sent=text)))[2]
+    with pytest.raises(ValueError, match="one line"):
+        prelude_input(NONCE, "a\nb")
+
+
+def test_a_command_that_leaves_its_frame_completes_it_and_goes_on(environment: dict[str, str], tmp_path: Path) -> None:
+    need(Path("/proc/self/stat").exists(), "leaving needs Linux's /proc")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    line = command_input(NONCE, leaving(NONCE, f"echo out; echo err >&2; leave; echo on $$ >{fifo}"))
+    frame = subprocess.Popen(
+        ["sh", "-c", remote_command(NONCE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=environment, start_new_session=True,
+    )  # fmt: skip
+    out, err = frame.communicate(line, timeout=30)
+    assert frame.returncode == -9
+    first = FrameDecoder(NONCE)
+    assert (first.feed(out), FrameDecoder(NONCE).feed(err), first.status) == (b"out\n", b"err\n", 0)
+    assert first.processes is not None
+    assert fifo.read_text() == f"on {first.processes.child}\n"
 
 
 def test_every_byte_but_nul_survives_a_shell(environment: dict[str, str]) -> None:

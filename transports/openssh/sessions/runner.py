@@ -25,8 +25,10 @@ from transports.openssh.shell.frame import (
     COMMAND_MAX,
     FRAME_STATUS,
     Processes,
+    behind,
     check_command,
     end_group_script,
+    leaving,
     remote_command,
     signal_name,
     signal_script,
@@ -185,6 +187,8 @@ class Runner:
         timeout: float | None,
         collector: Collector,
         framed: bool,
+        leaves: bool = False,
+        prelude: str = "",
     ) -> Completed:
         """One command to its end. See ``transports.api.Connection.run``."""
         check_command(command, COMMAND_MAX if framed else BARE_MAX)
@@ -194,7 +198,10 @@ class Runner:
         started = asyncio.get_running_loop().time()
         try:
             with anyio.move_on_after(timeout) as scope:
-                await self._drive(running, command if framed else None, stdin)
+                nonce, text = running.execution.nonce, behind(prelude, command, sent=running.prelude)
+                if leaves and nonce is not None:
+                    text = leaving(nonce, text)
+                await self._drive(running, text if framed else None, stdin)
             if scope.cancelled_caught:
                 await self.end(running)
                 if framed and running.execution.processes is None:

@@ -15,11 +15,14 @@ from transports.openssh.sessions.session import Handle
 
 @dataclass(eq=False, slots=True)
 class Running:
-    """An execution with its lease. ``settled``: what it left on the host is ended, or is owed."""
+    """An execution with its lease. ``settled``: what it left on the host is ended, or is owed. ``prelude`` is what its
+    frame was sent before its command.
+    """
 
     execution: Execution
     lease: Lease[Handle]
     settled: bool = False
+    prelude: str = ""
     timer: asyncio.TimerHandle | None = None
     on_close: Callable[[Running], None] | None = None
 

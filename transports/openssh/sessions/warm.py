@@ -13,7 +13,8 @@ from typing import Final
 from transports.api import OutputSink, StreamName
 from transports.errors import TransportError
 from transports.openssh.sessions.runner import Runner
-from transports.openssh.sessions.running import Running
+from transports.openssh.sessions.running import Running, until
+from transports.openssh.shell.frame import prelude_input
 
 WARM_SECONDS: Final = 30.0
 OPENING_SECONDS: Final = 1.0
@@ -38,6 +39,8 @@ class WarmSession:
         self._on_its_way = False
         self._awaited = False
         self._closed = False
+        self._prelude = ""
+        self._prelude_until = 0.0
 
     @property
     def waiting(self) -> bool:
@@ -70,8 +73,16 @@ class WarmSession:
         execution.sink = sink
         return running
 
-    def replenish(self) -> None:
-        """A command has been run: have a frame wait for the next one, if that is nobody's loss."""
+    def replenish(self, prelude: str = "") -> None:
+        """A command has been run, behind ``prelude``: have a frame wait for the next one, if that is nobody's loss.
+
+        It is sent the last prelude where one was used within the last half minute.
+        """
+        loop = asyncio.get_running_loop()
+        if prelude:
+            self._prelude, self._prelude_until = prelude, loop.time() + WARM_SECONDS
+        elif loop.time() > self._prelude_until:
+            self._prelude = ""
         if self._closed or self._waiting is not None or self._opening is not None:
             return
         if self._runner.pool.slots.limit < LIMIT_MIN:
@@ -86,6 +97,11 @@ class WarmSession:
                 return
             self._on_its_way = True
             running = await self._runner.start(_nowhere, lease=lease, only=True)
+            try:
+                await self._send_prelude(running)
+            except BaseException:
+                running.close()
+                raise
         except TransportError:
             return  # the next command finds out by itself
         finally:
@@ -96,6 +112,16 @@ class WarmSession:
             return
         self._waiting = running
         self._timer = asyncio.get_running_loop().call_later(WARM_SECONDS, self.drop)
+
+    async def _send_prelude(self, running: Running) -> None:
+        """Only what has begun reads it: until then another program may."""
+        execution, prelude = running.execution, self._prelude
+        if not prelude:
+            return
+        await until(execution.begun)
+        if execution.processes is not None and execution.session is not None:
+            execution.session.write(prelude_input(execution.nonce or "", prelude))
+            running.prelude = prelude
 
     def drop(self) -> None:
         """Close the waiting frame: it reads end of file instead of a command and ends."""

@@ -2,12 +2,14 @@
 # Child of a frame, with $1 NONCE: reports process ids, then takes one line from stdin and evaluates it. Nobody who reads
 # the marks, no command: a session that was closed before it began does nothing. "read" takes byte by byte and leaves the
 # rest of stdin alone. 125 is frame.EATEN_STATUS.
+# A line with a prelude may come before it: text that the command evaluates, sent when nobody waited for it.
 # A shell whose printf is no builtin (mksh, OpenBSD's ksh) takes escaped text of an argument's size only: 126 otherwise.
 _k=$1;
 shift;
 echo "$_k" "$PPID" "$$" || exit;
 echo "$_k" "$PPID" "$$" >&2 || exit;
 IFS= read -r _c || _c=;
+case $_c in $_k=*) _p=${_c#*=}; IFS= read -r _c || _c= ;; esac;
 case $_c in
 $_k.*) _c=${_c#*.} ;;
 $_k,?*?"$_k"?) _c=${_c#*,?}; _c=${_c%?"$_k"?} ;;

@@ -86,6 +86,29 @@ def command_input(nonce: str, command: str) -> bytes:
     return _escaped(nonce, text, _UNSAFE)
 
 
+def prelude_input(nonce: str, prelude: str) -> bytes:
+    """What a frame that has begun may be sent before its command. Raises ValueError on what is not printable ASCII."""
+    text = prelude.encode("ascii")
+    if not _PLAIN.fullmatch(text):
+        raise ValueError("a prelude is one line")
+    return b"%b=%b\n" % (nonce.encode(), text)
+
+
+def behind(prelude: str, command: str, *, sent: str) -> str:
+    """``command`` behind ``prelude`` (which ends in ``;`` where it is not empty), in a frame that was ``sent`` one."""
+    if sent == prelude:
+        return f'eval "unset _p;$_p"; {command}' if prelude else command
+    return f"{'unset _p; ' if sent else ''}{prelude} {command}"
+
+
+def leaving(nonce: str, command: str) -> str:
+    """``command``, in which the shell function ``leave`` ends the frame around it with status 0 (leave.sh).
+
+    The command's shell goes on without the session. It needs Linux's /proc.
+    """
+    return f"_k={nonce}; {one_line('leave')} {command}"
+
+
 def inert_input(nonce: str, command: str) -> bytes | None:
     """The same for a frame that has not begun yet: harmless to any shell that reads it, or any end of it, as a script.
 

@@ -1,4 +1,4 @@
-"""Questions to job.sh: one command each, its reply as values."""
+"""Questions about jobs: one command each, its reply as values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ssh_mcp.audit.sinks import JobEnd
 from ssh_mcp.errors import JobNotFound
 from ssh_mcp.facts.jobs import Job, Reply, Unreadable, parse_reply
 from ssh_mcp.policy.tiers import Tier
-from ssh_mcp.remote.exec.jobs.program import request
+from ssh_mcp.remote.exec.jobs.program import prelude, question
 from ssh_mcp.remote.exec.jobs.text import MARGIN, Window
 from ssh_mcp.remote.host import connection_of
 from transports.api import Completed, OutputSink
@@ -28,7 +28,7 @@ _SLACK: Final = 30.0
 _LINES: Final = 1 << 20
 """Bytes of a reply's lines: those of a thousand jobs with long commands."""
 BLOCK: Final = 4_096
-"""Bytes: what job.sh reads files by."""
+"""Bytes: what output.sh reads files by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Looked:
 
 
 class Asking:
-    """One host's job.sh on behalf of one identity."""
+    """One host's jobs on behalf of one identity."""
 
     def __init__(self, host: RemoteHost) -> None:
         self._host = host
@@ -58,19 +58,22 @@ class Asking:
         wait: float = 0,
         cap: int = _LINES,
         idempotent: bool = True,
+        leaves: bool = False,
         sink: OutputSink | None = None,
     ) -> tuple[Reply, Completed]:
         """Run one verb. ``wait``: seconds that the host takes on purpose; ``cap``: bytes of the reply.
 
-        Raises RemoteError where the reply is not job.sh's, TransportError.
+        Raises RemoteError where the reply is not of our programs, TransportError.
         """
         done = await connection_of(self._host).run(
-            request(verb, self.owner, *parameters).wire(),
+            question(verb, self.owner, *parameters).wire(),
+            prelude=prelude(),
             stdin=stdin,
             timeout=wait + _SLACK,
             stdout_cap=cap,
             stderr_cap=cap,
             idempotent=idempotent,
+            leaves=leaves,
             on_output=sink,
         )
         if done.timed_out:

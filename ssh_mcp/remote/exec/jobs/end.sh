@@ -14,8 +14,10 @@ members() {
     else
       ps -A -o pid= -o stat= -o ppid= -o pgid=
     fi
-  } 2>/dev/null | awk -v c="$1" -v seen=" $2 " '
-    $2 !~ /^Z/ && $1 > 1 { parent[$1] = $3; if ($1 == c || $4 == c || $5 == c || index(seen, " " $1 " ")) m[$1] = 1 }
+  } 2>/dev/null | awk -v c="$1" -v seen=" $2 " '$2 !~ /^Z/ && $1 > 1 {
+      parent[$1] = $3
+      if ($1 == c || $4 == c || $5 == c || index(seen, " " $1 " ")) m[$1] = 1
+    }
     END {
       do { n = 0; for (q in parent) if (!(q in m) && (parent[q] in m)) { m[q] = 1; n = 1 } } while (n)
       for (q in m) s = s " " q

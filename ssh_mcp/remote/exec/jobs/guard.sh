@@ -32,7 +32,8 @@ if [ "$4" != 0 ]; then
   (timer "$@") </dev/null >/dev/null 2>&1 &
   t=$!
 fi
-[ "$9" != root ] || unset LC_ALL # ours, for the words of sudo
+# Ours, for the words of sudo.
+[ "$9" != root ] || unset LC_ALL
 # What the shell here says of its child ("Killed") is not the job's output; the subshell, because dash redirects before
 # it forks. In the foreground, because a command behind & would ignore INT and QUIT.
 exec 4>&2 2>/dev/null

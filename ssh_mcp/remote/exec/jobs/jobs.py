@@ -18,8 +18,8 @@ from ssh_mcp.policy.tiers import Tier, open_tiers
 from ssh_mcp.remote.exec.jobs.asking import TAIL, Asking, Looked
 from ssh_mcp.remote.exec.jobs.ledger import outdated
 from ssh_mcp.remote.exec.jobs.output import Selection, read_output
-from ssh_mcp.remote.exec.jobs.program import end_as_root, program
-from ssh_mcp.remote.exec.jobs.starting import Beginning, launch
+from ssh_mcp.remote.exec.jobs.program import end_as_root
+from ssh_mcp.remote.exec.jobs.starting import Beginning, launch, launch_quickly, quickly
 from ssh_mcp.remote.exec.jobs.text import Piece, Window, piece
 from ssh_mcp.results.jobs import JobCancelled, JobEntry, JobOutput, JobResult
 from transports.errors import MasterLost, TransportError
@@ -80,7 +80,10 @@ class Jobs:
         )
         host.call.record.job(job.id)
         try:
-            looked = await launch(host, self._asking, job, wait, sudo=sudo)
+            if wait == 0 and not sudo and quickly(job) and host.call.fleet.jobs.quick(host.alias):
+                looked = await launch_quickly(host, self._asking, job)
+            else:
+                looked = await launch(host, self._asking, job, wait, sudo=sudo)
         except MasterLost as lost:
             looked = await self._after_all(job.id, lost)
         left = wait - (time.monotonic() - begun)
@@ -89,6 +92,8 @@ class Jobs:
             again = await self._asking.look(looked.job.id, left)
             looked = Looked(again.job, again.stdout, again.stderr, looked.words)
         host.call.record.job(looked.job.id)
+        if looked.words[:1] == ("started",):
+            host.call.fleet.jobs.started(host.alias, quick=looked.words[3:] == ("quick",))
         if host.call.fleet.jobs.due(host.alias, _count(looked.words)):
             await self.list()
         return await self._result(looked, permitted.warnings)
@@ -137,7 +142,7 @@ class Jobs:
             if job.root:
                 job, signal = await self._cancel_as_root(job)
             else:
-                reply, _ = await self._asking.run("cancel", job_id, program("end"), wait=_ENDING, idempotent=False)
+                reply, _ = await self._asking.run("cancel", job_id, wait=_ENDING, idempotent=False)
                 job = self._asking.job(reply, job_id)
                 signal = reply.words[1] if reply.words[:1] == ("signal",) and reply.words[1] != "-" else None
         removed = remove and job.state != "running"
@@ -250,7 +255,7 @@ def _milliseconds(job: Job) -> int | None:
 
 def _count(words: tuple[str, ...]) -> int:
     """Job directories on the host, as a start says."""
-    return int(words[2]) if len(words) == 3 and words[2].isdigit() else 0
+    return int(words[2]) if len(words) == 4 and words[2].isdigit() else 0
 
 
 _STATES: Final = {

@@ -3,6 +3,7 @@
 # $1 id   $2 the job's directory   $3 mark   $4 output limit in bytes, an eighth of it for stderr   $5 timeout
 # $6 umask   $7 run.sh   $8 end.sh   $9 guard.sh
 # ${10} shell text that starts a session   ${11} shell text that makes it root (sudo), or none
+# A pid file that exists says that the start has been reported already (quick.sh).
 # stdin goes to the job's shell. stdout carries what the starter needs to know of stderr before the command, and "started".
 trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2
 id=$1 d=$2 mark=$3 cap=$4 limit=$5 um=$6 run=$7 end=$8 guard=$9
@@ -23,10 +24,14 @@ born() {
   set -- $l
   t=${20}
 }
-born
 clock
-u0=$u
-printf '%s %s %s\n' $$ "$t" "$u" >"$d/pid" || exit
+u0=$u known=
+if [ -e "$d/pid" ]; then
+  known=1
+else
+  born
+  printf '%s %s %s\n' $$ "$t" "$u" >"$d/pid" || exit
+fi
 
 # Copies stdin to the file $1 as it comes, at most $2 bytes. dd hands on every read at once; GNU head would hold back
 # blocks of 4 KiB. What cannot be written (limit, full disk) is dropped: the job goes on.
@@ -71,7 +76,13 @@ stderr() {
 # the job hold the ends for writing, so that the job's end ends both copies. A pipeline would leave one with its shell,
 # and a redirected subshell of mksh keeps copies of what it closes, hence exec.
 p=$d
-mkfifo "$p/1" "$p/2" || { p=${TMPDIR:-/tmp}/ssh-mcp-$id && mkdir "$p" && mkfifo "$p/1" "$p/2"; } || exit
+mkfifo "$p/1" "$p/2" || {
+  p=${TMPDIR:-/tmp}/ssh-mcp-$id
+  mkdir -p "$p" && [ -O "$p" ] && [ ! -h "$p" ] && mkfifo "$p/1" "$p/2"
+} || {
+  echo 'ssh-mcp: no named pipe can be made, so the job was not started' >"$d/stderr"
+  exit
+}
 # shellcheck disable=SC2094
 exec 5<>"$p/1" 6<"$p/1" 7>"$p/1" 8<>"$p/2" 9<"$p/2" 4>"$p/2" 5>&- 8>&-
 (
@@ -87,8 +98,7 @@ exec 5<>"$p/1" 6<"$p/1" 7>"$p/1" 8<>"$p/2" 9<"$p/2" 4>"$p/2" 5>&- 8>&-
 exec 1>&7 2>&4 3>&- 4>&- 6<&- 7>&- 9<&-
 set -- "$id" "$d" "$mark" "$limit" "$um" "$run" "$end" "$own"
 if [ -n "$root" ]; then
-  guard="$guard
-exit \$s"
+  guard="$guard exit \$s"
   exec 4>&2 2>/dev/null
   eval "$root"' sh -c "$guard" ssh-mcp-job "$@" root 2>&4 4>&-'
   s=$?
@@ -100,14 +110,14 @@ else
 fi
 # Background children of the job may hold the pipes for ever: their output is still kept, but not waited for.
 exec >/dev/null 2>&1 </dev/null 4>&-
-if [ "$p" = "$d" ]; then rm -f "$p/1" "$p/2"; else rm -rf "$p"; fi
+if [ "$p" = "$d" ]; then rm -f "$p/0" "$p/1" "$p/2"; else rm -rf "$p"; fi
 i=0
 while [ ! -e "$d/stdout.end" ] || [ ! -e "$d/stderr.end" ]; do
   [ $i -lt 50 ] || break
   i=$((i + 1))
   sleep 0.01 || { sleep 1 && i=50; }
 done
-if [ ! -e "$d/group" ]; then
+if [ ! -e "$d/group" ] && [ -z "$known" ]; then
   rm -rf "$d"
   exit
 fi

@@ -22,6 +22,7 @@ class JobLedger:
     """One per server."""
 
     _looked: dict[str, float] = field(default_factory=dict)
+    _quick: dict[str, float] = field(default_factory=dict)
     _seen: OrderedDict[str, tuple[str, Job]] = field(default_factory=OrderedDict)
 
     def due(self, alias: str, count: int) -> bool:
@@ -32,6 +33,21 @@ class JobLedger:
     def looked(self, alias: str) -> None:
         """A listing has just been cleaned up."""
         self._looked[alias] = time.monotonic()
+
+    def started(self, alias: str, *, quick: bool) -> None:
+        """A start there has said whether quick.sh works. That is asked again after a while: its settings may change."""
+        if quick:
+            self._quick.setdefault(alias, time.monotonic())
+        else:
+            self._quick.pop(alias, None)
+
+    def quick(self, alias: str) -> bool:
+        """Whether the next job there may be started by quick.sh."""
+        since = self._quick.get(alias)
+        if since is not None and time.monotonic() - since > _EVERY:
+            del self._quick[alias]
+            return False
+        return since is not None
 
     def saw(self, alias: str, job: Job) -> None:
         """A host described this job just now; the newest descriptions are kept, for the operator's status."""

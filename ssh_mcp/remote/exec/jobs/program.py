@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
-from ssh_mcp.tokens import Command, arg, command, lit
+from ssh_mcp.tokens import Command, arg, command, lit, quote
 from transports.programs import program_text
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 """Where Linux has the id of this boot (random(4))."""
 
 
+_OPEN = re.compile(r"(?:(?:^|[ ;])(?:do|then|else|in|elif)|[{(|&]|;;|^[^()]*[^()\s]\))$")
+"""A line behind which no ``;`` may stand: it ends in ``then``, ``{``, ``&&``, ``&``, ``;;`` or a ``case`` pattern."""
+
+
 @cache
-def program(name: str) -> str:
-    """``name``.sh without comments and indentation: the shell on the host reads it byte by byte (frame.py)."""
-    lines = (line.lstrip(" ") for line in program_text(__package__, f"{name}.sh").splitlines())
-    return "".join(f"{line}\n" for line in lines if line)
+def program(*names: str) -> str:
+    """The named files on one line, without comments: the host's shell reads it byte by byte, and a line of ASCII needs
+    no decoding (frame.py). A line of a file ends where a command does or may go on; none ends inside of a word.
+    """
+    text = "".join(program_text(__package__, f"{name}.sh") for name in names).replace("\\\n", "")
+    lines = [line for line in (line.strip() for line in text.splitlines()) if line]
+    return "".join(line + (" " if _OPEN.search(line) else ";") for line in lines)
 
 
-def request(verb: str, owner: str, *parameters: str | int) -> Command:
-    """One question of job.sh's, as text for the shell of a session."""
-    words = [arg(str(value)) for value in (verb, owner, BOOT_ID, *parameters)]
-    return command("set --", words, lit(f"\n{program('job')}"))
+@cache
+def prelude() -> str:
+    """What all questions need: their functions, and in variables the programs that a start hands on."""
+    return program("place", "look", "await", "claim", "drop", "begin") + "".join(
+        f"{name}_sh={quote(program(name))};" for name in ("run", "end", "guard", "keep")
+    )
 
 
-def start_parameters() -> tuple[str, ...]:
-    """The programs that a start hands on."""
-    return tuple(program(name) for name in ("run", "end", "guard", "keep"))
+def question(verb: str, owner: str, *parameters: str | int) -> Command:
+    """One question behind the prelude, as text for the shell of a session."""
+    return command(
+        "set --", [arg(str(value)) for value in parameters], lit(f";place {owner} {BOOT_ID};{program(verb)}")
+    )
 
 
 def end_as_root(group: int, job_id: str) -> Command:

@@ -9,16 +9,13 @@ while IFS= read -r l; do
   if [ "$l" = "$2" ]; then break; fi
 done
 IFS= read -r l
-if [ "$l" = 1 ]; then # no program has to be started for what most commands are
+# No program has to be started for what most commands are.
+if [ "$l" = 1 ]; then
   IFS= read -r c && IFS= read -r l
   [ "$l" = "$2" ] || exit 125
 else
   c=$(cat)
-  case $c in
-  *"
-$2") ;;
-  *) exit 125 ;;
-  esac
+  case $c in *"$2") ;; *) exit 125 ;; esac
   c=${c%?"$2"}
 fi
 exec </dev/null

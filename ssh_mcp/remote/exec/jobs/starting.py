@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING
 from ssh_mcp.errors import JobStoreUnavailable
 from ssh_mcp.facts.jobs import Reply
 from ssh_mcp.remote.exec.jobs.asking import TAIL_REQUEST, Asking, Looked
-from ssh_mcp.remote.exec.jobs.program import start_parameters
 from ssh_mcp.remote.sudo.session import Progress, feed, refusal, sudo_words
 from transports.api import Completed
 from transports.errors import RemoteError
@@ -40,8 +40,35 @@ class Beginning:
 
 def job_input(command: bytes, mark: str) -> bytes:
     """What run.sh reads behind the first line with the mark. bash may misread a line of broken UTF-8, hence ASCII."""
+    return b"%b\n%b\n%b\n" % (_kind(command), command, mark.encode())
+
+
+def _kind(command: bytes) -> bytes:
     plain = command.isascii() and b"\n" not in command and len(command) < _LINE_MAX
-    return b"%b\n%b\n%b\n" % (b"1" if plain else b"-", command, mark.encode())
+    return b"1" if plain else b"-"
+
+
+def quickly(job: Beginning) -> bool:
+    """Whether quick.sh can start it: its command is read byte by byte, and nothing is asked about its name."""
+    return job.claim == "-" and len(job.body) <= _LINE_MAX
+
+
+async def launch_quickly(host: RemoteHost, asking: Asking, job: Beginning) -> Looked:
+    """Start it without a wait, on a host that has said that quick.sh works there.
+
+    Raises JobStoreUnavailable, RemoteError, TransportError.
+    """
+    reply, done = await asking.run(
+        "quick",
+        *(job.id, job.name, job.command, job.epoch, job.max_bytes, job.timeout, f"ssh-mcp-{secrets.token_hex(16)}"),
+        _kind(job.body).decode(),
+        job.body.decode("utf-8", "surrogateescape"),
+        idempotent=False,
+        leaves=True,
+    )
+    if reply.words[:1] != ("started",):
+        raise _failure(host, reply)
+    return asking.looked(reply, done, job.id)
 
 
 async def launch(host: RemoteHost, asking: Asking, job: Beginning, wait: float, *, sudo: bool) -> Looked:
@@ -61,28 +88,25 @@ async def launch(host: RemoteHost, asking: Asking, job: Beginning, wait: float, 
         *(job.id, job.claim, job.name, job.command, job.epoch, job.max_bytes, job.timeout, mark, words),
         round(wait * 1000),
         TAIL_REQUEST,
-        *start_parameters(),
         stdin=stdin,
         wait=wait,
         idempotent=False,
         sink=seen.see if sudo else None,
     )
     if reply.words[:1] not in (("started",), ("already",)):
-        raise _failure(host, reply, done, seen, program=program, has_password=password is not None)
+        if program and not seen.started.is_set() and reply.words[:1] != ("refused",):
+            raise refusal(seen, done, None, has_password=password is not None, program=program)
+        raise _failure(host, reply)
     return asking.looked(reply, _without_mark(done, mark), job.id)
 
 
-def _failure(
-    host: RemoteHost, reply: Reply, done: Completed, seen: Progress, *, program: str, has_password: bool
-) -> Exception:
+def _failure(host: RemoteHost, reply: Reply) -> Exception:
     if reply.words[:1] == ("refused",):
         place, _, reason = " ".join(reply.words[1:]).partition(": ")
         return JobStoreUnavailable(
             f"Jobs are kept in {place} on {host.name}, which does not work: {reason.rstrip('.')}.",
             "Run shorter commands with ssh_exec_run, or the operator makes that directory writable.",
         )
-    if program and not seen.started.is_set():
-        return refusal(seen, done, None, has_password=has_password, program=program)
     return RemoteError(f"{host.name} could not start the job.", "Look for a full disk or process limits there.")
 
 
