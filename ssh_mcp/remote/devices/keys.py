@@ -28,6 +28,16 @@ def sequence(keys: Sequence[str], *, application: bool = False) -> str:
     return "".join(_one(key, application=application) for key in keys)
 
 
+def typed(text: str, keys: Sequence[str]) -> str:
+    """``text`` and ``keys`` as a person reads them, and as policy checks them: characters as they are, keys by name."""
+    return text + "".join({"space": " ", "enter": "\n"}.get(k.lower(), f"<{k}>") if len(k) > 1 else k for k in keys)
+
+
+def named(keys: Sequence[str]) -> list[str]:
+    """The keys that are no characters: what is typed character by character may be a password too."""
+    return [key for key in keys if len(key) > 1 and key.lower() != "space"]
+
+
 def _one(key: str, *, application: bool) -> str:
     name = key.strip().lower().replace("_", "") if len(key) > 1 else key
     if name in _PLAIN:

@@ -6,6 +6,7 @@ marks heaped on one character, cost no more than a bounded part of memory.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,8 @@ _ALTERNATE: Final = frozenset({47, 1047, 1049})
 """The screen that editors and pagers use, and leave again (xterm's control sequences)."""
 _STUCK_BYTES: Final = 64 * 1024
 """A sequence longer than this is given up."""
+_WORD: Final = re.compile(r"[A-Za-z0-9_/+=]")
+"""What tokens and keys consist of; no border of a box."""
 _CELL_CHARACTERS: Final = 16
 _REPLIES: Final = 4096
 
@@ -62,12 +65,18 @@ class _Screen(pyte.Screen):
             self.scrolled.append(self.row(0))
         super().index()
 
-    def row(self, y: int) -> str:
-        """One row; a newline is behind it unless it was wrapped into the next."""
+    def row(self, y: int, *, by_words: bool = False) -> str:
+        """One row; a newline is behind it unless it was wrapped into the next, or, ``by_words``, may go on there."""
         cells = self.buffer[y]
         text = "".join(cells[x].data for x in range(self.columns))
         wrapped = vars(cells).get("wrapped", False) and text[-1:] not in ("", " ")
-        return text if wrapped else text.rstrip() + "\n"
+        return text if wrapped or (by_words and self._goes_on(text, y)) else text.rstrip() + "\n"
+
+    def _goes_on(self, text: str, y: int) -> bool:
+        """Whether a full row is one word with the next one: programs that place the cursor wrap by themselves."""
+        if y + 1 >= self.lines or not _WORD.match(text[-1:]):
+            return False
+        return _WORD.match(self.buffer[y + 1][0].data) is not None
 
     def set_mode(self, *args: int, **kwargs: Any) -> None:
         if kwargs.get("private") and not _ALTERNATE.isdisjoint(args) and self._left is None:
@@ -150,6 +159,11 @@ class TerminalScreen:
     def text(self) -> str:
         """The screen, rows that were wrapped joined; blank rows at its end left out."""
         return "".join(self._screen.row(y) for y in range(self._screen.lines)).rstrip("\n")
+
+    @property
+    def joined(self) -> str:
+        """The same, where full rows are joined too: a program that places the cursor may have cut a word there."""
+        return "".join(self._screen.row(y, by_words=True) for y in range(self._screen.lines)).rstrip("\n")
 
     @property
     def above(self) -> str:

@@ -13,8 +13,9 @@ import anyio
 
 from ssh_mcp.errors import InvalidArgument, PlatformNotSupported
 from ssh_mcp.guard.shared import guard_for
+from ssh_mcp.redaction.values import MARKER
 from ssh_mcp.remote.admission import handle
-from ssh_mcp.remote.devices.keys import sequence
+from ssh_mcp.remote.devices.keys import named, sequence, typed
 from ssh_mcp.remote.devices.printed import plain_text
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.results.terminals import TerminalClosed, TerminalCursor, TerminalScreenResult
@@ -23,6 +24,7 @@ from transports.errors import TransportError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ssh_mcp.guard.guard import GuardedText
     from ssh_mcp.remote.caller import Caller
     from ssh_mcp.remote.devices.screen import TerminalScreen
     from ssh_mcp.remote.host import RemoteHost
@@ -69,6 +71,10 @@ class OpenTerminal:
     @property
     def exit_code(self) -> int | None:
         return self._terminal.status
+
+    async def check_lost(self) -> None:
+        """Raises MasterLost where the connection has ended, and not only what ran here."""
+        await self._terminal.check_lost()
 
     async def _follow(self) -> None:
         """Feed the screen. Ends with the terminal."""
@@ -195,9 +201,11 @@ class Terminals:
         """Type, and wait until the screen has caught up. Calls on one terminal wait for each other."""
         if not 0 < timeout <= MAX_TIMEOUT:
             raise InvalidArgument(f"timeout is {timeout}.", f"Seconds, at most {MAX_TIMEOUT}.")
-        permitted = host.commands.permit_typed(text)
+        permitted = host.commands.permit_typed(typed(text, keys))
         # What is typed may be a password, and even its hash would reveal a short one.
-        host.call.note_command(f"terminal {terminal.id} {len(text)} characters {' '.join(keys)}".rstrip())
+        pressed = named(keys)
+        count = len(text) + len(keys) - len(pressed)
+        host.call.note_command(f"terminal {terminal.id} {count} characters {' '.join(pressed)}".rstrip())
         if text or keys:
             await host.call.confirm_command((host, permitted))
         async with terminal.lock:
@@ -218,11 +226,15 @@ class Terminals:
         """A terminal whose end was shown is closed."""
         screen = terminal.screen.text
         changed, terminal.shown = screen != terminal.shown, screen
-        shown = guard_for(host.policy.redaction).knowing(host.call.known_secrets).text(terminal.screen.above + screen)
-        rows = screen.count("\n") + 1
+        shown, rows = _masked(host, terminal.screen)
         row, column = terminal.screen.cursor
+        warnings = list(shown.warnings)
         if terminal.ended:
             self._open.pop(terminal.id, None)
+            try:
+                await terminal.check_lost()
+            except TransportError as lost:
+                warnings.append(f"{lost.what} Open a new terminal.")
             await terminal.aclose()
         return TerminalScreenResult(
             terminal_id=terminal.id,
@@ -233,7 +245,7 @@ class Terminals:
             ended=terminal.ended,
             exit_code=terminal.exit_code if terminal.ended else None,
             matched=matched,
-            output_warnings=list(shown.warnings),
+            output_warnings=warnings,
         )
 
     async def close(self, terminal_id: str, caller: Caller) -> TerminalClosed:
@@ -261,6 +273,25 @@ class Terminals:
             await asyncio.wait((self._tending,))
         terminals, self._open = list(self._open.values()), {}
         await asyncio.gather(*(t.aclose() for t in terminals), return_exceptions=True)
+
+
+def _masked(host: RemoteHost, screen: TerminalScreen) -> tuple[GuardedText, int]:
+    """What is above the screen and on it, and how many rows at the end are the screen's.
+
+    Where joining full rows shows another secret than the rows by themselves, it is joined.
+    """
+    guard = guard_for(host.policy.redaction).knowing(host.call.known_secrets)
+    text, joined = screen.text, screen.joined
+    shown = guard.text(screen.above + text)
+    if joined != text:
+        whole = guard.text(screen.above + joined)
+        if _markers(whole.text) != _markers(shown.text):
+            return whole, joined.count("\n") + 1
+    return shown, text.count("\n") + 1
+
+
+def _markers(text: str) -> list[str]:
+    return [found[0] for found in MARKER.finditer(text)]
 
 
 def _check_size(columns: int, rows: int) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ssh_mcp.errors import CommandIsCheatsheetMatch, CommandNotAllowed, InvalidArgument
 from ssh_mcp.inventory.model import CommandPolicy
 from ssh_mcp.policy.commands import Circumstances, permit_typed
-from ssh_mcp.remote.devices.keys import sequence
+from ssh_mcp.remote.devices.keys import named, sequence, typed
 from ssh_mcp.remote.devices.printed import plain_text
 from ssh_mcp.remote.devices.screen import HISTORY_ROWS, TerminalScreen
 
@@ -18,6 +18,13 @@ def test_rows_that_were_wrapped_are_joined_and_others_are_not() -> None:
     screen = TerminalScreen(10, 4)
     screen.feed(b"abcdefghijklmno\r\nabcdefghij\r\nnext")
     assert screen.text == "abcdefghijklmno\nabcdefghij\nnext"
+
+
+def test_full_rows_are_one_word_where_that_is_asked() -> None:
+    screen = TerminalScreen(10, 4)
+    screen.feed(b"\x1b[1;1Habcdefghij\x1b[2;1Hklm\x1b[3;1H+--------+\x1b[4;1H| a box  |")
+    assert screen.text == "abcdefghij\nklm\n+--------+\n| a box  |"
+    assert screen.joined == "abcdefghijklm\n+--------+\n| a box  |"
 
 
 def test_rows_that_scroll_off_are_kept_to_a_bound() -> None:
@@ -84,6 +91,12 @@ def test_control_sequences_are_no_text() -> None:
 )  # fmt: skip
 def test_keys_are_what_a_terminal_sends(keys: list[str], application: bool, sent: str) -> None:
     assert sequence(keys, application=application) == sent
+
+
+def test_what_is_typed_is_checked_as_a_person_reads_it_and_characters_are_no_keys() -> None:
+    keys = ["/", "e", "t", "c", "Space", "x", "Tab", "Ctrl-C", "Enter"]
+    assert typed("cat ", keys) == "cat /etc x<Tab><Ctrl-C>\n"
+    assert named(keys) == ["Tab", "Ctrl-C", "Enter"]
 
 
 @pytest.mark.parametrize("key", ["", "Enterr", "Ctrl-", "F13", "\x03", "ab"])
