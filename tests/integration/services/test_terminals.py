@@ -134,7 +134,7 @@ async def test_secrets_on_the_screen_are_masked_where_they_wrap_and_where_they_s
 async def test_a_secret_that_a_program_draws_in_pieces_is_masked(server: McpServer) -> None:
     token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
     drawn = [
-        f"\\033[5;1H{token[20:]}\\033[5;1H\\033[2;1Htoken:\\033[2;8H{token[:6]}\\033[2;14H{token[6:]}",  # by the cursor
+        f"\\033[2;1Htoken:\\033[2;14H{token[6:]}\\033[2;8H{token[:6]}",  # by the cursor, its end first
         f"\\033[2;1H{'-' * 23}\\033[3;1H{token[:24]}\\033[4;1H{token[24:]}",  # full rows, each placed
         f"token: {token[:9]}zzz\\b\\b\\b{token[9:]}",  # corrected
         f"token: {token[:9]}\\033[31m{token[9:]}\\033[0m",  # coloured in between
