@@ -29,15 +29,16 @@ def toml_table(name: str, entry: Entry) -> str:
 
 def yaml_item(entry: Entry) -> str:
     """One item of a list at two blanks. Scalars and lists are JSON, which YAML reads as it is."""
-    first, *rest = _yaml_lines(entry)
+    first, *rest = yaml_lines(entry)
     return "".join(f"{line}\n" for line in (f"  - {first}", *(f"    {line}" for line in rest)))
 
 
-def _yaml_lines(entry: Mapping[str, object]) -> list[str]:
+def yaml_lines(entry: Mapping[str, object]) -> list[str]:
+    """A block mapping, line by line."""
     lines: list[str] = []
     for key, value in entry.items():
         if isinstance(value, dict):
-            lines += [f"{key}:", *(f"  {line}" for line in _yaml_lines(value))]
+            lines += [f"{key}:", *(f"  {line}" for line in yaml_lines(value))]
         else:
             lines.append(f"{key}: {json.dumps(value)}")
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import tomllib
 from collections.abc import Callable
@@ -349,15 +350,104 @@ def test_an_entry_is_written_and_all_else_kept(name: str, before: str, tmp_path:
     assert [each.name for each in file.parent.iterdir()] == ["config"]
 
 
-@pytest.mark.parametrize("name", sorted(set(WHERE) - {"continue"}))
-def test_an_older_entry_of_ours_is_replaced(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", CLIENTS)
+def test_of_an_older_entry_the_start_is_replaced_and_the_users_own_settings_stay(name: str, tmp_path: Path) -> None:
     file = tmp_path / "config"
-    found = snippet(name, launcher="script", env=ENV)
-    file.write_text(THERE[found.format] % found.container)
-    write_entry(snippet(name, launcher="uvx", env={**ENV, "ALLOW_SUDO": "true"}), str(file))
+    old = snippet(name, launcher="uvx", env={**ENV, "ALLOW_SUDO": "true"})
+    file.write_text(THERE[old.format] % old.container)
+    write_entry(old, str(file))
+    mine = {"timeout": 7, "disabledTools": ["ssh_delete"]}
+    if old.format == "json":
+        content = json.loads(file.read_text())
+        content[old.container][SERVER_NAME] |= mine
+        file.write_text(json.dumps(content))
+    else:
+        lines = {
+            "toml": "timeout = 7\ndisabledTools = ['ssh_delete']\n",
+            "yaml": "    timeout: 7\n    disabledTools: [ssh_delete]\n",
+        }
+        at = re.compile(r"^ *args.*\n", re.MULTILINE)
+        file.write_text(at.sub(lambda m: m[0] + lines[old.format], file.read_text(), count=1))
+    others = parsed(name, file.read_text())
+    found = snippet(name, launcher="script", env=ENV, executable="/opt/ssh-mcp")
+    said = write_entry(found, str(file))
+    assert "ALLOW_SUDO" in said
+    assert "timeout, disabledTools" in said
+    after = entry(name, file.read_text())
+    words, env = started(name, after)
+    assert words == ["/opt/ssh-mcp"]
+    assert env == {**started(name, dict(found.entry))[1], "ALLOW_SUDO": "true"}
+    assert {key: after[key] for key in mine} == mine
+    now = parsed(name, file.read_text())
+    assert len(now[found.container]) == len(others[found.container]) == 2
+    assert {**now, found.container: 0} == {**others, found.container: 0}
+    assert "already" in write_entry(found, str(file))
+
+
+@pytest.mark.parametrize("name", sorted(set(WHERE) - {"claude-desktop"}))
+def test_nothing_of_a_started_server_stays_in_the_entry_of_one_that_is_reached(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    start = snippet(name, launcher="script", env=ENV)
+    for found in (start, snippet(name, launcher="script", env=ENV, http=ADDRESS), start):
+        write_entry(found, str(file))
+        after = entry(name, file.read_text())
+        assert after.items() >= found.entry.items()
+        assert set(after) - set(found.entry) <= {"timeout"}
+
+
+OLDER = """name: Mine
+# my servers
+mcpServers:
+  - name: other # not ours
+    command: x
+  - name: ssh-mcp
+    command: old
+    env: {SSH_HOSTS_FILE: mine}
+
+  # the last one
+  - {name: third, command: y}
+models: []
+"""
+
+
+def test_an_older_entry_of_ours_in_yaml_is_replaced_in_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(OLDER)
+    found = snippet("continue", launcher="script", env={})
     write_entry(found, str(file))
-    assert entry(name, file.read_text()) == found.entry
-    assert len(parsed(name, file.read_text())[found.container]) == 2
+    begin, rest = OLDER.split("  - name: ssh-mcp\n")
+    after = file.read_text()
+    assert after.startswith(begin)
+    assert after.endswith("\n\n  # the last one\n" + rest.split("  # the last one\n")[1])
+    assert entry("continue", after) == {**found.entry, "env": {"SSH_HOSTS_FILE": "mine"}}
+
+
+@pytest.mark.parametrize("ours", ["", "{name: ssh-mcp, command: old}, "])
+def test_a_list_of_yaml_on_one_line_is_changed_on_that_line(ours: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"mcpServers: [{ours}{{name: other, command: x}}] # mine\nmodels: []\n")
+    found = snippet("continue", launcher="script", env=ENV)
+    write_entry(found, str(file))
+    assert file.read_text().endswith(", {name: other, command: x}] # mine\nmodels: []\n")
+    assert entry("continue", file.read_text()) == found.entry
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("cursor", '{"mcpServers": {"ssh-mcp": {"command": "x" /* mine */}}}'),
+        ("codex", '[mcp_servers.ssh-mcp]\ncommand = "x" # mine\n'),
+        ("continue", "mcpServers:\n  - name: ssh-mcp\n    command: x # mine\n"),
+        ("continue", "mcpServers:\n  - {name: ssh-mcp}\n  - {name: ssh-mcp}\n"),
+        ("continue", "mcpServers: *there\n"),
+    ],
+)
+def test_what_cannot_be_changed_without_loss_is_left_alone(name: str, text: str, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+    with pytest.raises(FileConflict, match=f"ssh-mcp client {name} prints it"):
+        write_entry(snippet(name, launcher="script", env=ENV), str(file))
+    assert file.read_text() == text
 
 
 COMMENTED = """// my settings, with "quotes" and {braces}
