@@ -44,7 +44,7 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One host as ssh is to be asked for it.
+    """One host, as passed to ssh.
 
     ``name`` is the word given to ssh (an alias of the operator's ssh_config or a hostname); the other fields, where
     set, override what the operator's ssh_config says for it. ``jump`` is ordered from us outwards; each hop is a
@@ -446,7 +446,7 @@ class Connection(Protocol):
         """Run shell text to its end.
 
         With ``framed`` it runs by ``sh`` under our command frame in a process group of its own, and a timeout or a
-        cancellation ends that group (TERM, grace, KILL) before this returns or raises; a timeout is no error but
+        cancellation ends that group (TERM, grace, KILL) before this returns or raises; a timeout is not an error but
         ``timed_out``, with the partial output. ``framed=False`` sends ``command`` to the login shell as it is
         (Windows).
         ``leaves`` gives it (on Linux) a shell function ``leave``: it completes the command with status 0, while its

@@ -14,7 +14,7 @@ The tree; the indented line is the more special error::
     ├── SessionRefused          sshd or the account refuses a further session, exec or subsystem
     ├── ProtocolError           the peer broke the mux or SFTP protocol
     ├── SFTPSubsystemUnavailable  the host offers no usable SFTP
-    └── RemoteError             the host answered, with a failure
+    └── RemoteError             the host replied, with a failure
         └── FileError           an SFTP status or errno-like failure about one path (``kind`` says which)
 
 Every error carries ``what`` (one sentence: what happened) and ``remedy`` (one sentence: what to do, may be empty).
@@ -116,7 +116,7 @@ class SFTPSubsystemUnavailable(TransportError):
 
 
 class RemoteError(TransportError):
-    """The host answered and said no."""
+    """The host replied with a refusal."""
 
     public_name = "RemoteError"
 

@@ -111,4 +111,4 @@ class Cursor:
     def end(self) -> None:
         """Raises ProtocolError where bytes are left over."""
         if self.remaining:
-            raise ProtocolError(f"The peer sent {self.remaining} bytes behind the end of a packet.")
+            raise ProtocolError(f"The peer sent {self.remaining} bytes after the end of a packet.")

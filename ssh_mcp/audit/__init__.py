@@ -1,1 +1,1 @@
-"""Audit (one JSON line a call, optionally in a chained file) and hooks."""
+"""Audit (one JSON line per call, optionally in a chained file) and hooks."""

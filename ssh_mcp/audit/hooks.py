@@ -71,7 +71,7 @@ class HookContext:
 
     @classmethod
     def after(cls, record: AuditRecord) -> HookContext:
-        """For POST_TOOL_CALL, from the record that ``AuditCall.finish`` answered."""
+        """For POST_TOOL_CALL, from the record that ``AuditCall.finish`` returned."""
         return cls(
             Event.POST_TOOL_CALL,
             record.tool,
@@ -120,9 +120,9 @@ def load_hooks(module_name: str, registry: HookRegistry) -> bool:
     trial = HookRegistry()
     try:
         module = importlib.import_module(module_name)
-        answer = module.register_hooks(trial)
-        if inspect.iscoroutine(answer):
-            answer.close()
+        returned = module.register_hooks(trial)
+        if inspect.iscoroutine(returned):
+            returned.close()
             raise TypeError("register_hooks must be a plain function")
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an operator's module raises
         logger.warning(
@@ -202,9 +202,9 @@ async def _run(callback: Callback, context: HookContext, limit: float) -> None:
             if inspect.iscoroutinefunction(callback):
                 await callback(context)
             else:
-                answer = await anyio.to_thread.run_sync(callback, context, abandon_on_cancel=True)
-                if inspect.isawaitable(answer):
-                    await answer
+                returned = await anyio.to_thread.run_sync(callback, context, abandon_on_cancel=True)
+                if inspect.isawaitable(returned):
+                    await returned
     except TimeoutError:
         logger.warning("hook %s took longer than %g s for %s and was left", name, limit, context.event)
     except Exception:

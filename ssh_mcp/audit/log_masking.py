@@ -1,4 +1,4 @@
-"""The server's own log: what a library says in detail, or an exception quotes, may hold an argument or an answer."""
+"""The server's own log: what a library says in detail, or an exception quotes, may hold an argument or output."""
 
 from __future__ import annotations
 

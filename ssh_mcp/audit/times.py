@@ -30,5 +30,5 @@ def point_in_time(text: str, now: float) -> float:
         return datetime.fromisoformat(text.strip()).astimezone().timestamp()
     except (ValueError, OverflowError, OSError):
         raise ValueError(
-            f"{text[:40]!r} is no time. Use 2h, 3d, today, yesterday, 21:30, 2026-11-27 or 2026-11-27T21:30."
+            f"{text[:40]!r} is not a time. Use 2h, 3d, today, yesterday, 21:30, 2026-11-27 or 2026-11-27T21:30."
         ) from None

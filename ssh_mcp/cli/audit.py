@@ -209,7 +209,7 @@ def verify(files: list[Path], expect_last: str | None) -> int:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     missing = [file for file in files if not file.is_file()]
     if missing:
-        console.print(f"{missing[0]}: {'is no regular file' if missing[0].exists() else 'no such file'}")
+        console.print(f"{missing[0]}: {'is not a regular file' if missing[0].exists() else 'no such file'}")
         return 2
     verdicts = verify_all(files, expect_last=expect_last)
     for file, verdict in verdicts:

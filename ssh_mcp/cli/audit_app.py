@@ -41,7 +41,7 @@ def show(
     file: File = None,
     as_json: Json = False,
 ) -> int:
-    """Show calls, oldest first, one a line; a broken chain is said at the top. With --json one object a line."""
+    """Show calls, oldest first, one per line (--json: one object per line); a broken chain is reported at the top."""
     from ssh_mcp.cli.audit import query_of
     from ssh_mcp.cli.audit import show as show_lines
 

@@ -54,12 +54,12 @@ def demo() -> int:
         return 130
     console.print("\nEverything the demo started is stopped and removed.")
     if surprises:
-        console.print(f"[red]{surprises} of its steps did not end as they should.[/]")
+        console.print(f"[red]{surprises} of its steps did not end as expected.[/]")
     return 1 if surprises else 0
 
 
 async def _show(console: Console, host: ThrowawayHost) -> int:
-    """Returns how many steps did not end as they should."""
+    """Returns how many steps did not end as expected."""
     files = host.root / "files"
     files.mkdir()
     (files / "motd.txt").write_text("Welcome to the demo host.\nThe disk is fine.\n")
@@ -117,7 +117,7 @@ class _Guide:
         self.surprises = 0
 
     async def call(self, title: str, tool: str, /, *shown: str, **arguments: Any) -> None:
-        """One tool; of its answer the fields ``shown``. Without any the call is one that is refused."""
+        """Call a tool and print the fields ``shown`` of its result. Without any, the call must be refused."""
         began = time.perf_counter()
         result = await self._client.call_tool(tool, arguments, raise_on_error=False)
         took = (time.perf_counter() - began) * 1000
@@ -128,15 +128,15 @@ class _Guide:
             text = getattr(result.content[0], "text", "") if result.content else ""
             self._console.print(f"  [yellow]{'failed' if shown else 'refused'}: {escape(text)}[/]")
             return
-        answer = result.structured_content or {}
-        for line in _lines({name: answer[name] for name in shown if name in answer}):
+        fields = result.structured_content or {}
+        for line in _lines({name: fields[name] for name in shown if name in fields}):
             self._console.print(f"  {escape(line)}", overflow="ellipsis", no_wrap=True)
 
 
-def _lines(answer: dict[str, Any]) -> list[str]:
-    """One a line; lists by their elements, texts of more lines below their name."""
+def _lines(result: dict[str, Any]) -> list[str]:
+    """One per line; lists by their elements, texts of more lines below their name."""
     lines: list[str] = []
-    for key, value in answer.items():
+    for key, value in result.items():
         if isinstance(value, list):
             lines += [
                 f"{key}: " + "  ".join(f"{k}={v}" for k, v in each.items() if v not in (None, "", [])) for each in value

@@ -144,7 +144,7 @@ async def _noise(host: RemoteHost) -> list[Finding]:
     return [
         warn(
             f"an rc file prints on non-interactive logins: {noise[:120]!r}",
-            "Our commands are proof against it, but sftp and scp are not: guard it with `case $- in *i*)`.",
+            "Our commands tolerate it, but sftp and scp do not: guard it with `case $- in *i*)`.",
         )
     ]
 
@@ -161,7 +161,7 @@ async def _sessions(host: RemoteHost) -> list[Finding]:
     if more > 0:
         return [
             warn(
-                f"the host allows few sessions a connection (MaxSessions): three calls needed {more} more connections",
+                f"the host allows few sessions per connection (MaxSessions): three calls took {more} more connections",
                 "Raise MaxSessions in its sshd_config; until then calls wait or open further connections.",
             )
         ]

@@ -95,7 +95,7 @@ def write_inventory(config: Path | None, output: Path | None, *, take_all: bool)
         say(out, f"The server reads it only where SSH_HOSTS_FILE={target} is set.")
     if config is not None:
         say(out, f"ssh reads {source} only where SSH_CONFIG_FILE={source} is set for the server.")
-    say(out, "Next: `ssh-mcp doctor` shows whether each can be logged in to.")
+    say(out, "Next: `ssh-mcp doctor` shows whether you can log in to each.")
     return 0
 
 
@@ -241,7 +241,7 @@ def _typed(out: Console, there: frozenset[str]) -> list[Candidate]:
     def host(text: str) -> Candidate | None:
         return _parse_host(text, {*there, *found}) if text else None
 
-    say(out, "Name your hosts, one a line, as user@host:port or a name that ssh knows. An empty line ends the list.")
+    say(out, "Name your hosts, one per line, as user@host:port or a name that ssh knows. An empty line ends the list.")
     while (each := _ask(out, "Host: ", host)) is not None:
         found[each.alias] = each
     if not found:
@@ -282,7 +282,7 @@ def _ask_what_to_open(out: Console) -> Opened:
             raise ValueError(f"{', '.join(unknown)}: the tiers are {', '.join(TIERS)}.")
         return tuple(name for name in TIERS if name in chosen or (name == "dangerous" and "sudo" in chosen))
 
-    say(out, "An empty answer opens nothing; everything can be changed in the file later.")
+    say(out, "An empty reply opens nothing; everything can be changed in the file later.")
     return Opened(
         _ask(out, "Directories that file tools may touch (like /var/log,/srv/app): ", paths),
         _ask(out, "Programs that commands may use (like uptime,df,journalctl): ", lambda answer: tuple(split(answer))),

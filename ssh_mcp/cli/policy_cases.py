@@ -105,7 +105,7 @@ def _case(file: Path, line: int, table: dict[str, Any]) -> PolicyCase:
     for key in table:
         if key not in _KEYS:
             guess = nearest(key, list(_KEYS))
-            raise _wrong(file, line, f"{shown(key)} is no key of a case", f"Did you mean {guess}?" if guess else "")
+            raise _wrong(file, line, f"{shown(key)} is not a key of a case", f"Did you mean {guess}?" if guess else "")
     host, expect, because = (table.get(key, "") for key in ("host", "expect", "because"))
     command, tool, arguments = table.get("command"), table.get("tool"), table.get("arguments", {})
     if not isinstance(host, str) or not host:

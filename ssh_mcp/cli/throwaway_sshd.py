@@ -87,7 +87,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _descendants(pid: int) -> list[int]:
-    """Processes below ``pid``: one or two sshd a connection, and what runs in sessions."""
+    """Processes below ``pid``: one or two sshd per connection, and what runs in sessions."""
     try:
         listing = subprocess.run(
             ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True, timeout=STOP_LIMIT

@@ -131,5 +131,5 @@ def audit_cells(record: AuditRecord, when: float) -> tuple[str, ...]:
 
 
 def audit_detail(record: AuditRecord) -> str:
-    """All fields of a line, one a line."""
+    """All fields of an audit line, one per line."""
     return "\n".join(f"{name:<14} {plain(str(value))}" for name, value in record.to_fields().items())

@@ -25,7 +25,7 @@ SETUP = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """What one question printed. ``exit_code`` None: it did not come to its end (timeout, output cap)."""
 
     stdout: bytes
@@ -61,11 +61,11 @@ def compose(questions: Sequence[Command], nonce: str) -> Command:
     return Command(tuple(tokens))
 
 
-def split(stdout: bytes, stderr: bytes, count: int, nonce: str) -> tuple[Answer, ...]:
+def split(stdout: bytes, stderr: bytes, count: int, nonce: str) -> tuple[Reply, ...]:
     """Exactly ``count`` replies; one that never came is empty with ``exit_code`` None."""
     outs = _pieces(stdout, count, nonce)
     errors = _pieces(stderr, count, nonce)
-    return tuple(Answer(out, err, code) for (out, code), (err, _) in zip(outs, errors, strict=True))
+    return tuple(Reply(out, err, code) for (out, code), (err, _) in zip(outs, errors, strict=True))
 
 
 def _pieces(stream: bytes, count: int, nonce: str) -> list[tuple[bytes, int | None]]:

@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """``words`` is the first line where it is no job's; ``offsets`` where the bytes behind the lines begin in their
+    """``words`` is the first line where it is not a job's; ``offsets`` where the bytes behind the lines begin in their
     files; ``data`` those bytes of stdout.
     """
 

@@ -54,7 +54,7 @@ class Network:
 
 
 def _address(family: str, text: str, prefix: str | int | None) -> Address | None:
-    """None where it is no address. A scope (``%en0``) is taken off; a prefix may be a mask in any spelling."""
+    """None where it is not an address. A scope (``%en0``) is taken off; a prefix may be a mask in any spelling."""
     bare = text.partition("%")[0]
     try:
         parsed = ipaddress.ip_address(bare)

@@ -18,7 +18,7 @@ from ssh_mcp.results.exec import ExecResult
 LONG = 32_768
 """Characters or bytes from which the work is done in a thread: 50 ms of it where every line holds a secret."""
 _ITEM = 8
-"""Weight of an item that is no text: walking a long list costs time too."""
+"""Weight of an item that is not text: walking a long list costs time too."""
 _SAMPLE = 16
 """Items of a list that are looked at."""
 

@@ -42,7 +42,7 @@ def fold(names: Iterable[str]) -> str:
 
     try:
         return str(NodeSet.fromlist(list(names)))
-    except Exception:  # noqa: BLE001 - a name that is no node's stays as it is
+    except Exception:  # noqa: BLE001 - a name that is not a node's stays as it is
         return ",".join(names)
 
 

@@ -78,7 +78,7 @@ def check_ask_entry(entry: str, tools: Iterable[str] = ()) -> str | None:
     if not _TOOL.fullmatch(entry):
         return "is no tier, tool, group:NAME, command:PROGRAM or write:GLOB" + _near(entry, [*Tier])
     known = sorted(tools)
-    return None if not known or entry in known else "is no tool of this program" + _near(entry, known)
+    return None if not known or entry in known else "is not a tool of this program" + _near(entry, known)
 
 
 def _check_kind(kind: str, value: str) -> str | None:

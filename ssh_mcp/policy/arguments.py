@@ -76,7 +76,7 @@ def unit_state(text: str) -> str:
 def unit_type(text: str) -> str:
     """A type of unit."""
     if text not in UNIT_TYPES:
-        raise InvalidArgument(f"{shown(text)} is no type of unit.", f"Types are {', '.join(UNIT_TYPES)}.")
+        raise InvalidArgument(f"{shown(text)} is not a type of unit.", f"Types are {', '.join(UNIT_TYPES)}.")
     return text
 
 
@@ -122,7 +122,9 @@ def package(text: str) -> str:
     """
     name = _matched(_PACKAGE, text, "package name", _PACKAGE_HELP, 150).partition(":")[0]
     if name.endswith("+") and (not name.endswith("++") or name.endswith("+++")):
-        raise InvalidArgument(f"{shown(text)} is no package name: apt reads the last sign as a command.", _PACKAGE_HELP)
+        raise InvalidArgument(
+            f"{shown(text)} is not a package name: apt reads the last sign as a command.", _PACKAGE_HELP
+        )
     return text
 
 
@@ -212,7 +214,7 @@ def event_filter(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or key not in EVENT_FILTERS:
         raise InvalidArgument(
-            f"{shown(text)} is no event filter.", f"It is key=value; keys: {', '.join(EVENT_FILTERS)}."
+            f"{shown(text)} is not an event filter.", f"It is key=value; keys: {', '.join(EVENT_FILTERS)}."
         )
     return key, _matched(_EVENT_VALUE, value, "filter value", "It looks like type=container or event=die.")
 
@@ -228,7 +230,7 @@ def ps_options(text: str) -> tuple[str, ...]:
 def container_path(text: str) -> str:
     """An absolute path inside a container."""
     if not text.startswith("/") or len(text) > 4096 or has_control(text):
-        raise InvalidArgument(f"{shown(text)} is no absolute path inside a container.", "It begins with a slash.")
+        raise InvalidArgument(f"{shown(text)} is not an absolute path inside a container.", "It begins with a slash.")
     return text
 
 

@@ -69,7 +69,7 @@ class ClosedTools:
         return name in self.reasons
 
     def refusal(self, name: str) -> TierClosed:
-        """What a call of a closed tool is answered with."""
+        """The refusal that a call of a closed tool gets."""
         reason = self.reasons[name]
         return TierClosed(f"{name} is {reason.where}.", f"To open it, the operator {reason.opens}.")
 

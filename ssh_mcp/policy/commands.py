@@ -175,7 +175,7 @@ def _started(command: str, policy: CommandPolicy) -> tuple[tuple[Invocation, ...
     except Denied as denied:
         raise CommandNotAllowed(_sentence(denied), _remedy(denied, policy)) from None
     except RecursionError:
-        raise CommandNotAllowed("The command is nested too deep to be read.", "Write it flatter.") from None
+        raise CommandNotAllowed("The command is nested too deep to be read.", "Simplify it.") from None
     return tuple(found), ()
 
 

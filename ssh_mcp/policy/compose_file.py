@@ -78,7 +78,7 @@ def _load(text: str) -> dict[str, Node]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise InvalidArgument(f"The compose file cannot be decided: no plain YAML{where}.", "Fix it.") from None
+        raise InvalidArgument(f"The compose file cannot be checked: it is not plain YAML{where}.", "Fix it.") from None
     if not isinstance(document, dict):
         raise InvalidArgument("The compose file holds no mapping.", "Is it a compose file?")
     return document
@@ -139,7 +139,7 @@ class _ComposeReader:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self._refuse(key, "it is no mapping")
+            self._refuse(key, "it is not a mapping")
         return value
 
     # --- services ---------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class _ComposeReader:
     def service(self, name: str, service: Node) -> None:
         where = f"services.{name}"
         if not isinstance(service, dict):
-            self._refuse(where, "it is no mapping")
+            self._refuse(where, "it is not a mapping")
         for key, value in service.items():
             self._service_key(f"{where}.{key}", str(key), value)
 
@@ -232,7 +232,7 @@ class _ComposeReader:
         elif kind == "volume" and source is not None:
             self._literal(where, str(source))
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", str(source)):
-                self._refuse(f"{where}.source", "it is no volume's name")
+                self._refuse(f"{where}.source", "it is not a volume's name")
 
     def build(self, where: str, value: Node) -> None:
         build = {"context": value} if isinstance(value, str) else value
@@ -283,7 +283,7 @@ class _ComposeReader:
 
     def deploy(self, where: str, value: Node) -> None:
         if not isinstance(value, dict):
-            self._refuse(where, "it is no mapping")
+            self._refuse(where, "it is not a mapping")
         for key, inner in value.items():
             if key == "resources":
                 reserved = (inner or {}).get("reservations") if isinstance(inner, dict) else None
@@ -304,7 +304,7 @@ class _ComposeReader:
         if value is None:
             return
         if not isinstance(value, dict):
-            self._refuse(where, "it is no mapping")
+            self._refuse(where, "it is not a mapping")
         if value.get("driver_opts") and not self.privileged:
             self._reaches(f"{where}.driver_opts")
         if value.get("driver", "local") != "local" and not self.privileged:
@@ -315,7 +315,7 @@ class _ComposeReader:
     def _network(self, where: str, key: str, value: Node) -> None:
         options = value or {}
         if not isinstance(options, dict):
-            self._refuse(where, "it is no mapping")
+            self._refuse(where, "it is not a mapping")
         if self.privileged:
             return
         external = options.get("external")
@@ -337,7 +337,7 @@ class _ComposeReader:
         if value is None:
             return []
         if not isinstance(value, list):
-            self._refuse(where, "it is no list")
+            self._refuse(where, "it is not a list")
         return value
 
     def _read(self, where: str, path: Node) -> None:

@@ -107,7 +107,7 @@ def mountable(path: str) -> str:
     """A canonical path as docker's mount syntax can hold it. Raises InvalidArgument."""
     if any(sign in path for sign in ',:"{}') or has_control(path):
         raise InvalidArgument(
-            f"{shown(path)} holds a sign that docker's mount syntax cannot carry.", "Mount another directory."
+            f"{shown(path)} contains a character that docker's mount syntax cannot express.", "Mount another directory."
         )
     return path
 
@@ -133,7 +133,7 @@ def _taken_apart(options: Sequence[str]) -> Iterator[tuple[str, str | None]]:
             yield from _bundle(word, rest)
         else:
             raise InvalidArgument(
-                f"args holds {shown(word)}, which is no option.",
+                f"args holds {shown(word)}, which is not an option.",
                 "args takes options only: the image has its own parameter, and so has the program to run (command).",
             )
 
@@ -256,7 +256,7 @@ def split_volume(value: str) -> tuple[str | None, str, list[str]]:
     else:
         raise _refused(f"-v {value}", "it has more than three parts")
     if not target.startswith("/") or "{" in target or "}" in target or has_control(value):
-        raise _refused(f"-v {value}", "its target is no absolute path")
+        raise _refused(f"-v {value}", "its target is not an absolute path")
     return source, target, [o for o in options.split(",") if o]
 
 
@@ -305,14 +305,14 @@ def _mount(value: str, *, privileged: bool) -> Piece:
     if kind not in ("bind", "volume", "tmpfs"):
         raise _refused(f"--mount type={kind}", "types are bind, volume and tmpfs")
     if not fields.get("target", "").startswith("/"):
-        raise _refused(f"--mount {value}", "its target is no absolute path")
+        raise _refused(f"--mount {value}", "its target is not an absolute path")
     if kind == "bind":
         if source is None or not source.startswith("/"):
             raise _refused(f"--mount {value}", "a bind mount's source is an absolute path")
         check_socket(source, privileged=privileged)
         return Piece("mount", f"type=bind,source={{}}{rest}", source)
     if source is not None and _NAME.fullmatch(source) is None:
-        raise _refused(f"--mount {value}", "its source is no volume's name")
+        raise _refused(f"--mount {value}", "its source is not a volume's name")
     return Piece("mount", f"type={kind}{f',source={source}' if source else ''}{rest}")
 
 

@@ -59,14 +59,16 @@ def check_entry(entry: str) -> str | None:
 def permit(text: str, policy: ForwardPolicy, kind: Kind, blocked: frozenset[str]) -> PermittedTarget:
     """Decide about ``host:port``. ``blocked`` holds block keys of SSH_HOSTS_BLOCKLIST.
 
-    Raises InvalidArgument for what is no target, HostBlocked, and ForwardNotAllowed.
+    Raises InvalidArgument for what is not a target, HostBlocked, and ForwardNotAllowed.
     """
     try:
         host, port = _split(text)
     except ValueError:
         host, port = "", ""
     if not _is_host(host) or not (port.isascii() and port.isdigit()) or len(port) > 5 or not 0 < int(port) < 65536:
-        raise InvalidArgument(f"{shown(text)} is no target.", "Give host:port, such as db.internal:5432 or [::1]:80.")
+        raise InvalidArgument(
+            f"{shown(text)} is not a target.", "Give host:port, such as db.internal:5432 or [::1]:80."
+        )
     if block_key(host) in blocked:
         raise HostBlocked(f"{shown(host)} is on SSH_HOSTS_BLOCKLIST.", "Only the operator can change that.")
     if not _listed(host, int(port), policy, kind):

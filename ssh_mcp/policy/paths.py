@@ -245,7 +245,7 @@ def listed_check(policy: PathPolicy) -> Callable[[str], bool]:
 def holds_restricted(directory: str, policy: PathPolicy) -> str | None:
     """A rule that may restrict something in the tree below the canonical ``directory``; None: there surely is nothing.
 
-    A glob is answered for without looking at the host: where it may match, walk the tree and ask ``restricted_by``.
+    A glob is checked without looking at the host: where it may match, walk the tree and ask ``restricted_by``.
     """
     rules = _rules(policy)
     key = _deny_key(directory, rules)

@@ -1,4 +1,4 @@
-"""What of a guarded result belongs into a recording, and into which."""
+"""What of a guarded result goes into a recording, and into which one."""
 
 from __future__ import annotations
 

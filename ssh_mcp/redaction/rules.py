@@ -1,4 +1,4 @@
-"""``Rules``: everything that is decided once a policy, compiled and cached."""
+"""``Rules``: everything that is decided once per policy, compiled and cached."""
 
 from __future__ import annotations
 

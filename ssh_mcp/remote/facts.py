@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ssh_mcp.errors import PlatformNotSupported
 from ssh_mcp.facts import batch
 from ssh_mcp.facts.base import Fact, Parsed
-from ssh_mcp.facts.batch import Answer
+from ssh_mcp.facts.batch import Reply
 from ssh_mcp.tokens import Command, command
 from transports.api import Completed
 from transports.errors import RemoteError
@@ -31,21 +31,21 @@ class Replies:
     """Replies by question. Reading one collects what could not be read."""
 
     host: str
-    replies: dict[int, Answer]
+    replies: dict[int, Reply]
     timed_out: bool
     problems: list[str] = field(default_factory=list)
 
-    def answer(self, fact: Fact[Any]) -> Answer:
-        """The raw answer of a fact that was asked (the same object)."""
+    def reply(self, fact: Fact[Any]) -> Reply:
+        """The raw reply of a fact that was asked (the same object)."""
         return self.replies[id(fact)]
 
     def read(self, fact: Fact[T]) -> T:
         """The value of a fact that was asked."""
-        answer = self.answer(fact)
-        parsed: Parsed[T] = fact.parse(answer.text)
+        reply = self.reply(fact)
+        parsed: Parsed[T] = fact.parse(reply.text)
         self.problems += parsed.problems
-        if not answer.complete:
-            why = "did not answer in time" if self.timed_out else "was cut off"
+        if not reply.complete:
+            why = "did not reply in time" if self.timed_out else "was cut off"
             self.problems.append(f"{type(fact).__name__}: the host {why}, so that this part may be missing.")
         return parsed.value
 
@@ -56,7 +56,7 @@ def prepared(inner: Command) -> Command:
 
 
 async def ask(host: RemoteHost, *facts: Fact[Any], timeout: float | None = None) -> Replies:
-    """Put all questions in one session. A question that fails is an empty answer, never an error."""
+    """Put all questions in one session. A question that fails is an empty reply, never an error."""
     nonce = secrets.token_hex(batch.NONCE_LENGTH // 2)
     questions = [fact.command() for fact in facts]
     try:
@@ -67,7 +67,7 @@ async def ask(host: RemoteHost, *facts: Fact[Any], timeout: float | None = None)
     replies = batch.split(done.stdout, done.stderr, len(facts), nonce)
     if not done.timed_out and done.exit_code != 0:
         raise _no_posix_shell(host, done)
-    paired = {id(fact): answer for fact, answer in zip(facts, replies, strict=True)}
+    paired = {id(fact): reply for fact, reply in zip(facts, replies, strict=True)}
     return Replies(host.name, paired, done.timed_out)
 
 
@@ -106,6 +106,6 @@ def require_program(
 def _no_posix_shell(host: RemoteHost, done: Completed) -> RemoteError:
     said = (text_of(done.stderr) or text_of(done.stdout)).strip().splitlines()
     return RemoteError(
-        f"{host.name} could not run our questions (exit {done.exit_code}{': ' + said[-1][:160] if said else ''}).",
+        f"{host.name} could not run the queries (exit {done.exit_code}{': ' + said[-1][:160] if said else ''}).",
         "The account needs a POSIX sh and must be allowed to run commands.",
     )

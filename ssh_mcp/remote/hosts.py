@@ -55,7 +55,7 @@ def _needs_ssh(fleet: Fleet, policy: HostPolicy) -> bool:
 
 def _entry(fleet: Fleet, policy: HostPolicy, effective: Effective | None) -> HostListEntry:
     commands = policy.commands
-    # Without an answer of ssh's, a ProxyJump of the operator's ssh_config may or may not be there: null, not "none".
+    # Without a reply from ssh, a ProxyJump of the operator's ssh_config may or may not be there: null, not "none".
     jumps = [hop.alias for hop in policy.jump] or (list(effective.jump) if effective else None)
     return HostListEntry(
         alias=policy.alias,

@@ -32,7 +32,9 @@ class LinePattern:
         try:
             pattern.encode()
         except UnicodeEncodeError:
-            raise InvalidArgument("The pattern holds half a character.", "Give it without.") from None
+            raise InvalidArgument(
+                "The pattern contains a lone surrogate, which is not valid Unicode.", "Give it without."
+            ) from None
         options = re2.Options()
         options.max_mem = _MEMORY
         options.log_errors = False

@@ -21,13 +21,13 @@ G = TypeVar("G")
 Failure = Refusal | TransportError
 
 
-async def known(answer: T) -> T:
-    """An answer that is there already, among others that are not."""
-    return answer
+async def known(value: T) -> T:
+    """A value that is there already, among others that are not."""
+    return value
 
 
 async def settled(calls: Sequence[Awaitable[T]]) -> list[T | Failure]:
-    """What each call answered, or the error it raised, in order. They are sent in this order too."""
+    """What each call returned, or the error it raised, in order. They are sent in this order too."""
     outcomes: list[Any] = [None] * len(calls)
 
     async def one(index: int, call: Awaitable[T]) -> None:
@@ -56,7 +56,7 @@ async def together(
     fifth: Awaitable[E], sixth: Awaitable[F], seventh: Awaitable[G], /,
 ) -> tuple[A, B, C, D, E, F, G]: ...  # fmt: skip
 async def together(*calls: Awaitable[Any]) -> tuple[Any, ...]:
-    """What all answered. They are sent in this order. Raises the first error in order, when all have ended."""
+    """What all returned. They are sent in this order. Raises the first error in order, when all have ended."""
     outcomes = await settled(calls)
     for outcome in outcomes:
         if isinstance(outcome, Refusal | TransportError):

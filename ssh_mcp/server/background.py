@@ -4,7 +4,7 @@ A task's call is kept in a queue (in memory, or in Redis by its URL) and run by 
 same runner as every call. Two rules of ours go beyond the extension's:
 
 - Nothing runs twice. The queue delivers a task again when the server that had it died; the command may have had its
-  effect by then, so that the second delivery is answered with an error.
+  effect by then, so that the second delivery gets an error.
 - A stopping server does not wait for running tasks: it ends them, with all they had started on the hosts.
 """
 

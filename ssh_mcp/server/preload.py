@@ -51,7 +51,7 @@ async def preload(fleet: Fleet, after: float = QUIET_SECONDS) -> None:
 
 
 def _compile(policies: tuple[HostPolicy, ...]) -> None:
-    """The patterns that a command or an answer is first held against; hosts mostly share theirs."""
+    """The patterns that a command or an output is first matched against; hosts mostly share theirs."""
     from ssh_mcp.guard.shared import guard_for
     from ssh_mcp.policy.commands import Circumstances, permit
 

@@ -68,7 +68,7 @@ class ToolSearch(BM25SearchTransform):
         transform, closed = self, self._closed
 
         async def call_tool(
-            name: Annotated[str, "As search_tools answered it"],
+            name: Annotated[str, "As search_tools returned it"],
             arguments: dict[str, Any] | None = None,
             ctx: Context = None,  # type: ignore[assignment]  # FastMCP fills it in
         ) -> ToolResult:
@@ -76,7 +76,7 @@ class ToolSearch(BM25SearchTransform):
             known = {tool.name for tool in await transform.get_tool_catalog(ctx)}
             if name in {SEARCH, CALL} or (name not in known and name not in closed):
                 raise ToolError(
-                    f"InvalidArgument: there is no tool {name[:80]!r} to call. Search with {SEARCH}.",
+                    f"InvalidArgument: there is not a tool {name[:80]!r} to call. Search with {SEARCH}.",
                     log_level=logging.DEBUG,
                 )
             return await ctx.fastmcp.call_tool(name, arguments)

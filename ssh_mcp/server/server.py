@@ -2,8 +2,8 @@
 
 At each listing and each call FastMCP asks a key-value store whether the session switched components on or off. The
 first question imports that store, whose package compiles a type check for each of its 220 functions while it is
-imported: 0.3 s between the answer to ``initialize`` and the first to ``tools/list``, which is nearly all that a first
-listing takes. Nothing of ours keeps session state, so the answer is "nothing is kept" until something is.
+imported: 0.3 s between the reply to ``initialize`` and the first to ``tools/list``, which is nearly all that a first
+listing takes. Nothing of ours keeps session state, so the reply is "nothing is kept" until something is.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The protocol's lines over standard input and output, by the event loop instead of by threads. POSIX only.
 
-FastMCP's own streams hand every line to a worker thread and back, three times a call: 0.3 to 0.45 ms of the 1.6 ms that
-an empty call takes. And a thread in ``read(2)`` can be neither cancelled nor woken: a server asked to stop would wait
-for the client's next line.
+FastMCP's own streams hand every line to a worker thread and back, three times per call: 0.3 to 0.45 ms of the 1.6 ms
+that an empty call takes. And a thread in ``read(2)`` can be neither cancelled nor woken: a server asked to stop would
+wait for the client's next line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from fastmcp.server.mixins import transport
 
-from ssh_mcp.server.unreadable import answering
+from ssh_mcp.server.unreadable import with_replies
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -189,4 +189,4 @@ def hand_over(reading: Input, writing: Output) -> None:
     """Have FastMCP's ``run_stdio_async`` use these streams. It takes none, but what it calls does."""
     names: dict[str, Any] = vars(transport)
     given = names["stdio_server"]
-    names["stdio_server"] = lambda: answering(given(reading, writing))
+    names["stdio_server"] = lambda: with_replies(given(reading, writing))

@@ -35,7 +35,7 @@ def decorate(server: FastMCP[None], runner: Runner, entries: dict[str, Entry]) -
 
 
 def _add_resources(server: FastMCP[None], runner: Runner, entries: dict[str, Entry]) -> None:
-    async def answer(tool: str, arguments: dict[str, Any]) -> str:
+    async def read(tool: str, arguments: dict[str, Any]) -> str:
         try:
             result = await runner.run(entries[tool], arguments, caller=caller())
         except ToolFailed as failed:
@@ -47,14 +47,14 @@ def _add_resources(server: FastMCP[None], runner: Runner, entries: dict[str, Ent
         @server.resource(SERVER_INFO, name="server-info", mime_type="application/json")
         async def server_info() -> str:
             """Name, version, number of tools, open tiers and groups."""
-            return await answer("ssh_server_info", {})
+            return await read("ssh_server_info", {})
 
     if "ssh_host_notes" in entries:
 
         @server.resource(HOST_NOTES, name="host-notes", mime_type="application/json")
         async def host_notes(host: str) -> str:
             """Operator's and agent's notes on a host."""
-            return await answer("ssh_host_notes", {"host": host})
+            return await read("ssh_host_notes", {"host": host})
 
 
 def _add_completion(server: FastMCP[None], fleet: Fleet) -> None:

@@ -57,7 +57,7 @@ def _export() -> Callable[[], None]:
 
 
 def _within(seconds: float, work: Callable[[], None]) -> None:
-    """A collector that does not answer must not keep the server from ending."""
+    """A collector that does not reply must not keep the server from ending."""
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(seconds)

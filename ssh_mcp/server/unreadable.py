@@ -1,7 +1,7 @@
-"""Requests that are no JSON-RPC, answered: the SDK drops what it cannot parse, and its sender would wait for ever.
+"""Replies to requests that are not JSON-RPC: the SDK drops what it cannot parse, and its sender would wait for ever.
 
 Python's JSON writers send half a surrogate pair as it is, pydantic's reader takes none, and nesting beyond its limit
-neither. What shows an id and a method is answered with JSON-RPC's "Parse error" or "Invalid Request" (JSON-RPC 2.0,
+neither. What shows an id and a method gets JSON-RPC's "Parse error" or "Invalid Request" (JSON-RPC 2.0,
 section 5.1); what shows none is nobody's question, and is logged.
 """
 
@@ -28,12 +28,12 @@ logger = logging.getLogger("ssh_mcp")
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 _LOOKED_AT: Final = 4096
-"""Characters in which the id of a text that is no JSON is looked for, from its beginning and in front of ``params``."""
+"""Characters in which the id of a text that is not JSON is searched, from its beginning and in front of ``params``."""
 _ID = re.compile(r'"id"\s*:\s*(-?\d{1,18}|"[^"\\]{0,256}")\s*[,}]')
 _METHOD = re.compile(r'"method"\s*:')
 
 
-def answer(error: Exception) -> JSONRPCError | None:
+def reply_to(error: Exception) -> JSONRPCError | None:
     """What to say to a message that could not be parsed; None where nobody can be reached."""
     if not isinstance(error, ValidationError):
         return None
@@ -41,9 +41,9 @@ def answer(error: Exception) -> JSONRPCError | None:
         given = complaint["input"]
         if complaint["type"] == "json_invalid" and isinstance(given, str):
             asked = _id_of_text(given)
-            return asked and _refusal(asked[0], PARSE_ERROR, "The message is no valid JSON")
+            return asked and _refusal(asked[0], PARSE_ERROR, "The message is not valid JSON")
         if isinstance(given, dict) and "method" in given and _is_id(given.get("id")):
-            return _refusal(given["id"], INVALID_REQUEST, "The message is no valid request")
+            return _refusal(given["id"], INVALID_REQUEST, "The message is not a valid request")
     return None
 
 
@@ -66,15 +66,15 @@ def _id_of_text(text: str) -> tuple[str | int] | None:
 
 
 def _is_id(value: object) -> bool:
-    """Whether an answer can carry it: text that UTF-8 can, or a number."""
+    """Whether a reply can carry it: text that UTF-8 can, or a number."""
     if isinstance(value, str):
         return not re.search("[\ud800-\udfff]", value)
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 @asynccontextmanager
-async def answering(streams: AbstractAsyncContextManager[tuple[Any, Any]]) -> AsyncIterator[tuple[Any, Any]]:
-    """The SDK's pair of streams, with unreadable messages answered on the way."""
+async def with_replies(streams: AbstractAsyncContextManager[tuple[Any, Any]]) -> AsyncIterator[tuple[Any, Any]]:
+    """The SDK's pair of streams, which replies to unreadable messages on the way."""
     async with streams as (reading, writing):
         yield _Answered(reading, writing), writing
 
@@ -95,9 +95,9 @@ class _Answered:
     async def receive(self) -> Any:
         item = await self._reading.receive()
         if isinstance(item, Exception):
-            reply = answer(item)
+            reply = reply_to(item)
             if reply is None:
-                logger.warning("a message that is no JSON-RPC was dropped")
+                logger.warning("a message that is not JSON-RPC was dropped")
             else:
                 try:
                     await self._writing.send(SessionMessage(reply))

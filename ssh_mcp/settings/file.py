@@ -49,8 +49,8 @@ def settings_file(environment: Mapping[str, str]) -> Path | None:
 def read_settings_file(file: Path) -> dict[str, str]:
     """Name → value of each assignment, in dotenv's syntax without interpolation.
 
-    Raises ConfigError for a file that others can change, and for a line that is no assignment: a typing error must not
-    leave a blocklist out of force.
+    Raises ConfigError for a file that others can change, and for a line that is not an assignment: a typing error must
+    not leave a blocklist out of force.
     """
     try:
         text = read_trusted(file).decode("utf-8-sig")
@@ -78,7 +78,9 @@ def _no_assignment(file: Path, text: str, line: int) -> ConfigError:
     blank = len(text) - len(text.lstrip())
     line += text[:blank].count("\n")
     word = (re.split(r"[\s=]", text.strip(), maxsplit=1) or [""])[0]
-    return ConfigError(f"{file}:{line}: {shown(word, 60)}: is no assignment. Write NAME=value, or # before a remark.")
+    return ConfigError(
+        f"{file}:{line}: {shown(word, 60)}: is not an assignment. Write NAME=value, or # before a remark."
+    )
 
 
 def unused_in_working_directory(environment: Mapping[str, str]) -> list[Path]:

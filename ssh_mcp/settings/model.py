@@ -305,9 +305,9 @@ def _remarks(settings: Settings, given: Mapping[str, str]) -> list[str]:
         if group not in GROUPS:
             guess = values.nearest(group, GROUPS)
             known = f"Did you mean {guess}?" if guess else f"Groups are {', '.join(GROUPS)}."
-            found.append(f"SSH_ENABLED_GROUPS names {values.shown(group)}, which is no group. {known}")
+            found.append(f"SSH_ENABLED_GROUPS names {values.shown(group)}, which is not a group. {known}")
     found += [
-        f"SSH_LOCAL_TRANSFER_ROOTS names {values.shown(root)}, which is no directory."
+        f"SSH_LOCAL_TRANSFER_ROOTS names {values.shown(root)}, which is not a directory."
         for root in settings.ssh_local_transfer_roots
         if not Path(root).is_dir()
     ]

@@ -18,7 +18,7 @@ MAX_BYTES: Final = 4 << 20
 
 
 def read_trusted(file: Path, *, secret: bool = False) -> bytes:
-    """The content of ``file``. Raises ConfigError where it is no regular file, is not ours, or others may write it.
+    """The content of ``file``. Raises ConfigError where it is not a regular file, is not ours, or others may write it.
 
     ``secret``: others may not read it either (mode 0600 or less). Windows has no modes; there only the kind counts.
     """

@@ -19,7 +19,7 @@ Grammar = Callable[[str], None]
 """Raises Denied for a text that holds a command which is not known to be harmless."""
 
 _COMMENT = re.compile(r"/\*(?!!).*?\*/|--[ \t][^\n]*|#[^\n]*", re.DOTALL)
-"""SQL comments; ``/*!…*/`` is no comment to mysql."""
+"""SQL comments; ``/*!…*/`` is not a comment to mysql."""
 
 
 def _plain(text: str) -> str:
@@ -180,7 +180,7 @@ def _lftp_command(words: list[str], part: str) -> None:
 
 
 def lines_of(name: str, known: str, also: str = "") -> Grammar:
-    """A client that reads one command a line (or between semicolons): only ``known`` ones, and no ``!`` or pipe.
+    """A client that reads one command per line (or between semicolons): only ``known`` ones, and no ``!`` or pipe.
 
     ``also`` matches further lines that are fine.
     """

@@ -134,8 +134,8 @@ class Forbidden:
 
     ``short`` letters and ``long`` names are refused wherever options may be, abbreviations included, with ``_`` for
     ``-`` as with a joined value; ``valued`` are the short letters that take a value in every version, ``long_valued``
-    such long names: what follows them is no option; ``attached`` the letters with an optional joined value. A long name
-    that ends in ``*`` means all that begin so. ``response``: ``@file`` reads further arguments from a file.
+    such long names: what follows them is not an option; ``attached`` the letters with an optional joined value. A long
+    name that ends in ``*`` means all that begin so. ``response``: ``@file`` reads further arguments from a file.
     """
 
     short: str = ""
@@ -216,7 +216,7 @@ def _is_long(name: str, spec: Forbidden) -> bool:
 
 
 def _skip_value(text: str, rest: list[Arg], spec: Forbidden) -> None:
-    """The separate value of a short option is no option itself; one that looks like an option is read as both."""
+    """The separate value of a short option is not an option itself; one that looks like an option is read as both."""
     if text.startswith("--"):
         if text[2:] in spec.long_valued.split() and rest and not rest[0].multi and not _dashed(rest[0]):
             rest.pop(0)

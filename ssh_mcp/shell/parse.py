@@ -47,10 +47,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 def parse(text: str) -> Script:
     """The tree of ``text``. Raises ShellSyntaxError where it is not understood, or not by both grammars."""
-    answer = _parsed(text)
-    if isinstance(answer, ShellSyntaxError):
-        raise ShellSyntaxError(answer.reason, answer.part)
-    return answer
+    parsed = _parsed(text)
+    if isinstance(parsed, ShellSyntaxError):
+        raise ShellSyntaxError(parsed.reason, parsed.part)
+    return parsed
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""Which dedicated tool does the whole job of a simple command: tables of recipes, one a program.
+"""Which dedicated tool does the whole job of a simple command: tables of recipes, one per program.
 
 A recipe returns None where the command asks for more than the tool can give (several files, an option that changes the
 output's meaning): such a command is left alone.

@@ -112,7 +112,7 @@ def _ending(shape: Shape) -> frozenset[int]:
 
 
 class Budget:
-    """Steps that one command may cost; beyond them the answer is yes."""
+    """Steps that one command may cost; beyond them the result is yes."""
 
     def __init__(self, steps: int = 400_000) -> None:
         self.left = steps

@@ -60,20 +60,20 @@ def closed_tools(entries: Iterable[Entry], settings: Settings) -> ClosedTools:
 
 
 def unknown_names(entries: Iterable[Entry], settings: Settings) -> list[str]:
-    """What SSH_TOOLS names that is no tool, one line each."""
+    """What SSH_TOOLS names that is not a tool, one line each."""
     names = [entry.name for entry in entries]
     found = []
     for name in settings.ssh_tools:
         if name not in {ALL, CORE, *names}:
             guess = nearest(name, names)
             found.append(
-                f"SSH_TOOLS names {shown(name)}, which is no tool.{f' Did you mean {guess}?' if guess else ''}"
+                f"SSH_TOOLS names {shown(name)}, which is not a tool.{f' Did you mean {guess}?' if guess else ''}"
             )
     return found
 
 
 def generate() -> str:
-    """The catalogue as it follows from the registry: one tool a line, so that a diff reads well."""
+    """The catalogue as it follows from the registry: one tool per line, so that a diff reads well."""
     from ssh_mcp.tools.modules import load_all
 
     rows = []

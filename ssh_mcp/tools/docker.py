@@ -30,7 +30,7 @@ Timeout = int | None
 LongTimeout = Annotated[int | None, Field(description="Default 600 s")]
 Container = str
 Tail = Annotated[int, Field(ge=1, le=10_000, description="Lines from the end, 1-10000")]
-MaxBytes = Annotated[int, Field(ge=1024, le=10 * 1024 * 1024, description="1 KiB-10 MiB a stream")]
+MaxBytes = Annotated[int, Field(ge=1024, le=10 * 1024 * 1024, description="1 KiB-10 MiB per stream")]
 
 _WINDOWS = "Containers are reached on POSIX hosts only."
 

@@ -56,7 +56,7 @@ class McpClient:
         return Returned(state, _reply(given) if isinstance(given, mcp_types.ElicitResult) else None)
 
     async def ask(self, text: str) -> Reply:
-        """Push the form. A client that cannot show it after all is no reply of its user."""
+        """Push the form. A client that cannot show it after all is not a reply of its user."""
         try:
             result = await self._context.session.elicit_form(text, SCHEMA, self._context.request_id)
         except MCPError:

@@ -99,7 +99,7 @@ class Explainer:
         found = _entries().get(tool)
         if found is None:
             guess = nearest(tool, list(_entries()))
-            raise InvalidArgument(f"There is no tool {shown(tool)}.", f"Did you mean {guess}?" if guess else "")
+            raise InvalidArgument(f"There is not a tool {shown(tool)}.", f"Did you mean {guess}?" if guess else "")
         return found
 
     def _ground(self, policy: HostPolicy, tool: str, values: Mapping[str, Any]) -> Ground:

@@ -229,7 +229,7 @@ async def ssh_mkdir(
     parents: bool = False,
     mode: Annotated[int | str, Field(description='As "0755"')] = 493,
 ) -> FileResult:
-    """Create a directory; with parents also those above, and an existing one is no error."""
+    """Create a directory; with parents also those above, and an existing one is not an error."""
     return await host.trees.mkdir(path, parse_mode(mode), parents=parents)
 
 

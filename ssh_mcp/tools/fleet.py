@@ -61,7 +61,7 @@ async def ssh_fleet(
     entry = child_entry(call, tool)
     given = dict(arguments or {})
     if "host" in given:
-        raise InvalidArgument("arguments names a host.", "Give the hosts in hosts alone.")
+        raise InvalidArgument("arguments names a host.", "Give hosts only in the parameter hosts.")
     names = select(hosts, call.listed())
     call.record.hosts(names)
     fleet = _Fleet()

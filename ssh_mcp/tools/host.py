@@ -1,4 +1,4 @@
-"""Group host: what a machine is and how it fares. One session a call, however many questions."""
+"""Group host: what a machine is and how it is doing. One session per call, however many questions."""
 
 from __future__ import annotations
 

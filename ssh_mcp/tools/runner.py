@@ -67,7 +67,7 @@ def child_entry(call: Call, name: str) -> Entry:
         if name in closed:
             raise closed.refusal(name)
         guess = nearest(name, list(runner.entries))
-        raise InvalidArgument(f"There is no tool {shown(name)}.", f"Did you mean {guess}?" if guess else "")
+        raise InvalidArgument(f"There is not a tool {shown(name)}.", f"Did you mean {guess}?" if guess else "")
     if load(entry.family, entry.name).hosts != ("host",):
         raise InvalidArgument(f"{name} does not take one host.", "Call it directly.")
     return entry
@@ -194,7 +194,7 @@ class Runner:
         claimed = _claimed_host(arguments)
         if claimed is not None:
             record.host(claimed)
-        record.finish(ApprovalRequired("The approval that came with this call is not one for it."))
+        record.finish(ApprovalRequired("The approval that came with this call is for another call."))
 
     async def _run(self, entry: Entry, arguments: Mapping[str, Any], call: Call) -> Result:
         spec = self.load_spec(entry.family, entry.name)
@@ -263,7 +263,7 @@ class Runner:
         return await aside(size // _FIT_IS_LIGHTER, fit, result, budget, keep)
 
     def _guards(self, call: Call, *, always: bool = False) -> list[Guard]:
-        """The guards of the call's hosts, one a policy: whose text it is only the tool knows, so the strictest wins.
+        """The guards of the call's hosts, one per policy: only the tool knows whose text it is, so the strictest wins.
 
         What a tool has guarded host by host is marked so, and passes. ``always``: they redact whatever the policy says.
         """
@@ -312,8 +312,8 @@ def _validated(spec: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in arguments.items():
         if _has_surrogate(value):
             raise InvalidArgument(
-                f"{name[:80] if name in spec.parameters else 'An argument'} of {spec.name} holds half a character "
-                "(a lone surrogate), which is no Unicode text.",
+                f"{name[:80] if name in spec.parameters else 'An argument'} of {spec.name} contains a lone "
+                "surrogate, which is not valid Unicode.",
                 "Give it without, or data as base64.",
             )
     try:
@@ -326,7 +326,7 @@ def _validated(spec: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _has_surrogate(value: Any) -> bool:
-    """Whether a text in ``value`` can be neither sent nor answered: JSON from the wire has none, other callers may."""
+    """Whether a text in ``value`` can be neither sent nor returned: JSON from the wire has none, other callers may."""
     if isinstance(value, str):
         return not value.isascii() and _SURROGATE.search(value) is not None
     if isinstance(value, Mapping):

@@ -18,7 +18,7 @@ async def ssh_shell_open(host: RemoteHost) -> ShellOpened:
     """
     if not host.policy.persistent_session:
         raise InvalidArgument(
-            f"{host.name} has persistent_session = false in hosts.toml.", "Use ssh_exec_run, one command a call."
+            f"{host.name} has persistent_session = false in hosts.toml.", "Use ssh_exec_run, one command per call."
         )
     return await host.call.fleet.shells.open(host)
 

@@ -86,7 +86,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that is no time: bytes, MiB."""
+    """A number that is not a time: bytes, MiB."""
 
     name: str
     value: float

@@ -171,7 +171,7 @@ class Sshd:
         return self.log_text()
 
     def session_processes(self) -> list[psutil.Process]:
-        """Every process below the listener: one or two sshd a connection, and what runs in sessions."""
+        """Every process below the listener: one or two sshd per connection, and what runs in sessions."""
         try:
             return psutil.Process(self.pid).children(recursive=True)
         except psutil.NoSuchProcess:

@@ -1,6 +1,7 @@
 """The client's side of a control socket: the only I/O of this room.
 
-One connection a request and one session a connection, as the protocol wants it. POSIX only: sessions pass descriptors.
+One connection per request and one session per connection, as the protocol requires. POSIX only: sessions pass
+descriptors.
 """
 
 from __future__ import annotations

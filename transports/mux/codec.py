@@ -161,10 +161,10 @@ class MuxClientCodec(_Packets):
         if not self._greeted:
             raise ValueError("HELLO comes first")
         if message.request_id in self._outstanding:
-            raise ValueError(f"request id {message.request_id} is still unanswered")
+            raise ValueError(f"request id {message.request_id} is still outstanding")
         if isinstance(message, NewSession | NewStdioForward):
             if self._session_asked:
-                raise ValueError("one session a connection")
+                raise ValueError("one session per connection")
             self._session_asked = True
         data = encode(message)
         self._outstanding[message.request_id] = type(message)

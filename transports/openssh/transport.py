@@ -28,7 +28,7 @@ def choose_backend(config: TransportConfig) -> BackendName:
 
 
 class OpenSSHTransport:
-    """One a server process. Nothing happens before the first call."""
+    """One per server process. Nothing happens before the first call."""
 
     def __init__(self, config: TransportConfig) -> None:
         self._config = config

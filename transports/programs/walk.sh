@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# walk: sets all to five words for each process that is no zombie: id, parent, group, session, time of its start.
+# walk: sets all to five words for each process that is not a zombie: id, parent, group, session, time of its start.
 # By builtins alone where there is /proc: a small container has no ps. Elsewhere k names ps's column for the session
 # (sid, sess, or pgid where none is of use), and the time of the start is 0.
 walk() {

@@ -69,7 +69,7 @@ def _get_names(cursor: Cursor) -> tuple[m.NameEntry, ...]:
             attributes, position = get_attributes(tail), size - tail.remaining
         entries.append(entry((name.decode("utf-8", "surrogateescape"), longname, attributes)))
     if position != size:
-        raise ProtocolError("The SFTP server sent bytes behind the end of a NAME packet.")
+        raise ProtocolError("The SFTP server sent bytes after the end of a NAME packet.")
     return tuple(entries)
 
 
@@ -83,7 +83,7 @@ def _get_extensions(cursor: Cursor) -> tuple[tuple[str, bytes], ...]:
     while cursor.remaining:
         pairs.append((decode(cursor.string()), cursor.string()))
         if len(pairs) > _MAX_EXTENSIONS:
-            raise ProtocolError("The SFTP server announced more extensions than can be meant.")
+            raise ProtocolError("The SFTP server announced more extensions than is plausible.")
     return tuple(pairs)
 
 

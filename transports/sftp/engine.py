@@ -39,7 +39,7 @@ _NOISE_LIMIT: Final = 2048
 _NOISE_QUIET: Final = 0.3
 """Seconds to wait for the rest of such text."""
 STALLED: Final = 120.0
-"""Seconds without a byte after which a server that owes a reply is given up: an fsync of gigabytes takes a while."""
+"""Seconds without a byte after which a server that has not replied is given up: an fsync of gigabytes takes a while."""
 STALLED_ABANDONED: Final = 10.0
 """The same while it works on a request that nobody waits for: sftp-server replies to nothing else meanwhile, and a read
 of /proc/kmsg or of a dead network file system never ends."""
@@ -101,7 +101,7 @@ class Engine:
     # --- requests -----------------------------------------------------------------------------------------------------
 
     def new_id(self) -> int:
-        """An id that no unanswered request carries."""
+        """An id that no outstanding request carries."""
         while True:
             self._last_id = (self._last_id + 1) & U32_MAX
             if self._last_id not in self._pending:
@@ -172,12 +172,12 @@ class Engine:
             self._lose(
                 RemoteError(
                     f"The host's SFTP service has not replied for {STALLED:g} s.",
-                    "Look whether the file lies on a device or a network file system that hangs; the next call opens a"
+                    "Check whether the file is on a device or a network file system that hangs; the next call opens a"
                     " new channel.",
                 )
             )
         elif silent >= STALLED_ABANDONED and self._discard in self._pending.values():
-            self._lose(MasterLost("The host's SFTP service is held up by a request that was given up.", "Call again."))
+            self._lose(MasterLost("The host's SFTP service is blocked by a request that was given up.", "Call again."))
         else:
             left = STALLED_ABANDONED - silent if silent < STALLED_ABANDONED else 1.0
             self._watching = self._loop.call_later(max(left, 0.05), self._look)

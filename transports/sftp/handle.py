@@ -183,7 +183,7 @@ class SftpFile:
     async def close(self) -> None:
         """Close the handle. Raises FileError where the host reports a late write error; idempotent.
 
-        Of a file that was only read there is no news to wait for: requests are served in order.
+        For a file that was only read there is nothing to wait for: requests are served in order.
         """
         if self._closed:
             return

@@ -74,7 +74,7 @@ class Listing:
                 FileErrorKind.FAILURE,
                 self._path,
                 f"{shown(self._path)} holds more names than can be listed ({NAMES_MAX}).",
-                "Name what is in it, or let a command on the host look through it.",
+                "Name the file that you want, or list it with a command on the host.",
             )
 
     def close(self) -> None:
@@ -115,6 +115,6 @@ def _checked(entries: tuple[DirectoryEntry, ...]) -> list[DirectoryEntry]:
         if name in (".", ".."):
             continue
         if "/" in name or "\0" in name or not name:
-            raise ProtocolError(f"The SFTP server lists {shown(name)}, which no file can be named.")
+            raise ProtocolError(f"The SFTP server lists {shown(name)}, which is not a valid file name.")
         kept.append(entry)
     return kept

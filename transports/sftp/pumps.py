@@ -310,6 +310,6 @@ class WritePump:
 
 
 def _looked_at(done: asyncio.Future[int]) -> None:
-    """A failure that nobody waits for any more is no news."""
+    """Mark the exception of an abandoned task as retrieved."""
     if not done.cancelled():
         done.exception()

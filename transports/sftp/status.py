@@ -26,7 +26,7 @@ _TEXTS: Final[dict[FileErrorKind, tuple[str, str]]] = {
     FileErrorKind.EXISTS: ("it exists already", "Choose another name, or remove it first."),
     FileErrorKind.NOT_EMPTY: ("the directory is not empty", "Empty it first."),
     FileErrorKind.IS_DIRECTORY: ("it is a directory", "Name a file."),
-    FileErrorKind.NOT_DIRECTORY: ("a part of the path is no directory", "Check the path."),
+    FileErrorKind.NOT_DIRECTORY: ("a part of the path is not a directory", "Check the path."),
     FileErrorKind.NO_SPACE: ("no space (or quota) is left on its filesystem", "Free some space there."),
     FileErrorKind.READ_ONLY: ("its filesystem is mounted read-only", "Use another path, or remount it."),
     FileErrorKind.CROSS_DEVICE: ("the two paths are on different filesystems", "Copy instead."),

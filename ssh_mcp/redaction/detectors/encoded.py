@@ -23,7 +23,7 @@ def _find(s: Stretch) -> list[Span]:
     out, at = [], s.start
     while m := _ENCODED.search(s.text, at, s.end):
         secret = s.is_secret(m[1], m[2]) and not (values.is_status(m[2]) or _PACKAGE.fullmatch(m[2]))
-        at = m.end() if secret else m.end(1)  # what is no secret may hold one: redirect%3D…%3Ftoken%3D
+        at = m.end() if secret else m.end(1)  # what is not a secret may hold one: redirect%3D…%3Ftoken%3D
         out += [s.span(m.span(2), m[1])] if secret else []
     return out
 

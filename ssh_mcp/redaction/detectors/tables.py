@@ -101,7 +101,7 @@ def rows_of_pairs(s: Stretch) -> list[Span]:
 
 
 def read(s: Stretch) -> Table | None:
-    """The table whose head is the line of ``s``; None where it is no head, as far as the text goes."""
+    """The table whose head is the line of ``s``; None where it is not a head, as far as the text goes."""
     line = s.text[s.start : s.end].rstrip("\r\n")
     if not 3 <= len(line) <= _HEAD_MAX or "<sha:" in line:
         return None

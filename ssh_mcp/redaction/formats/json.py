@@ -1,6 +1,6 @@
 """JSON and its relatives (JSON with comments, JSON lines, JSON5's bare keys), whole or cut anywhere.
 
-A tokenizer with positions, not a parser: what is no token is passed over, so that broken or truncated text is still
+A tokenizer with positions, not a parser: what is not a token is passed over, so that broken or truncated text is still
 read.
 """
 
@@ -67,7 +67,7 @@ def _emit(tree: Tree, token: Scalar) -> None:
 
 
 def unescape(raw: str) -> str:
-    """The string that ``raw`` (between its quotes) means; ``raw`` itself where it is no valid JSON string."""
+    """The string that ``raw`` (between its quotes) means; ``raw`` itself where it is not valid JSON string."""
     if "\\" not in raw:
         return raw
     try:

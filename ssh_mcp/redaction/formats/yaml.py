@@ -1,7 +1,7 @@
 """YAML by PyYAML's event stream: positions for every scalar, aliases never expanded, no recursion.
 
-Where the text is no valid YAML (templates, a part of a file) the events before the error count, and the line readers do
-the rest.
+Where the text is not valid YAML (templates, a part of a file) the events before the error count, and the line readers
+do the rest.
 """
 
 from __future__ import annotations

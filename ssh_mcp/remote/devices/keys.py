@@ -23,7 +23,7 @@ _ALT: Final = re.compile(r"(?:alt[-+]|m-)(.)\Z", re.DOTALL)
 def sequence(keys: Sequence[str], *, application: bool = False) -> str:
     """What is sent for ``keys``. ``application``: cursor keys in the form that DECCKM asks for.
 
-    Raises InvalidArgument for a name that is no key.
+    Raises InvalidArgument for a name that is not a key.
     """
     return "".join(_one(key, application=application) for key in keys)
 
@@ -51,5 +51,5 @@ def _one(key: str, *, application: bool) -> str:
     if len(key) == 1 and key.isprintable():
         return key
     raise InvalidArgument(
-        f"{key[:20]!r} is no key.", "Keys are such as Enter, Tab, Escape, Up, PageDown, F1, Ctrl-C, Alt-x."
+        f"{key[:20]!r} is not a key.", "Keys are, for example, Enter, Tab, Escape, Up, PageDown, F1, Ctrl-C, Alt-x."
     )

@@ -185,7 +185,7 @@ async def _save(device: _Device, done: DeviceConfigured, save: Save, mode: str, 
 def _device(host: RemoteHost) -> DevicePolicy:
     if host.policy.device is None:
         raise PlatformNotSupported(
-            f"{host.name} is no network device.", "The operator names its system as platform in hosts.toml."
+            f"{host.name} is not a network device.", "The operator names its system as platform in hosts.toml."
         )
     return host.policy.device
 

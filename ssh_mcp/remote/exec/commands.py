@@ -17,7 +17,7 @@ from ssh_mcp.policy.permitted import PermittedCommand, Runnable
 from ssh_mcp.policy.tiers import Tier, visible
 from ssh_mcp.remote.exec.hints import hint_for
 from ssh_mcp.remote.exec.kept_output import KeptOutput
-from ssh_mcp.remote.exec.partial_output import output_told
+from ssh_mcp.remote.exec.partial_output import partial_output_in_errors
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.results.exec import ExecResult
 from ssh_mcp.shell.scripts import interpreter
@@ -61,7 +61,9 @@ class Commands:
         settings = self._host.settings
         self._host.call.note_command(own.masked())
         kept = self.kept_output() if stdout_cap is None else None
-        with nullcontext() if idempotent else output_told(self._host, kept):  # half an answer to a question is none
+        with (
+            nullcontext() if idempotent else partial_output_in_errors(self._host, kept)
+        ):  # half of a reply is of no use
             done = await connection_of(self._host).run(
                 own.wire(),
                 stdin=stdin,
@@ -146,7 +148,7 @@ class Commands:
     ) -> ExecResult:
         settings = self._host.settings
         kept = self.kept_output(sink)
-        with output_told(self._host, kept):
+        with partial_output_in_errors(self._host, kept):
             done = await connection_of(self._host).run(
                 line.wire(),
                 stdin=stdin,

@@ -20,7 +20,7 @@ SHOWN_CHARS = 16_000
 
 
 @contextmanager
-def output_told(host: RemoteHost, kept: KeptOutput | None = None) -> Iterator[None]:
+def partial_output_in_errors(host: RemoteHost, kept: KeptOutput | None = None) -> Iterator[None]:
     """A MasterLost that comes out of the block with partial output becomes CutShort.
 
     ``kept`` has the end of what was longer than the caps.

@@ -23,7 +23,7 @@ from ssh_mcp.remote.admission import handle
 from ssh_mcp.remote.alongside import alongside
 from ssh_mcp.remote.caller import Caller
 from ssh_mcp.remote.exec.marked import MarkedStream
-from ssh_mcp.remote.exec.partial_output import output_told
+from ssh_mcp.remote.exec.partial_output import partial_output_in_errors
 from ssh_mcp.remote.exec.shell_text import LAST_WORDS, SESSION, line
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.results.exec import ExecResult, ShellClosed, ShellExecResult, ShellList, ShellListEntry, ShellOpened
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
 
 MAX_SESSIONS = 16
-"""Open sessions a server."""
+"""Open sessions per server."""
 
 MAX_PER_HOST = 4
 
@@ -143,7 +143,7 @@ class Shells:
     ) -> ShellExecResult:
         """Decide about one command and run it in a session; calls on one session wait for each other.
 
-        ``exit`` ends the session and is no error. Raises MasterLost where the link went down under it.
+        ``exit`` ends the session and is not an error. Raises MasterLost where the link went down under it.
         """
         host.call.note_command(text)
         async with session.lock:
@@ -152,7 +152,7 @@ class Shells:
             permitted = host.commands.permit(text, directory=session.cwd)
             await host.call.confirm_command((host, permitted), where=session.cwd)
             kept = host.commands.kept_output()
-            with output_told(host, kept):
+            with partial_output_in_errors(host, kept):
                 done = await self._run(session, host, permitted, host.commands.timeout(timeout), kept)
             session.used = self._clock()
         host.call.note_exit(done.exit_code)

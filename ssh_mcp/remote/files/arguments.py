@@ -84,7 +84,7 @@ def parse_content(
     if len(data) > max_bytes:
         raise TooLarge(
             f"The content has {len(data)} bytes, and {max_bytes} are allowed.",
-            "Use local_path, or have SSH_UPLOAD_MAX_FILE_BYTES raised.",
+            "Use local_path, or ask the operator to raise SSH_UPLOAD_MAX_FILE_BYTES.",
         )
     return Content(data, None)
 
@@ -93,7 +93,9 @@ def _text(text: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
-        raise InvalidArgument("content_text holds half a character.", "Use content_base64 for bytes.") from None
+        raise InvalidArgument(
+            "content_text contains a lone surrogate, which is not valid Unicode.", "Use content_base64 for bytes."
+        ) from None
 
 
 def _base64(text: str) -> bytes:

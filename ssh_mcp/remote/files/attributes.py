@@ -108,7 +108,7 @@ def unkept(path: str) -> FileConflict:
     """The refusal for a file whose access list would be lost, and its group let in."""
     return FileConflict(
         f"{shown(path)} has an access list (ACL), which this host has no tool to keep.",
-        "Have the acl package installed there. Nothing was changed.",
+        "Ask the operator to install the acl package there. Nothing was changed.",
     )
 
 

@@ -31,7 +31,7 @@ Algorithm = Literal["md5", "sha1", "sha256", "sha512"]
 _DIGITS: Final[dict[Algorithm, int]] = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 _UNREADABLE: Final = 73
 _BY_SFTP: Final = 1 << 20
-"""Up to so many bytes a file is read over SFTP: that costs no more than starting a program."""
+"""Up to this size in bytes a file is read over SFTP: that costs no more than starting a program."""
 _SAMPLE: Final = 32 * 1024
 """Bytes of a file's start and of its end, by whose checksums it is known to be the same file for the shell."""
 
@@ -111,7 +111,9 @@ async def _by_shell(host: RemoteHost, path: str, algorithm: Algorithm, seconds: 
     shell_paths.require_kind(place, "f", "the path of a regular file")
     sums = await _sums(host, place.path, algorithm, seconds)
     if sums is None:
-        raise RemoteError(f"{host.name} has no program for {algorithm}.", "Try sha256, or have SFTP enabled there.")
+        raise RemoteError(
+            f"{host.name} has no program for {algorithm}.", "Try sha256, or ask the operator to enable SFTP there."
+        )
     return FileHash(host=host.name, path=place.path, algorithm=algorithm, digest=sums.whole, size=sums.size)
 
 

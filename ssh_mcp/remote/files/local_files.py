@@ -55,5 +55,5 @@ def local_failure(path: str, error: OSError) -> LocalPathPolicyError:
     """The refusal for a local file that could not be read or written to its end."""
     return LocalPathPolicyError(
         f"The local file {path} failed: {error.strerror or 'input/output error'}.",
-        "See to the disk of the machine that runs this server.",
+        "Check the disk of the machine that runs this server.",
     )

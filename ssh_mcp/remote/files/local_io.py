@@ -196,7 +196,7 @@ def _open(name: str, flags: int, path: PurePath, parent: int | None) -> int:
 
 def _regular(mode: int, path: PurePath) -> None:
     if not stat.S_ISREG(mode):
-        raise LocalPathPolicyError(f"{path} is no regular file.", "Give the path of a regular file.")
+        raise LocalPathPolicyError(f"{path} is not a regular file.", "Give the path of a regular file.")
 
 
 def _unmoved(fd: int, path: PurePath) -> None:

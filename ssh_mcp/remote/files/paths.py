@@ -237,10 +237,10 @@ async def in_place(files: Files, path: str, opening: Awaitable[T]) -> T:
 
     looks = [files.realpath(path) for _ in range(2 * _AROUND)]
     replies = await settled([*looks[:_AROUND], take(), *looks[_AROUND:]])
-    for answer in replies:
-        if isinstance(answer, Exception):
-            raise answer
-    if any(answer not in (path, None) for answer in replies):
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    if any(reply not in (path, None) for reply in replies):
         raise changed(path)
     return found[0]
 

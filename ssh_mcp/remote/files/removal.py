@@ -41,7 +41,7 @@ async def remove_tree(files: Files, root: str, found: Sequence[Found], progress:
 
 
 def _count(outcomes: Sequence[object]) -> int:
-    """How many were removed. What was gone already is no failure; the first real one is raised."""
+    """How many were removed. What was gone already is not a failure; the first real one is raised."""
     removed = 0
     for outcome in outcomes:
         if outcome is None:

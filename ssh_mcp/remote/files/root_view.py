@@ -147,21 +147,21 @@ class RootView:
         """Raise what an exit status means."""
         name = shown(path)
         if done.timed_out:
-            raise FileError(FileErrorKind.FAILURE, path, f"{name} could not be handled in time.", "Try again.")
+            raise FileError(FileErrorKind.FAILURE, path, f"{name} was not processed in time.", "Try again.")
         if done.exit_code == 0:
             return
         if done.exit_code == _CHANGED:
             raise changed(path)
         if done.exit_code == _CONFLICT:
-            raise FileConflict(f"{name} was changed meanwhile.", "Read it again and redo the change.")
+            raise FileConflict(f"{name} was changed in the meantime.", "Read it again and redo the change.")
         if done.exit_code == _NO_ACL:
             raise unkept(path)
         said = " ".join(done.stderr.decode("utf-8", "replace").split())[-300:]
         kind, what, remedy = {
             _NOT_FOUND: (FileErrorKind.NOT_FOUND, f"{name} does not exist.", "ssh_sudo_sftp_list shows what does."),
-            _NO_FILE: (FileErrorKind.FAILURE, f"{name} is no regular file.", "Give the path of a regular file."),
+            _NO_FILE: (FileErrorKind.FAILURE, f"{name} is not a regular file.", "Give the path of a regular file."),
             _IS_DIRECTORY: (FileErrorKind.IS_DIRECTORY, f"{name} is a directory.", "Use ssh_sudo_sftp_list."),
-            _NOT_DIRECTORY: (FileErrorKind.NOT_DIRECTORY, f"{name} is no directory.", "Use ssh_sudo_read."),
+            _NOT_DIRECTORY: (FileErrorKind.NOT_DIRECTORY, f"{name} is not a directory.", "Use ssh_sudo_read."),
         }.get(done.exit_code, (FileErrorKind.FAILURE, f"{name}: {said or f'exit {done.exit_code}'}.", ""))
         if "No space left" in said:
             kind = FileErrorKind.NO_SPACE

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def as_text(data: bytes, *, partial: bool) -> tuple[str, int] | None:
-    """The text and how many bytes it takes, or None for what is no text.
+    """The text and how many bytes it takes, or None for what is not text.
 
     The last character of a part may be cut: up to three bytes are then left for the next part.
     """

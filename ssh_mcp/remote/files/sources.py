@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _AT_ONCE: Final = 1 << 20
-"""Up to so many bytes are sent without waiting for an answer: half of what a file takes ahead."""
+"""Up to so many bytes are sent without waiting for a reply: half of what a file takes ahead."""
 
 
 _BLOCK: Final = 1 << 18

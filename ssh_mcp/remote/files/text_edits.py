@@ -58,7 +58,7 @@ def _why(text: str, wanted: str) -> str:
 def patch(text: str, unified_diff: str, path: str) -> str:
     """``text`` with a unified diff applied exactly where it says, without fuzz.
 
-    Raises InvalidArgument for what is no diff of one file, FileConflict where a hunk does not fit.
+    Raises InvalidArgument for what is not a diff of one file, FileConflict where a hunk does not fit.
     """
     lines = _lines(text)
     out: list[str] = []

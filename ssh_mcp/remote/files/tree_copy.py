@@ -40,7 +40,7 @@ async def copy_tree(
     files = await host.paths.files()
     for one in found:
         if one.entry.attributes.kind not in ("file", "directory", "symlink"):
-            raise FileConflict(f"{shown(one.path)} is no file, directory or link.", "Nothing was moved.")
+            raise FileConflict(f"{shown(one.path)} is not a file, directory or link.", "Nothing was moved.")
     temporary = child(split_parent(target)[0], temporary_name())
     total = sum(one.entry.attributes.size or 0 for one in found if one.entry.attributes.kind == "file")
     done = 0

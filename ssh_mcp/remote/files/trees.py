@@ -59,7 +59,7 @@ class Trees:
                 break
             above = split_parent(above)[0]
         if found not in (None, "directory", "unknown"):
-            raise FileConflict(f"{shown(above)} exists and is no directory.", "Choose another name.")
+            raise FileConflict(f"{shown(above)} exists and is not a directory.", "Choose another name.")
         if not missing:
             if parents:
                 return self._result(target, "The directory exists already.")
@@ -100,7 +100,7 @@ class Trees:
         if entry.is_link:
             raise InvalidArgument(f"{shown(entry.path)} is a link.", "ssh_delete removes it; its target stays.")
         if entry.attributes is not None and entry.attributes.kind not in ("directory", "unknown"):
-            raise InvalidArgument(f"{shown(entry.path)} is no directory.", "Use ssh_delete.")
+            raise InvalidArgument(f"{shown(entry.path)} is not a directory.", "Use ssh_delete.")
         split_parent(entry.path)
         files = await self._paths.files()
         found = await self._whole_tree(files, entry.path)
@@ -135,7 +135,7 @@ class Trees:
                 if len(found) > most:
                     raise TooLarge(
                         f"{shown(root)} holds more than {most} entries.",
-                        "Handle parts of it, or have SSH_DELETE_FOLDER_MAX_ENTRIES raised.",
+                        "Handle parts of it, or ask the operator to raise SSH_DELETE_FOLDER_MAX_ENTRIES.",
                     )
         if log.unread:
             raise FileError(

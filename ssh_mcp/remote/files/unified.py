@@ -75,7 +75,8 @@ def _body(lines: list[str], at: int, number: int) -> list[str]:
     header = _HUNK.match(lines[at])
     if header is None:
         raise InvalidArgument(
-            f"unified_diff has a line that is no hunk header: {shown(lines[at], 60)}.", "Write it like @@ -1,2 +1,3 @@."
+            f"unified_diff has a line that is not a hunk header: {shown(lines[at], 60)}.",
+            "Write it like @@ -1,2 +1,3 @@.",
         )
     old, new = (1 if count is None else int(count) for count in header.groups()[1:])
     end = at + 1

@@ -206,7 +206,7 @@ class Writer:
             raise
 
     async def _write(self, job: Job, directory: str, temporary: str, create_mode: int) -> Written:
-        """Three round trips where the bytes can be sent at once: what one request needs of another's answer sets their
+        """Three round trips where the bytes can be sent at once: what one request needs of another's reply sets their
         number, for the server serves them in order (draft-ietf-secsh-filexfer-02, 6.1).
         """
         handles: list[FileHandle] = []
@@ -288,7 +288,7 @@ class Writer:
     def _replaceable(self, job: Job, old: FileAttributes | None) -> None:
         if old is None:
             if job.unchanged is not None:
-                raise FileConflict(f"{shown(job.path)} was removed meanwhile.", "Look at it and try again.")
+                raise FileConflict(f"{shown(job.path)} was removed in the meantime.", "Look at it and try again.")
             return
         if not job.overwrite:
             raise FileConflict(f"{shown(job.path)} exists already.", "Choose another name, or allow overwriting.")
@@ -299,10 +299,10 @@ class Writer:
         if old.kind == "symlink":
             raise changed(job.path)
         if old.kind not in ("file", "unknown"):
-            raise FileConflict(f"{shown(job.path)} is no regular file.", "It is not replaced.")
+            raise FileConflict(f"{shown(job.path)} is not a regular file.", "It is not replaced.")
         same = job.unchanged
         if same is not None and (old.size, old.mtime, old.permissions) != (same.size, same.mtime, same.permissions):
-            raise FileConflict(f"{shown(job.path)} was changed meanwhile.", "Read it again and redo the change.")
+            raise FileConflict(f"{shown(job.path)} was changed in the meantime.", "Read it again and redo the change.")
 
     async def _keep(self, filling: _Filling) -> bool:
         assert filling.like is not None

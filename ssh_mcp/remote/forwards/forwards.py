@@ -206,7 +206,7 @@ def _permitted(host: RemoteHost, target: str, kind: Kind) -> PermittedTarget | N
 
 
 async def _accepting(host: RemoteHost, permitted: PermittedTarget | None, port: int | None) -> Acceptor:
-    """A local listener; for one target, once the target was seen to answer."""
+    """A local listener; for one target, once the target was seen to accept connections."""
     connection = connection_of(host)
     if permitted is None:
         await connection.login()

@@ -91,7 +91,7 @@ def check_mount(host: RemoteHost, place: Resolved) -> None:
         raise PathRestricted(f"{place.path} may hold what {rule} restricts.", "Mount a narrower directory.")
     if gives_host(place.path) and not host.settings.allow_docker_privileged:
         raise PathRestricted(
-            f"{place.path} is or holds an engine's socket or the kernel's settings, which gives the host away.",
+            f"{place.path} is or holds an engine's socket or the kernel's settings, which gives access to the host.",
             "The operator would have to set ALLOW_DOCKER_PRIVILEGED.",
         )
 

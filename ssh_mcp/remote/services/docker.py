@@ -1,6 +1,6 @@
 """A host's container engine: docker, or podman under the same words. Arguments arrive validated.
 
-Reads answer rows, changes answer how the command ended. Every value travels as a quoted token.
+Reads return rows, changes return how the command ended. Every value travels as a quoted token.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def long_timeout(host: RemoteHost, asked: float | None) -> float:
 async def rows(
     host: RemoteHost, fact: Fact[Sequence[Any]], make: Callable[..., R], field: str, *, timeout: float | None = None
 ) -> R:
-    """Ask, and answer ``make(…, field=rows)``. What became rows is not repeated in stdout."""
+    """Ask, and return ``make(…, field=rows)``. What became rows is not repeated in stdout."""
     done = await ask_one(host, fact, timeout=timeout)
     return _with_rows(host, done, fact.parse(text_of(done.stdout)), make, field)
 
@@ -63,7 +63,7 @@ def _with_rows(
         fields["stdout"] = ""
     fields["output_warnings"] = [*plain.output_warnings, *parsed.problems]
     if done.stdout_total > len(done.stdout):
-        fields["output_warnings"].append("The answer was cut off: rows may be missing. Filter for fewer.")
+        fields["output_warnings"].append("The reply was cut off: rows may be missing. Filter for fewer.")
     fields["stdout_truncated"] = done.stdout_total > len(done.stdout)
     return make(**fields, **{field: list(parsed.value)})
 
@@ -74,7 +74,7 @@ async def images(host: RemoteHost, fact: facts.Images) -> results.ImageList:
         return await rows(host, fact, results.ImageList, "images")
     labels = facts.ImageLabels(fact)
     replies = await ask(host, fact, labels)
-    first = replies.answer(fact)
+    first = replies.reply(fact)
     done = _completed(first.stdout, first.stderr, first.exit_code, timed_out=replies.timed_out)
     listed = _with_rows(host, done, fact.parse(first.text), results.ImageList, "images")
     known = replies.read(labels)
@@ -98,7 +98,7 @@ def _completed(stdout: bytes, stderr: bytes, exit_code: int | None, *, timed_out
 
 
 async def look(host: RemoteHost, question: Command) -> ExecResult:
-    """A question whose answer stays text."""
+    """A query whose output stays text."""
     try:
         done = await host.commands.run(prepared(question))
     finally:
@@ -112,7 +112,7 @@ async def change(host: RemoteHost, action: Command, *, timeout: float | None = N
 
 
 async def read_end(host: RemoteHost, question: Command, limit: int) -> ExecResult:
-    """A log's newest ``limit`` bytes a stream; ``*_truncated`` says that there was more before."""
+    """A log's newest ``limit`` bytes per stream; ``*_truncated`` says that there was more before."""
     if limit > host.settings.ssh_result_max_bytes and limit != READ_END_BYTES:
         host.call.result_bytes = limit
     inner = last_bytes(question, limit + 1)

@@ -97,7 +97,7 @@ async def copy(
         (directory,) = await shell_paths(host).canonical([watched])
         if directory.kind != "d":
             raise FileError(
-                FileErrorKind.NOT_FOUND, watched, f"{watched} is no directory.", "Make it with ssh_mkdir first."
+                FileErrorKind.NOT_FOUND, watched, f"{watched} is not a directory.", "Make it with ssh_mkdir first."
             )
     done = await act(host, guarded(docker(host, "cp", *ends), [watched]), timeout=timeout)
     raise_if_changed(done.exit_code, done.stderr, place.path)

@@ -22,7 +22,7 @@ async def info(host: RemoteHost) -> results.HostInfo:
     model, count, fqdn = system.CpuModel(), system.CpuCount(), system.Fqdn()
     replies = await ask(host, uname, release, uptime, model, count, able, fqdn)
     found = replies.read(able)
-    if replies.answer(able).complete:
+    if replies.reply(able).complete:
         host.call.fleet.capabilities.remember(connection_of(host).destination, found)
     return results.HostInfo(
         host=host.name,
@@ -137,9 +137,9 @@ async def account(host: RemoteHost, username: str | None) -> results.UserInfo:
     found, member = replies.read(entry), replies.read(groups)
     if found is None:
         if replies.problems:
-            raise RemoteError(f"{host.name}'s account database answered in an unknown form.", replies.problems[0])
+            raise RemoteError(f"{host.name}'s account database replied in an unknown form.", replies.problems[0])
         who = "the login user" if username is None else f"a user {username!r}"
-        raise RemoteError(f"{host.name} knows no account for {who}.", "Look at the spelling.")
+        raise RemoteError(f"{host.name} knows no account for {who}.", "Check the spelling.")
     return results.UserInfo(
         host=host.name,
         username=found.name,

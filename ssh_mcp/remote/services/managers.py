@@ -100,7 +100,7 @@ async def change(
     lock = lock_held(plain.stderr) if done.exit_code != 0 else None
     if lock is not None:
         raise RemoteError(
-            f"Another package manager is at work on {host.name}; nothing was changed.", "Wait until it has ended."
+            f"Another package manager is running on {host.name}; nothing was changed.", "Wait until it has ended."
         )
     missing = outcome.missing and f"The login user may not change packages. {outcome.missing}"
     return results.PackageChange(

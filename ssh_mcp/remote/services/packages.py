@@ -37,7 +37,7 @@ async def _ask(host: RemoteHost, fact: Fact[object], timeout: float | None = Non
     done = await ask_one(host, fact, timeout=timeout)
     _require_apt(host, done)
     if done.timed_out:
-        raise RemoteError(f"The package database of {host.name} did not answer in time.", "Ask for fewer packages.")
+        raise RemoteError(f"The package database of {host.name} did not reply in time.", "Ask for fewer packages.")
     return done
 
 
@@ -87,8 +87,8 @@ async def show(host: RemoteHost, package: str) -> results.AptShow:
     """Two questions, one session. A package that apt does not know has no versions, and a remark says so."""
     policy, record = facts.PolicyOf(package), facts.RecordOf(package)
     replies = await ask(host, policy, record)
-    answer = replies.answer(policy)
-    require_program(host, answer.exit_code, answer.error_text, "apt-cache", what="apt", instead=_INSTEAD)
+    reply = replies.reply(policy)
+    require_program(host, reply.exit_code, reply.error_text, "apt-cache", what="apt", instead=_INSTEAD)
     versions, stanza = replies.read(policy), replies.read(record)
     if not versions.known:
         replies.problems.append(f"apt knows no package {package}: ssh_apt_search finds names.")
@@ -144,7 +144,7 @@ async def change(
     if lock is not None:
         by = f" ({lock.holder})" if lock.holder else ""
         raise RemoteError(
-            f"Another package manager is at work on {host.name}{by}; nothing was changed.", "Wait until it has ended."
+            f"Another package manager is running on {host.name}{by}; nothing was changed.", "Wait until it has ended."
         )
     return results.AptAction(
         host=host.name,

@@ -25,7 +25,7 @@ async def _ask(
     done = await ask_one(host, fact, cap=cap)
     _require_systemd(host, done, program)
     if done.timed_out:
-        raise RemoteError(f"{program} on {host.name} did not answer in time.", "Try again, or raise the timeout.")
+        raise RemoteError(f"{program} on {host.name} did not reply in time.", "Try again, or raise the timeout.")
     return done
 
 
@@ -36,7 +36,7 @@ def _require_systemd(host: RemoteHost, done: Completed, program: str) -> None:
 
 
 def _cut(done: Completed) -> list[str]:
-    """A remark where the answer was longer than what is kept."""
+    """A remark where the output was longer than what is kept."""
     if done.stdout_total > len(done.stdout):
         return [f"The output has {done.stdout_total} bytes; the first {len(done.stdout)} are shown."]
     return []

@@ -43,7 +43,7 @@ async def from_keyring(service: str, user: str) -> bytes | None:
     """A locked keyring may ask a person who is not there: bounded, and then the same as having no entry."""
     with anyio.move_on_after(KEYRING_TIMEOUT):
         return await anyio.to_thread.run_sync(_ask_keyring, service, user, abandon_on_cancel=True)
-    logger.warning("The keyring did not answer for %s/%s within %g seconds.", service, user, KEYRING_TIMEOUT)
+    logger.warning("The keyring did not reply for %s/%s within %g seconds.", service, user, KEYRING_TIMEOUT)
     return None
 
 
@@ -54,7 +54,7 @@ def _ask_keyring(service: str, user: str) -> bytes | None:
     try:
         value = keyring.get_password(service, user)
     except Exception as error:  # noqa: BLE001 - each backend has errors of its own, D-Bus libraries' among them
-        logger.debug("keyring has no answer for %s/%s: %s", service, user, type(error).__name__)
+        logger.debug("keyring has no entry for %s/%s: %s", service, user, type(error).__name__)
         return None
     return value.encode() if value else None
 
@@ -72,7 +72,7 @@ async def from_command(name: str, command: str) -> bytes:
             )
     except TimeoutError:
         raise SudoFailed(
-            f"{name} did not answer within {COMMAND_TIMEOUT:g} seconds.", "Run it by hand to see why."
+            f"{name} did not reply within {COMMAND_TIMEOUT:g} seconds.", "Run it by hand to see why."
         ) from None
     line = done.stdout.split(b"\n", 1)[0].rstrip(b"\r")
     if done.returncode != 0 or not line:

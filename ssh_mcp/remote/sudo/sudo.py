@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ssh_mcp.remote.exec.commands import script_parts, with_line_end_hint
-from ssh_mcp.remote.exec.partial_output import output_told
+from ssh_mcp.remote.exec.partial_output import partial_output_in_errors
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.sudo.password import sudo_password
 from ssh_mcp.remote.sudo.session import DOAS, run_as_root
@@ -27,7 +27,7 @@ _MASKED_MIN = 4
 
 
 class Sudo:
-    """Root on one host within one call. The password is fetched once a call and not kept."""
+    """Root on one host within one call. The password is fetched once per call and not kept."""
 
     def __init__(self, host: RemoteHost) -> None:
         self._host = host
@@ -97,7 +97,7 @@ class Sudo:
         self, permitted: PermittedCommand, line: Runnable, stdin: bytes | None, timeout: float | None
     ) -> ExecResult:
         kept = self._host.commands.kept_output()
-        with output_told(self._host, kept):
+        with partial_output_in_errors(self._host, kept):
             done = await self.run(command(lit("sh -c"), arg(line.wire())), stdin=stdin, timeout=timeout, on_output=kept)
         return self._host.commands.result(done, remarks=permitted.warnings, as_root=True, kept=kept)
 

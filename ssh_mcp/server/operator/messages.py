@@ -239,7 +239,7 @@ def decode_request(line: bytes) -> Request:
     try:
         return _REQUESTS.validate_json(line)
     except ValidationError:
-        raise ValueError("This is no request of the runtime socket.") from None
+        raise ValueError("This is not a request of the runtime socket.") from None
 
 
 def decode_reply(line: bytes) -> Reply:
@@ -247,4 +247,4 @@ def decode_reply(line: bytes) -> Reply:
     try:
         return _REPLIES.validate_json(line)
     except ValidationError:
-        raise ValueError("The server sent something that is no reply of the runtime socket.") from None
+        raise ValueError("The server sent something that is not a reply of the runtime socket.") from None

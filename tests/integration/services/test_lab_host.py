@@ -81,7 +81,7 @@ async def test_disks_network_processes_and_users_of_this_machine(
     assert shares == sorted(shares, reverse=True)
     assert (user["username"], user["uid"], user["primary_group"]) == ("www-data", 33, "www-data")
     assert me["username"] == shared_sshd.user
-    assert missing == ("RemoteError: here knows no account for a user 'nobody-by-this-name'. Look at the spelling.")
+    assert missing == ("RemoteError: here knows no account for a user 'nobody-by-this-name'. Check the spelling.")
 
 
 async def test_alerts_tell_what_is_past_the_operators_limits(mcp_server: McpServerFactory, shared_sshd: Sshd) -> None:

@@ -194,7 +194,7 @@ async def test_a_held_lock_is_a_named_error_and_changes_nothing(lab: Lab, mcp_se
         text = await server.refused("ssh_apt_install", host="sys", packages=["lab-lib"])
         listed = await names(server, mode="all", pattern="lab-lib")
         await anyio.to_thread.run_sync(lab.on_systemd_host, "echo go > /run/lab-slow.fifo")
-    assert text.startswith("RemoteError: Another package manager is at work on sys (apt-get ")
+    assert text.startswith("RemoteError: Another package manager is running on sys (apt-get ")
     assert text.endswith("nothing was changed. Wait until it has ended.")
     assert listed["lab-lib"]["state"] == "available"
     assert outcome["exit_code"] == 0

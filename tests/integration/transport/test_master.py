@@ -321,7 +321,7 @@ async def test_a_host_that_accepts_and_stays_silent_times_out(sshd: Sshd, contro
         silent.bind(("127.0.0.1", 0))
         silent.listen(5)
         launcher = MasterLauncher(sshd.transport_config(control_dir=control_dir, connect_timeout=1.0))
-        with pytest.raises(ConnectError, match="did not answer as an ssh server within 1 s"):
+        with pytest.raises(ConnectError, match="did not reply as an ssh server within 1 s"):
             await launcher.ensure(replace(sshd.destination(), port=silent.getsockname()[1]))
     assert masters_of(control_dir) == []
 

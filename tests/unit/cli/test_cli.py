@@ -210,7 +210,7 @@ def test_the_clients_of_the_command_line_are_those_that_have_a_snippet() -> None
 
 def test_audit_verify_names_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["audit", "verify", str(tmp_path)]) == 2
-    assert capsys.readouterr().out == f"{tmp_path}: is no regular file\n"
+    assert capsys.readouterr().out == f"{tmp_path}: is not a regular file\n"
     assert run(["audit", "verify", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().out.endswith("none: no such file\n")
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssh_mcp.facts import batch
-from ssh_mcp.facts.batch import Answer
+from ssh_mcp.facts.batch import Reply
 from ssh_mcp.tokens import Command, arg, command, secret
 from tests.peers import need
 
@@ -18,7 +18,7 @@ NONCE = "0123456789abcdef" * 2
 SHELLS = ("sh", "bash", "busybox sh")
 
 
-def ask(questions: list[Command], shell: str = "sh") -> tuple[Answer, ...]:
+def ask(questions: list[Command], shell: str = "sh") -> tuple[Reply, ...]:
     need(shutil.which(shell.split(maxsplit=1)[0]), f"{shell} is not installed")
     script = batch.compose(questions, NONCE).wire()
     done = subprocess.run([*shell.split(), "-c", script], capture_output=True, check=True, timeout=30)

@@ -29,7 +29,7 @@ def test_the_environments_rules_those_of_the_defaults_and_the_hosts_own_are_unit
         ("group:dokcer", "names no group; did you mean docker"),
         ("comand:reboot", "unknown kind of rule; did you mean command"),
         ("write:etc", "must hold a glob of absolute paths"),
-        ("ssh_apt_remve", "is no tool of this program; did you mean ssh_apt_remove"),
+        ("ssh_apt_remve", "is not a tool of this program; did you mean ssh_apt_remove"),
     ],
 )
 def test_a_rule_that_could_never_ask_stops_the_load(tmp_path: Path, entry: str, said: str) -> None:

@@ -93,7 +93,7 @@ def test_without_roots_local_files_are_off(root: Path) -> None:
         ("{root}/dangling", "{root}/dangling is a symbolic link. Give the path of a regular file."),
         ("{root}/out/file", "{outside}/file lies outside the local transfer roots. Use {root}."),
         ("{root}/loop/x", "local_path cannot be used: {loop}. Check the directory it names."),
-        ("{root}/pipe", "{root}/pipe is no regular file. Give the path of a regular file."),
+        ("{root}/pipe", "{root}/pipe is not a regular file. Give the path of a regular file."),
     ],
 )
 def test_what_is_refused_in_both_directions(root: Path, path: str, sentence: str) -> None:

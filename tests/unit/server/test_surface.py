@@ -116,7 +116,7 @@ async def test_the_core_is_listed_without_result_schemas_and_called_like_any(mod
 def test_a_name_in_ssh_tools_that_is_no_tool_is_said_at_the_start(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         build(Settings(ssh_tools=("core", "ssh_host_pin")))
-    assert "SSH_TOOLS names ssh_host_pin, which is no tool. Did you mean ssh_host_ping?" in caplog.text
+    assert "SSH_TOOLS names ssh_host_pin, which is not a tool. Did you mean ssh_host_ping?" in caplog.text
 
 
 # -- search -----------------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ async def test_both_search_tools_say_what_they_may_do() -> None:
 @pytest.mark.parametrize("name", ["search_tools", "call_tool", "no_such_tool", "x" * 10_000])
 async def test_call_tool_calls_tools_only(name: str) -> None:
     async with connected(ssh_enable_bm25=True) as client:
-        with pytest.raises(ToolError, match="InvalidArgument: there is no tool") as refused:
+        with pytest.raises(ToolError, match="InvalidArgument: there is not a tool") as refused:
             await client.call_tool("call_tool", {"name": name, "arguments": {}})
         assert len(str(refused.value)) < 300
 

@@ -304,7 +304,9 @@ def test_a_line_that_is_no_assignment_stops_the_start(tmp_path: Path, text: str,
     file.write_text(text)
     with pytest.raises(ConfigError) as caught:
         load_settings(SALTED, file)
-    assert str(caught.value) == (f"{file}:{line}: {word}: is no assignment. Write NAME=value, or # before a remark.")
+    assert str(caught.value) == (
+        f"{file}:{line}: {word}: is not an assignment. Write NAME=value, or # before a remark."
+    )
 
 
 def test_a_file_that_is_no_text_stops_the_start(tmp_path: Path) -> None:
@@ -345,9 +347,9 @@ def test_things_that_start_but_not_as_meant_are_warned_of(tmp_path: Path) -> Non
         "SSH_SUDO_MODE=persistent-su is not supported; per-call is used.",
         "SSH_CONFIG_FILE /no/config does not exist and is not used.",
         "SSH_KNOWN_HOSTS /no/known does not exist: every host is unknown.",
-        "SSH_ENABLED_GROUPS names dockr, which is no group. Did you mean docker?",
-        f"SSH_ENABLED_GROUPS names zzz, which is no group. Groups are {', '.join(GROUPS)}.",
-        "SSH_LOCAL_TRANSFER_ROOTS names /no/root, which is no directory.",
+        "SSH_ENABLED_GROUPS names dockr, which is not a group. Did you mean docker?",
+        f"SSH_ENABLED_GROUPS names zzz, which is not a group. Groups are {', '.join(GROUPS)}.",
+        "SSH_LOCAL_TRANSFER_ROOTS names /no/root, which is not a directory.",
     ]
 
 

@@ -1,7 +1,7 @@
 """Short local processes whose output goes to files: one descriptor says when they end, no thread and no pipe.
 
-A fan-out starts two a host. asyncio's own way costs 1.6 ms of our CPU each (three pipes, and up to Python 3.11 a thread
-that waits), this one 0.2 ms.
+A fan-out starts two per host. asyncio's own way costs 1.6 ms of our CPU each (three pipes, and up to Python 3.11 a
+thread that waits), this one 0.2 ms.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Outcome:
 
 
 def environment(extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
-    """Our environment for ssh without this program's own settings: a salt is no business of a ProxyCommand."""
+    """Our environment for ssh without this program's own settings: a ProxyCommand must not see the salt."""
     kept = {name: value for name, value in os.environ.items() if name in _OPENSSH or not name.startswith(_OURS)}
     return kept | dict(extra)
 
@@ -129,7 +129,7 @@ def _command_line(pid: int) -> bytes | None:
 
 
 async def gone(pid: int, seconds: float = _ENDING_SECONDS) -> bool:
-    """Wait for the end of a process that is no child of ours."""
+    """Wait for the end of a process that is not a child of ours."""
     with anyio.move_on_after(seconds):
         while lives(pid):  # noqa: ASYNC110 - nothing signals the end of a foreign process portably
             await anyio.sleep(_POLL_SECONDS)

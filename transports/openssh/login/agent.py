@@ -105,7 +105,7 @@ async def pinned_key(binaries: Binaries, socket: str | None, fingerprint: str) -
 
 
 async def list_certificates(ssh_keygen: str, text: str) -> str:
-    """``ssh-keygen -L`` over certificates, one a line; "" where it cannot be run."""
+    """``ssh-keygen -L`` over certificates, one per line; "" where it cannot be run."""
     try:
         with anyio.fail_after(_SECONDS):
             done = await anyio.run_process([ssh_keygen, "-L", "-f", "-"], input=text.encode(), check=False)

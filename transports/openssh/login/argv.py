@@ -28,7 +28,7 @@ replaced by ``false``, and it is left without any credential."""
 def check_name(name: str) -> str:
     """A host name, address or ssh_config alias, unchanged; IPv6 without brackets. Raises ValueError."""
     if not name:
-        raise ValueError("an empty host name is no host name")
+        raise ValueError("the host name is empty")
     if name.startswith("-"):
         raise ValueError(f"the host name {name!r} begins with '-' and would be an option of ssh")
     if any(c.isspace() or not c.isprintable() for c in name):

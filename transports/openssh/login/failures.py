@@ -183,8 +183,8 @@ def _reach(report: LogReport, attempt: Attempt) -> ConnectError | None:
         return _no_tcp(report.connect, attempt)
     if report.timed_out or (attempt.gave_up and report.login.server_version is None):
         return ConnectError(
-            f"{attempt.where} did not answer as an ssh server within {attempt.seconds:g} s.",
-            "Check that sshd listens on that port and that nothing in between swallows the connection.",
+            f"{attempt.where} did not reply as an ssh server within {attempt.seconds:g} s.",
+            "Check that sshd listens on that port and that nothing in between blocks the connection.",
             sent=False,
         )
     return None
@@ -195,7 +195,7 @@ def _no_tcp(reason: str, attempt: Attempt) -> ConnectError:
     if "refused" in low:
         what, remedy = "refused the connection", "Check that sshd runs there and that the port is right."
     elif "timed out" in low:
-        what, remedy = f"did not answer within {attempt.seconds:g} s", "Check address, firewall and VPN."
+        what, remedy = f"did not reply within {attempt.seconds:g} s", "Check address, firewall and VPN."
     elif "unreachable" in low or "no route" in low:
         what, remedy = f"is unreachable ({clean(reason)})", "Check the network, VPN or jump host."
     else:
@@ -272,7 +272,7 @@ def _key_problem(report: LogReport, attempt: Attempt) -> tuple[str, str] | None:
     if "incorrect passphrase" in problem:
         return "; the passphrase is wrong", "Check passphrase_cmd: its first line of output is the passphrase."
     if "no such file" in problem.lower():
-        return f"; there is no key file {path}", "Check `key` in the host's auth table."
+        return f"; there is not a key file {path}", "Check `key` in the host's auth table."
     return None
 
 
@@ -286,7 +286,7 @@ def _proxy(report: LogReport, attempt: Attempt) -> ConnectError | None:
     if not attempt.proxied:
         said = f": {text}" if text else ""
         return ConnectError(
-            f"The ProxyCommand for {attempt.where} ended before an ssh server answered{said}.",
+            f"The ProxyCommand for {attempt.where} ended before an ssh server replied{said}.",
             "Run that command by hand and fix it in your ssh_config.",
             sent=False,
         )

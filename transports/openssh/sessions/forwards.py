@@ -55,9 +55,7 @@ async def connect(path: str, host: str, port: int, fds: tuple[int, int]) -> Stre
             await session.opened
     except TimeoutError:
         session.close()
-        raise SessionRefused(
-            f"{host}:{port} did not answer through the host.", "Try again later.", sent=False
-        ) from None
+        raise SessionRefused(f"{host}:{port} did not reply through the host.", "Try again later.", sent=False) from None
     except NoSlot:  # a stream counts against no MaxSessions: the channel's only obstacle is the far end
         session.close()
         raise SessionRefused(

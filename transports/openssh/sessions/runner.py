@@ -305,9 +305,9 @@ class Runner:
         remedy = "Use the file tools, or give the account a POSIX shell whose startup files leave it in place."
         if execution.taken:
             return SessionRefused(
-                f"The account's startup files start another program in the place of its shell; the command was not run"
+                f"The account's startup files replace its shell with another program; the command was not run"
                 f"{f'. The host says: {clean(said)}' if said else ''}.",
-                "Make them start it in interactive sessions only.",
+                "Make them do so in interactive sessions only.",
                 sent=False,
             )
         if execution.exit_status == FRAME_STATUS:
@@ -407,7 +407,7 @@ class Runner:
                 running,
             )
         if limit.cancelled_caught:
-            raise RemoteError("The host did not answer when its command was to be signalled.", sent=False)
+            raise RemoteError("The host did not reply when its command was to be signalled.", sent=False)
         if status != 0:
             raise RemoteError("The remote command has already ended.", "Nothing was signalled.", sent=False)
 

@@ -1,7 +1,7 @@
 """One session to a host, and the interface behind native, process and direct, which make them.
 
 A session pushes what it gets into a ``SessionEvents`` (as asyncio's transports do into protocols): callbacks cost a
-quarter of what a task a stream does (figures in ``native``).
+quarter of what a task per stream does (figures in ``native``).
 """
 
 from __future__ import annotations

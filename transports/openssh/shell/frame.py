@@ -65,7 +65,7 @@ def check_command(command: str, limit: int = COMMAND_MAX) -> bytes:
         text = command.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise SessionRefused(
-            "The command holds half a surrogate pair, which is no character.", "Send it as UTF-8.", sent=False
+            "The command contains a lone surrogate, which is not valid Unicode.", "Send it as UTF-8.", sent=False
         ) from None
     if b"\0" in text:
         raise SessionRefused("A command cannot hold a NUL byte.", "Write the data to a file instead.", sent=False)
@@ -244,11 +244,11 @@ def signal_script(
 ) -> str:
     """Shell text that signals (``INT`` and the like) a frame, or all of it but the frame's two shells (signal.sh).
 
-    ``certain`` as for ``end_group_script``. Exit status 3: the frame is not there. No children is no error. Raises
-    ValueError on what is no signal name.
+    ``certain`` as for ``end_group_script``. Exit status 3: the frame is not there. No children is not an error. Raises
+    ValueError on what is not a signal name.
     """
     if not re.fullmatch(r"[A-Z][A-Z0-9]{1,9}", signal):
-        raise ValueError(f"{signal!r} is no signal name")
+        raise ValueError(f"{signal!r} is not a signal name")
     who = "children" if children_only else "all"
     return with_parameters((*_frame(nonce, processes), str(int(certain)), signal, who), "walk", "processes", "signal")
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2086,SC2154
 # NONCE PARENT CHILD CERTAIN SIGNAL WHO: signals a frame: "all" of it, or all but its two shells ("children").
-# 3: it was not there; no children is no error.
+# 3: it was not there; no children is not an error.
 frame $1 $2 $4 || exit 3
 if [ "$6" = children ]; then
   send $5 $2 $3

@@ -78,7 +78,7 @@ class Asking:
         )
         if done.timed_out:
             raise RemoteError(
-                f"{self._host.name} did not say in time what its jobs do.", "Retry; its disk or its processes may hang."
+                f"{self._host.name} did not report its jobs in time.", "Retry; its disk or its processes may hang."
             )
         try:
             return parse_reply(done.stdout), done

@@ -117,7 +117,9 @@ async def _run(host: RemoteHost, name: str, *arguments: str, stdin: bytes | None
         idempotent=name == "list",
     )
     if done.timed_out:
-        raise RemoteError("The archive was not read to its end in time.", "Have SSH_COMMAND_TIMEOUT raised.")
+        raise RemoteError(
+            "The archive was not read to its end in time.", "Ask the operator to raise SSH_COMMAND_TIMEOUT."
+        )
     if done.exit_code:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
         raise RemoteError(
@@ -186,10 +188,10 @@ async def _place(staging: RemoteTree, target: RemoteTree, members: Sequence[Memb
     expected = {path for m in members if (path := plain(m.path))}
     expected |= {above for path in expected for above in _above(path)}
     if strange := next((p for p in arrived if p not in expected), None):
-        raise FileConflict(f"{shown(strange)} was unpacked but not listed.", "Nothing was put into its place.")
+        raise FileConflict(f"{shown(strange)} was unpacked but not listed.", "Nothing was moved into place.")
     plan = compare(arrived, await _present(target, list(arrived)), delete=False, same=lambda _path: False)
     if plan.left_out:
-        raise FileConflict(f"The archive holds {next(iter(plan.left_out))}.", "Nothing was put into its place.")
+        raise FileConflict(f"The archive holds {next(iter(plan.left_out))}.", "Nothing was moved into place.")
     await target.prepare(plan)
     files = await target.host.paths.files()
 

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2094  # the file is only read
-# The size of the file $1 and its checksums by the algorithm $2, one a line: of its first $3 bytes, of its last $3, of
+# The size of the file $1 and its checksums by the algorithm $2, one per line: of its first $3 bytes, of its last $3, of
 # all of it. Coreutils and BusyBox, Perl's shasum, the BSDs' own programs, OpenSSL.
 # Exit 64: this shell does not see the file under that path. 72: the host has no program for it. 73: not readable.
 f=$1 a=$2 n=$3

@@ -131,7 +131,7 @@ def _time(text: str) -> float | None:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise InvalidArgument(
-            f"newer_than {text[:40]!r} is no time.", "Give a duration such as 90m, 2h or 7d, or a time in ISO 8601."
+            f"newer_than {text[:40]!r} is not a time.", "Give a duration such as 90m, 2h or 7d, or a time in ISO 8601."
         ) from None
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
@@ -372,7 +372,9 @@ def _utc(seconds: float | None) -> str:
 
 
 def _no_directory(root: str) -> FileError:
-    return FileError(FileErrorKind.NOT_DIRECTORY, root, f"{root} is no directory.", "ssh_sftp_stat shows what it is.")
+    return FileError(
+        FileErrorKind.NOT_DIRECTORY, root, f"{root} is not a directory.", "ssh_sftp_stat shows what it is."
+    )
 
 
 def _result(

@@ -92,7 +92,7 @@ async def _over_sftp(host: RemoteHost, path: str, depth: int) -> DiskUsage:
 
 
 def _no_directory(root: str) -> FileError:
-    return FileError(FileErrorKind.NOT_DIRECTORY, root, f"{root} is no directory.", "ssh_sftp_stat shows its size.")
+    return FileError(FileErrorKind.NOT_DIRECTORY, root, f"{root} is not a directory.", "ssh_sftp_stat shows its size.")
 
 
 def _remark(host: RemoteHost, unread: int, *, timed_out: bool) -> None:

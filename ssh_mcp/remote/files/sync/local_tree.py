@@ -160,7 +160,7 @@ class LocalTree:
             fd = os.open(name, os.O_RDONLY | _NONBLOCK | _FLAGS, dir_fd=directory)
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 os.close(fd)
-                raise LocalPathPolicyError(f"{path} is no regular file any more.", "Try again.")
+                raise LocalPathPolicyError(f"{path} is no longer a regular file.", "Try again.")
         return fd
 
     def holds(self, path: str) -> bool:
@@ -225,7 +225,7 @@ class LocalTree:
                 raise
 
     def remove(self, path: str, entry: Entry) -> None:
-        """Remove one entry; what is gone already is no failure, nor a directory that holds something else by now."""
+        """Remove one entry; what is gone already is not a failure, nor a directory that holds something else by now."""
         try:
             directory, name = self.parent(path)
             if entry.kind == "directory":

@@ -124,7 +124,7 @@ async def _rsync(remote: RemoteTree, copy: RsyncCopy, progress: Progress) -> boo
     remote.host.call.note_command(f"rsync {remote.root}")
     ended = await connection_of(remote.host).rsync(copy, progress)
     if ended.exit_code == _VANISHED:
-        remote.host.call.warn("Some files were gone when their turn came.")
+        remote.host.call.warn("Some files were gone before they were copied.")
     elif ended.exit_code and _REFUSED in ended.stderr:
         return False
     elif ended.exit_code:

@@ -320,4 +320,4 @@ async def target_tree(host: RemoteHost, path: str) -> RemoteTree:
 
 async def _directory(host: RemoteHost, root: str) -> None:
     if (await (await host.paths.files()).stat(root)).kind != "directory":
-        raise InvalidArgument(f"{shown(root)} is no directory.", "Give a directory; ssh_upload copies one file.")
+        raise InvalidArgument(f"{shown(root)} is not a directory.", "Give a directory; ssh_upload copies one file.")

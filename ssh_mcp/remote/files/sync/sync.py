@@ -70,7 +70,7 @@ async def sync(host: RemoteHost, wanted: Wanted) -> SyncResult:
     if wanted.delete and not writes.policy.sync_delete:
         raise PathNotAllowed(
             f"Deleting by ssh_sync is off for {writes.name}.",
-            "Synchronise without delete, or have the operator set sync_delete = true for the host in hosts.toml.",
+            "Synchronise without delete, or ask the operator to set sync_delete = true for the host in hosts.toml.",
         )
     async with _opened(host, wanted) as ends:
         plan, scans = await _planned(ends, wanted)
@@ -143,14 +143,14 @@ def _check_sizes(ends: Ends, plan: Plan, wanted: Wanted) -> None:
     if local is not None and largest is not None and largest.size > local.policy.max_bytes:
         raise LocalPathPolicyError(
             f"{shown(largest.path)} has more than {local.policy.max_bytes} bytes.",
-            "Exclude it, or have the operator raise SSH_LOCAL_TRANSFER_MAX_BYTES.",
+            "Exclude it, or ask the operator to raise SSH_LOCAL_TRANSFER_MAX_BYTES.",
         )
     host = ends.remote.host
     most = host.settings.ssh_delete_folder_max_entries
     if len(plan.removals) > most and not wanted.dry_run:
         raise TooLarge(
             f"{len(plan.removals)} entries would be deleted, and {most} may be.",
-            "Look at a dry_run, or have SSH_DELETE_FOLDER_MAX_ENTRIES raised.",
+            "Look at a dry_run, or ask the operator to raise SSH_DELETE_FOLDER_MAX_ENTRIES.",
         )
 
 
