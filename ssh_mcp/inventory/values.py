@@ -56,7 +56,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def tag(text: str) -> str:
     """A word that ``@WORD`` can select: no operator of a host set (``,&!^[]``) and no namespace (``:``)."""
     if not _TAG.match(text):
-        raise BadValue("is no tag", "Use letters, digits, dots, underscores and dashes, up to 64.")
+        raise BadValue("is not a tag", "Use letters, digits, dots, underscores and dashes, up to 64.")
     return text
 
 

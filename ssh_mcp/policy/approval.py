@@ -76,7 +76,7 @@ def check_ask_entry(entry: str, tools: Iterable[str] = ()) -> str | None:
     if entry in set(Tier):
         return None
     if not _TOOL.fullmatch(entry):
-        return "is no tier, tool, group:NAME, command:PROGRAM or write:GLOB" + _near(entry, [*Tier])
+        return "is not a tier, tool, group:NAME, command:PROGRAM or write:GLOB" + _near(entry, [*Tier])
     known = sorted(tools)
     return None if not known or entry in known else "is not a tool of this program" + _near(entry, known)
 

@@ -68,7 +68,7 @@ def decide(resolved: PurePath, kind: Kind, policy: LocalPolicy, *, writing: bool
     ):
         raise LocalPathPolicyError(f"{named} belongs to this server itself.", "It is never read or written.")
     if kind in ("directory", "link", "other"):
-        what = {"directory": "a directory", "link": "a symbolic link"}.get(kind, "no regular file")
+        what = {"directory": "a directory", "link": "a symbolic link"}.get(kind, "not a regular file")
         raise LocalPathPolicyError(f"{named} is {what}.", "Give the path of a regular file.")
     if kind == "missing" and not writing:
         raise LocalPathPolicyError(f"{named} does not exist.", "Check the path on the machine that runs this server.")

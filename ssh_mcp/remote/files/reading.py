@@ -61,7 +61,7 @@ async def located(paths: SftpPaths, path: str, purpose: Purpose) -> Located:
     """
     canonical, attributes = await paths.existing_file(path, purpose)
     if attributes.kind not in ("file", "unknown"):
-        what = "a directory" if attributes.kind == "directory" else "no regular file"
+        what = "a directory" if attributes.kind == "directory" else "not a regular file"
         raise InvalidArgument(f"{shown(canonical)} is {what}.", "Give the path of a regular file.")
     return Located(canonical, attributes)
 

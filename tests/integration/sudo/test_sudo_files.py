@@ -103,7 +103,7 @@ async def test_a_large_file_comes_in_parts(mcp_server: McpServerFactory, host: H
 async def test_what_cannot_be_read_is_named(mcp_server: McpServerFactory, host: Host, place: Path) -> None:
     os.mkfifo(place / "pipe")
     async with mcp_server({"web": host}) as server:
-        for name, words in (("missing", "does not exist"), ("", "is a directory"), ("pipe", "no regular file")):
+        for name, words in (("missing", "does not exist"), ("", "is a directory"), ("pipe", "not a regular file")):
             with anyio.fail_after(20):
                 text = await server.refused("ssh_sudo_read", host="web", path=f"{place}/{name}")
             assert words in text, text
