@@ -51,7 +51,7 @@ def permit(line: str, allow: tuple[str, ...], system: str = "") -> PermittedDevi
     joins = _JOINS.search(line) or (_OWN[system].search(line) if system in _OWN else None)
     if joins is not None or _PLAIN.fullmatch(line) is None:
         part = f"holds {joins[0]!r}" if joins is not None else "holds what is not printable ASCII"
-        raise CommandNotAllowed(f"`{shown}` {part}.", "Give one command a line, without redirections.")
+        raise CommandNotAllowed(f"`{shown}` {part}.", "Give one command per line, without redirections.")
     if not any(_matches(line, entry) for entry in allow):
         listed = ", ".join(allow[:12]) or "none"
         which = "a pipe needs an entry that has it" if "|" in line else "abbreviations do not count"

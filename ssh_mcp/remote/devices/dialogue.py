@@ -24,7 +24,7 @@ _NAME: Final = re.compile(r"[\w.@/-]+")
 _BLANKS: Final = re.compile(r"\s+")
 
 
-class Stand(Enum):
+class State(Enum):
     """Where a reply is."""
 
     OVER = auto()
@@ -72,28 +72,28 @@ class Reply:
         self._echoed = not self._sent
         self.prompt = ""
 
-    def feed(self, data: bytes) -> Stand:
+    def feed(self, data: bytes) -> State:
         self._data += data
-        return self.stand()
+        return self.state()
 
     @property
     def too_long(self) -> bool:
         return len(self._data) > MAX_OUTPUT
 
-    def stand(self) -> Stand:
+    def state(self) -> State:
         tail = printed_text(_text(bytes(self._data[-_TAIL:])))
         if not self._echoed:
             begin = printed_text(_text(bytes(self._data[:_ECHO])))
             self._echoed = self._sent in _BLANKS.sub("", begin)
         last = tail[tail.rfind("\n") + 1 :]
         if self._ask is not None and self._ask.search(last):
-            return Stand.ASKED
+            return State.ASKED
         if (prompt := self._prompt_at_end(tail)) is not None:
             self.prompt = prompt
-            return Stand.OVER if self._echoed and self._known.again(prompt) else Stand.PROMPTED
+            return State.OVER if self._echoed and self._known.again(prompt) else State.PROMPTED
         if _PAGER.search(last):
-            return Stand.PAGED
-        return Stand.LOGGED if self._echoed and not last and self._logged(tail) else Stand.OPEN
+            return State.PAGED
+        return State.LOGGED if self._echoed and not last and self._logged(tail) else State.OPEN
 
     def _prompt_at_end(self, tail: str) -> str | None:
         """The longest prompt of any mode that the text ends with: some have two rows."""

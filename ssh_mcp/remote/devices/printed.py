@@ -9,7 +9,7 @@ _SEQUENCE: Final = re.compile(
     r"\x1b(?:\[[0-?]{0,64}[ -/]{0,4}[@-~]|[\]PX^_].{0,256}?(?:\x07|\x1b\\)|[ -/]{0,4}[0-~])|[\x00-\x08\x0b-\x1f]",
     re.DOTALL,
 )
-"""What is no text of a terminal's output: control sequences such as ``ESC [ 31 m``, titles, control characters."""
+"""What is not text of a terminal's output: control sequences such as ``ESC [ 31 m``, titles, control characters."""
 _BACK: Final = re.compile(r"\x1b\[(\d{0,4})D")
 """Cursor left, with which some pagers wipe themselves out: ``ESC [ 42 D``."""
 _MOST_BACK: Final = 4096

@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 
 from ssh_mcp.remote.devices.definitions import Definition, Step
-from ssh_mcp.remote.devices.dialogue import Known, Reply, Stand
+from ssh_mcp.remote.devices.dialogue import Known, Reply, State
 from transports.api import Terminal
 from transports.errors import MasterLost, PartialOutput, RemoteError, TransportError
 
@@ -118,7 +118,7 @@ class DeviceSession:
         secrets = [] if self._secret is None else [self._secret]
         reply = await self._step(step.text, seconds, ask=question)
         for _ in range(_TRIES + 1):
-            if reply.stand() is not Stand.ASKED:
+            if reply.state() is not State.ASKED:
                 return
             # A password has no echo; the name of the device is known already.
             reply = await self._step(None, seconds, ask=question, typed=secrets.pop() if secrets else "")
@@ -169,12 +169,12 @@ class DeviceSession:
         return reply, stopped
 
     async def _until_over(self, reply: Reply) -> str | None:
-        stand, nudged = Stand.OPEN, False
+        state, nudged = State.OPEN, False
         while True:
             data: bytes | None = None
-            with anyio.move_on_after(self._pause(stand, nudged=nudged)):
+            with anyio.move_on_after(self._pause(state, nudged=nudged)):
                 data = await self._terminal.read()
-            if data is None and stand is Stand.PROMPTED:
+            if data is None and state is State.PROMPTED:
                 return None
             if data is None:
                 nudged = True
@@ -182,16 +182,16 @@ class DeviceSession:
                 continue
             if not data:
                 return "it ended the session"
-            stand = reply.feed(data)
-            if stand in {Stand.OVER, Stand.ASKED}:
+            state = reply.feed(data)
+            if state in {State.OVER, State.ASKED}:
                 return None
-            if stand is Stand.PAGED:
+            if state is State.PAGED:
                 await self._terminal.write(b" ")
             if reply.too_long:
                 return "it printed more than is read of one command"
 
-    def _pause(self, stand: Stand, *, nudged: bool) -> float | None:
+    def _pause(self, state: State, *, nudged: bool) -> float | None:
         """Seconds without output that decide; None: only more output does."""
-        if stand is Stand.PROMPTED:
+        if state is State.PROMPTED:
             return _QUIET if self._known.prompt else _LOGIN_QUIET
-        return _LOGGED if stand is Stand.LOGGED and not nudged else None
+        return _LOGGED if state is State.LOGGED and not nudged else None

@@ -7,46 +7,46 @@ import pytest
 from ssh_mcp.errors import PlatformNotSupported
 from ssh_mcp.inventory.fields import DEVICES
 from ssh_mcp.remote.devices.definitions import definition
-from ssh_mcp.remote.devices.dialogue import Known, Reply, Stand
+from ssh_mcp.remote.devices.dialogue import Known, Reply, State
 from ssh_mcp.remote.devices.printed import printed_text
 
 IOS = definition("cisco_iosxe")
 SW1 = Known("sw1#")
 
 
-def reply(sent: str | None, *pieces: bytes, known: Known = SW1) -> tuple[Stand, str]:
+def reply(sent: str | None, *pieces: bytes, known: Known = SW1) -> tuple[State, str]:
     made = Reply(IOS, known, sent)
-    stand = Stand.OPEN
+    state = State.OPEN
     for piece in pieces:
-        stand = made.feed(piece)
-    return stand, made.text()[0]
+        state = made.feed(piece)
+    return state, made.text()[0]
 
 
 def test_a_reply_is_over_at_the_prompt_behind_the_echo_however_it_was_cut() -> None:
     whole = b"show clock\r\n*12:00:00 UTC\r\n\r\nsw1#"
-    assert reply("show clock", whole) == (Stand.OVER, "*12:00:00 UTC")
-    assert reply("show clock", *(bytes([b]) for b in whole)) == (Stand.OVER, "*12:00:00 UTC")
+    assert reply("show clock", whole) == (State.OVER, "*12:00:00 UTC")
+    assert reply("show clock", *(bytes([b]) for b in whole)) == (State.OVER, "*12:00:00 UTC")
 
 
 @pytest.mark.parametrize(
-    ("data", "stand"),
+    ("data", "state"),
     [
-        (b"", Stand.OPEN), (b"show x", Stand.OPEN), (b"show x\r\nsw1", Stand.OPEN),
-        (b"show x\r\ncore#", Stand.PROMPTED), (b"show x\r\nsw1(config-if)#", Stand.OVER), (b"\r\nsw1#", Stand.PROMPTED),
-        (b"show x\r\nrow\r\n --More-- ", Stand.PAGED), (b"show x\r\n---- More ----", Stand.PAGED),
-        (b"show x\r\n<--- More --->", Stand.PAGED), (b"show x\r\nMore is here\r\n", Stand.OPEN),
-        (b"show x\r\n\r\nsw1#\r\n*Mar 1: %SYS-5-CONFIG_I\r\n", Stand.LOGGED),
-        (b"show x\r\nsw1#\r\n", Stand.LOGGED), (b"show x\r\nreload? [confirm]", Stand.OPEN),
-        (b"show x\r\nsw1#\r\nProceed? [confirm]", Stand.OPEN),
+        (b"", State.OPEN), (b"show x", State.OPEN), (b"show x\r\nsw1", State.OPEN),
+        (b"show x\r\ncore#", State.PROMPTED), (b"show x\r\nsw1(config-if)#", State.OVER), (b"\r\nsw1#", State.PROMPTED),
+        (b"show x\r\nrow\r\n --More-- ", State.PAGED), (b"show x\r\n---- More ----", State.PAGED),
+        (b"show x\r\n<--- More --->", State.PAGED), (b"show x\r\nMore is here\r\n", State.OPEN),
+        (b"show x\r\n\r\nsw1#\r\n*Mar 1: %SYS-5-CONFIG_I\r\n", State.LOGGED),
+        (b"show x\r\nsw1#\r\n", State.LOGGED), (b"show x\r\nreload? [confirm]", State.OPEN),
+        (b"show x\r\nsw1#\r\nProceed? [confirm]", State.OPEN),
     ],
 )  # fmt: skip
-def test_where_a_reply_is(data: bytes, stand: Stand) -> None:
-    assert reply("show x", data)[0] is stand
+def test_where_a_reply_is(data: bytes, state: State) -> None:
+    assert reply("show x", data)[0] is state
 
 
 def test_a_wrapped_echo_and_a_pager_that_wipes_itself_out_are_no_text() -> None:
     long = "description " + "x" * 90
-    assert reply(long, long[:60].encode() + b" \r\n" + long[60:].encode() + b"\r\nsw1#") == (Stand.OVER, "")
+    assert reply(long, long[:60].encode() + b" \r\n" + long[60:].encode() + b"\r\nsw1#") == (State.OVER, "")
     for wiped in (b"\r          \r", b"\b" * 10 + b" " * 10 + b"\b" * 10, b"\x1b[10D" + b" " * 10 + b"\x1b[10D"):
         assert printed_text("\r\n 1\r\n --More-- " + wiped.decode() + " 2\r\n") == "\n 1\n 2\n"
 
@@ -65,8 +65,8 @@ def test_a_question_is_looked_for_only_where_one_is_expected() -> None:
     ):
         made = definition(name)
         [step] = [s for m in made.modes for steps in m.ways.values() for s in steps if s.kind == "ask"]
-        assert Reply(made, SW1, "enable", step.ask).feed(b"enable\r\n" + question) is Stand.ASKED
-        assert Reply(made, SW1, "enable").feed(b"enable\r\n" + question) is Stand.OPEN
+        assert Reply(made, SW1, "enable", step.ask).feed(b"enable\r\n" + question) is State.ASKED
+        assert Reply(made, SW1, "enable").feed(b"enable\r\n" + question) is State.OPEN
 
 
 @pytest.mark.parametrize("name", DEVICES)
@@ -97,7 +97,7 @@ def test_prompts_are_those_of_their_mode(name: str, prompt: str, mode: str) -> N
     made = definition(name)
     assert made.mode_of(prompt) == mode
     read = Reply(made, Known(prompt), "x")
-    assert read.feed(b"x\r\nrow\r\n" + prompt.replace("\n", "\r\n").encode() + b" ") is Stand.OVER
+    assert read.feed(b"x\r\nrow\r\n" + prompt.replace("\n", "\r\n").encode() + b" ") is State.OVER
     assert read.text()[0] == "row"
 
 

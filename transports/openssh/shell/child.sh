@@ -3,7 +3,7 @@
 # the marks, no command: a session that was closed before it began does nothing. "read" takes byte by byte and leaves the
 # rest of stdin alone. 125 is frame.EATEN_STATUS.
 # A line with a prelude may come before it: text that the command evaluates, sent when nobody waited for it.
-# A shell whose printf is no builtin (mksh, OpenBSD's ksh) takes escaped text of an argument's size only: 126 otherwise.
+# A shell whose printf is not a builtin (mksh, OpenBSD's ksh) takes escaped text of an argument's size only: 126 otherwise.
 _k=$1;
 shift;
 echo "$_k" "$PPID" "$$" || exit;

@@ -13,7 +13,7 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 _OPEN = re.compile(r"(?:(?:^|[ ;])(?:do|then|else|in|elif)|[{(|&]|;;|^[^()]*[^()\s]\))$")
-"""A line behind which no ``;`` may stand: it ends in ``then``, ``{``, ``&&``, ``&``, ``;;`` or a ``case`` pattern."""
+"""A line that no ``;`` may follow: it ends in ``then``, ``{``, ``&&``, ``&``, ``;;`` or a ``case`` pattern."""
 
 
 @cache

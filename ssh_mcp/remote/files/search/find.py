@@ -177,7 +177,7 @@ async def list_files(host: RemoteHost, path: str, query: Query) -> Listed:
         directory, _, name = decide(root, policy, purpose=Purpose.READ_RAW).rpartition("/")
         return Listed(root, directory, Purpose.READ_RAW, (name,))
     if kind != "d":
-        raise FileError(FileErrorKind.FAILURE, root, f"{root} is no file and no directory.", "Give one of these.")
+        raise FileError(FileErrorKind.FAILURE, root, f"{root} is neither a file nor a directory.", "Give one of these.")
     files = tuple(name for name in query.named(relative) if not hidden.hides(name))
     base = "" if root == "/" else root
     return Listed(root, base, Purpose.LIST, files, hidden.restricted, hidden.redact_listed, cut)
