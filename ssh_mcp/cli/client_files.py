@@ -238,7 +238,7 @@ def _replaced_item(text: str, item: Any, entry: Entry) -> str:
 
 
 def _yaml(text: str, /) -> dict[str, Any]:
-    """Raises ValueError for what is no mapping."""
+    """Raises ValueError for what is not a mapping."""
     import yaml
 
     try:
