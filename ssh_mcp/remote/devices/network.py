@@ -18,7 +18,7 @@ from ssh_mcp.policy.devices import PermittedDeviceCommand, permit
 from ssh_mcp.remote.confirming import tool_matches
 from ssh_mcp.remote.devices.definitions import Definition, definition
 from ssh_mcp.remote.devices.session import COLUMNS, ROWS, DeviceSession, NoPrompt
-from ssh_mcp.remote.exec.partial_output import output_told
+from ssh_mcp.remote.exec.partial_output import partial_output_in_errors
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.sudo.password import from_command, from_keyring
 from ssh_mcp.results.devices import DeviceConfigured, DeviceOutput, DeviceResult
@@ -284,7 +284,7 @@ async def _session(
     if secret is not None:
         host.call.known_secrets.add(secret.decode())
     least, most = _OPEN_SECONDS
-    with output_told(host):
+    with partial_output_in_errors(host):
         terminal = await connection_of(host).terminal(None, COLUMNS, ROWS)
         try:
             session = DeviceSession(terminal, known, None if secret is None else secret.decode())
