@@ -89,7 +89,8 @@ class Completed:
 
     ``exit_code`` is the shell's (128+n after signal n, and then ``signal`` names it, e.g. ``"TERM"``); -1 where the
     command was ended by us or its status never arrived. ``stdout``/``stderr`` hold at most the caps asked for (the
-    first bytes); the ``*_total`` counts are true. ``lingering`` says that a background child still held the pipes.
+    first bytes); the ``*_total`` counts are true. ``lingering`` says that a background child still held the pipes,
+    ``unended`` that a command that timed out could not be ended, because its host no longer replied.
     """
 
     exit_code: int
@@ -101,6 +102,7 @@ class Completed:
     duration: float
     timed_out: bool = False
     lingering: bool = False
+    unended: bool = False
 
 
 class RemoteProcess(Protocol):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from transports.errors import TransportError
+
 
 class ByteChannel(Protocol):
     """Two-way bytes of one subsystem session. One reader and one writer at a time.
@@ -28,6 +30,9 @@ class ByteChannel(Protocol):
 
     async def close(self) -> None:
         """Close both directions and give the session slot back. Idempotent, bounded; ``read`` then returns nothing."""
+
+    async def silence(self) -> TransportError | None:
+        """Look whether the host is silent or only the program behind the channel; None where the host replies."""
 
     def stderr_text(self) -> str:
         """What the far end has said on stderr so far (the first 8 KiB, undecodable bytes replaced)."""

@@ -8,9 +8,11 @@ The tree; the indented line is the more special error::
     │   │                       bad permissions, jump host failed (``hop`` names it)
     │   ├── UnknownHost         no known key for the host
     │   ├── HostKeyMismatch     another key than the known one
+    │   ├── Unreachable         no ssh server replied at all: the host paid nothing for the attempt
     │   ├── AuthenticationFailed  the server accepted none of our credentials
     │   └── AgentFingerprintNotFound  the pinned key is not in the agent
     ├── MasterLost              the master (or its connection) ended under a session
+    │   └── MasterStalled       it has not ended, and no reply of the host comes through it
     ├── SessionRefused          sshd or the account refuses a further session, exec or subsystem
     ├── ProtocolError           the peer broke the mux or SFTP protocol
     ├── SFTPSubsystemUnavailable  the host offers no usable SFTP
@@ -51,6 +53,10 @@ class ConnectError(TransportError):
     """No login to the host (or to the jump host named in ``hop``)."""
 
     public_name = "ConnectError"
+
+
+class Unreachable(ConnectError):
+    """No ssh server replied: name not resolved, connection refused, no route, or silence until the time limit."""
 
 
 class UnknownHost(ConnectError):
@@ -95,6 +101,13 @@ class MasterLost(TransportError):
 
     public_name = "MasterLost"
     partial: PartialOutput | None = None
+
+
+class MasterStalled(MasterLost):
+    """The master runs, but the host does not reply over its connection.
+
+    What already runs over it may go on, if the host is only slow; for new sessions there has to be another master.
+    """
 
 
 class SessionRefused(TransportError):

@@ -268,11 +268,13 @@ def _before(words: list[str]) -> Strength:
 
 
 _PLURAL_STRONG = words("passwords passwds passphrases pwds passcodes")
-_PLURAL_WEAK = words("secrets tokens apikeys")
+_PLURAL_WEAK = words("secrets tokens apikeys credentials creds auth auths")
 _RULES = words(
     "hash hashes hashing hasher hashers salt max min digits letters symbols special upper lower uppercase lowercase",
     "external engine store algorithm retries notify reuse common cost expire lock locked pattern regex regexp charset",
     "alphabet enum const comment note href rel items properties component example examples ref",
+    "region profile tenant account project organization org environment strategy flow guard guards stage tier level",
+    "priority order kind source target mechanism mechanisms",
 )
 
 

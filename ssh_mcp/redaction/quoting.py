@@ -13,12 +13,29 @@ _QUOTED = {
     "'": re.compile(r"'((?:[^'\\\r\n]|\\.|'')*+)'(?!')"),
     "`": re.compile(r"`([^`\r\n]*+)`"),
 }
+_OTHER_QUOTES = re.compile(
+    r"\[\[([^\]\n]{3,512})\]\](?!\])"
+    r"|qq?(?:\(([^()\n]{1,512})\)|\{([^{}\n]{1,512})\}|\[([^\[\]\n]{1,512})\])(?=[ \t]*[;,)]?[ \t]*\r?$)",
+    re.MULTILINE,
+)
+"""Lua's ``[[x]]`` and Perl's ``q(x)``."""
 SEVERAL_LINES = 8_192
 """Characters below its line in which the end of a quoted string is looked for."""
 _LAST = re.compile(r"[ \t]*[;,)}\]]{0,4}[ \t]*(?:#[^\n]*|//[^\n]*)?(?:\r?\n|\Z)")
 """What may follow the closing quote of a string of several lines."""
 _ENCODED_QUOTES = ("&quot;", "\\u0022", "&#34;")
 _QUOTE = re.compile(r"(?:[bBrRuUfFLN@$]{0,2}|[\w:.!/\-]{1,60}[({ ][({]?)(\"\"\"|'''|[\"'`])")
+_JOIN = r"(?:\+|\.{1,2}|\|\||&|<>)"
+_OPEN = r"(?=[bruLf@$]{0,2}[\"'])"
+_GLUE = re.compile(
+    rf"[ \t]{{0,9}}{_JOIN}[ \t]{{0,9}}{_OPEN}|{_OPEN}|(?P<spaced>[ \t]{{1,9}}{_OPEN})"
+    rf"|[ \t]{{0,9}}(?:{_JOIN}|\\)?[ \t]{{0,9}}\r?\n[ \t]{{1,200}}(?:{_JOIN}[ \t]{{0,9}})?{_OPEN}"
+)
+"""Between two literals of one string: an operator, nothing, blanks (C, Python), or a line end with or without one."""
+_ALONE = re.compile(r"[ \t]*(?:\+|\.{1,2}|\|\||&|<>|\\)?[ \t]*[;,)}]{0,4}[ \t]*(?:\#[^\n]*|//[^\n]*)?(?:\r?\n|\Z)")
+_PREFIX = re.compile(r"[bruLf@$]{0,2}")
+_GLUED_MAX = 64
+"""Literals of one string."""
 _LONE_USER = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://([^\s@/:?#]{3,256}):?@[\w.\-\[]")
 _DEFAULT = re.compile(r"\$\{[\w.]+(?::?[-=]|:(?![?+]))([^{}]*)\}")
 
@@ -28,6 +45,8 @@ def quoted(text: str, at: int, eol: int) -> Place | None:
     if at >= eol:
         return None
     char = text[at]
+    if char in "[q" and (m := _OTHER_QUOTES.match(text, at, eol)):
+        return m.span(m.lastindex or 0)
     if char in "&\\":
         for mark in _ENCODED_QUOTES:
             if text.startswith(mark, at):
@@ -81,6 +100,26 @@ def several_lines(text: str, at: int, eol: int) -> Place | None:
     start = high - len(value.lstrip())
     end = start + len(text[start:high].rstrip("\\ \t\r\n"))
     return (start, end) if start < end else None
+
+
+def glued(text: str, at: int, *, spaced: bool) -> list[Place]:
+    """The insides of further literals of a string, behind the closing quote that ends at ``at``: ``"a" + "b"``.
+
+    One below, without an operator, counts only if it is alone on its line. ``spaced``: blanks alone join two.
+    """
+    out: list[Place] = []
+    while len(out) < _GLUED_MAX and (m := _GLUE.match(text, at)):
+        begin = m.end() + _PREFIX.match(text, m.end()).end() - m.end()  # type: ignore[union-attr]
+        eol = text.find("\n", begin)
+        place = quoted(text, begin, len(text) if eol < 0 else eol)
+        if place is None or (m["spaced"] and not spaced) or text[place[1] : place[1] + 1] != text[begin]:
+            break
+        bare = "\n" in m[0] and not any(sign in m[0] for sign in "+.|&<\\")
+        if bare and not _ALONE.match(text, place[1] + 1):
+            break
+        out.append(place)
+        at = place[1] + 1
+    return out
 
 
 def open_quote(text: str, at: int, eol: int) -> str:

@@ -42,6 +42,9 @@ class PipedServer:
     def pipe_fds(self) -> tuple[int, int] | None:
         return self.read_fd, self.write_fd
 
+    async def silence(self) -> None:
+        return None
+
     def stderr_text(self) -> str:
         return ""
 
@@ -130,6 +133,9 @@ class ScriptedPeer:
 
     async def close(self) -> None:
         self.closed = True
+
+    async def silence(self) -> None:
+        return None
 
     def stderr_text(self) -> str:
         return self._stderr

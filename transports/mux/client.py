@@ -32,6 +32,7 @@ from transports.mux.messages import (
     RemotePort,
     Request,
     SessionOpened,
+    StopListening,
     Terminate,
 )
 
@@ -130,6 +131,11 @@ async def alive_check(path: str, timeout: float = _REQUEST_SECONDS) -> int | Non
 async def terminate(path: str) -> None:
     """Make the master quit at once (section 5). Its OK usually never arrives, so that end of file is success too."""
     await _ask(path, Terminate, _REQUEST_SECONDS)
+
+
+async def stop_listening(path: str) -> None:
+    """Make the master take no further session and remove its socket (section 9); it ends with those it carries."""
+    await _ask(path, StopListening, _REQUEST_SECONDS)
 
 
 async def open_forward(path: str, forwarding: Forwarding) -> int:

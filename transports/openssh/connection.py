@@ -261,16 +261,19 @@ class OpenSSHConnection:
 
     async def _open_files(self) -> SftpClient:
         give_up = asyncio.get_running_loop().time() + REFUSAL_SECONDS
-        lost = False
+        again = True  # nothing but a greeting was sent
         while True:
             channel = await open_channel(self.runner, "sftp")
             try:
                 return await SftpClient.start(channel, windows=self._destination.windows)
             except MasterLost:
-                if lost:
+                if not again:
                     raise
-                lost = True  # nothing but a greeting was sent
+                again = False
             except SFTPSubsystemUnavailable as error:
+                if channel.broke_off and again:
+                    again = False
+                    continue
                 if not channel.no_slot or asyncio.get_running_loop().time() > give_up:
                     await self._explain_by_banner(error)
                     raise

@@ -62,7 +62,8 @@ class Engine:
         self.lost: TransportError | None = None
         self._closing: asyncio.Task[None] | None = None
         self.last_used = self._loop.time()
-        self._heard_at = self._suspected = self.last_used
+        self._heard_at = self._suspected = self._probed = self.last_used
+        self._probing: asyncio.Task[None] | None = None
         self._watching: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -179,8 +180,17 @@ class Engine:
         elif silent >= STALLED_ABANDONED and self._discard in self._pending.values():
             self._lose(MasterLost("The host's SFTP service is blocked by a request that was given up.", "Call again."))
         else:
+            if silent >= STALLED_ABANDONED and self._probed != self._heard_at:
+                self._probed = self._heard_at
+                self._probing = self._loop.create_task(self._probe(self._heard_at))
             left = STALLED_ABANDONED - silent if silent < STALLED_ABANDONED else 1.0
             self._watching = self._loop.call_later(max(left, 0.05), self._look)
+
+    async def _probe(self, heard_at: float) -> None:
+        """Give the channel up where the whole host is silent, and not only a server that is busy."""
+        error = await self._link.silence()
+        if error is not None and heard_at == self._heard_at and self._pending:
+            self._lose(error)
 
     def _discard(self, event: Event) -> None:
         if isinstance(event, m.Handle):
@@ -300,6 +310,8 @@ class Engine:
         self.lost = error
         if self._watching is not None:
             self._watching.cancel()
+        if self._probing is not None and self._probing is not asyncio.current_task(self._loop):
+            self._probing.cancel()
         waiting, self._pending = self._pending, {}
         self._outgoing.clear()
         if not self._version.done():

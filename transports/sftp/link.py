@@ -33,6 +33,9 @@ class Link(Protocol):
     def widen(self) -> None:
         """Bulk data is about to come: enlarge the kernel's buffers where it can be had."""
 
+    async def silence(self) -> TransportError | None:
+        """The error where not only the server but the host is silent."""
+
     def stderr_text(self) -> str:
         """What the far end has said on stderr."""
 
@@ -75,6 +78,9 @@ class PipeLink:
         self._wide = True
         widen(self._read_fd)
         widen(self._writer.fd)
+
+    async def silence(self) -> TransportError | None:
+        return await self._channel.silence()
 
     def stderr_text(self) -> str:
         return self._channel.stderr_text()
@@ -131,6 +137,9 @@ class ChannelLink:
 
     def widen(self) -> None:
         """Nothing to widen."""
+
+    async def silence(self) -> TransportError | None:
+        return await self._channel.silence()
 
     def stderr_text(self) -> str:
         return self._channel.stderr_text()

@@ -29,6 +29,7 @@ from ssh_mcp.redaction.detectors import (
     tokens,
     urls,
     variables,
+    yielded,
 )
 from ssh_mcp.redaction.detectors.base import Detector
 
@@ -48,6 +49,7 @@ DETECTORS: tuple[Detector, ...] = (
     flags.DETECTOR,
     calls.DETECTOR,
     program.DETECTOR,
+    yielded.DETECTOR,
     directives.DETECTOR,
     sentences.DETECTOR,
     sql.DETECTOR,

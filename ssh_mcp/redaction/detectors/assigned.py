@@ -36,6 +36,7 @@ from ssh_mcp.redaction.model import Span
 from ssh_mcp.redaction.quoting import (
     SEVERAL_LINES,
     Place,
+    glued,
     lone_user,
     open_quote,
     quoted,
@@ -104,6 +105,12 @@ _SIGNS = re.compile(r"[_\-.]+")
 _OR_ELSE = re.compile(
     r"(?:\|\||\?\?|\bor\b|\?:)[ \t]*[\"']([^\"'\n]{1,512})[\"']|[\"'][ \t]*,[ \t]*[\"']([^\"'\n]{1,512})[\"'][ \t]*\)"
 )
+_ENDS_IN_LITERAL = re.compile(r"[\"'][ \t]*(\+|\.{1,2}|\|\||&|<>|\\)?[ \t]*\r?\n\Z")
+_LITERAL_LINE = re.compile(
+    r"[ \t]{1,200}(\+|\.{1,2}|\|\||&|<>)?[ \t]{0,9}([bruLf@$]{0,2}[\"'][^\n]{0,4096}?)"
+    r"(\+|\.{1,2}|\|\||&|<>|\\)?[ \t]*\r?\n"
+)
+SEVERAL_LITERALS = 64
 SHELL_TAIL = re.compile(
     r"[ \t]+(?:-{1,2}\w|/|\.{1,2}/|[|&;<>]|\w+=|\$"
     r"|(?:psql|mysql|pg_dump|python3?|node|npm|make|docker|sh|bash|sudo|env)\b)"
@@ -178,7 +185,7 @@ class _Scanner:
             return []
         if m[5] in _COMPARISONS:
             return self._compared(m, at, eol, name, strength)
-        if OPENING.match(text, at, eol) or text[at] in "[{":
+        if OPENING.match(text, at, eol) or (text[at] in "[{" and not text.startswith("[[", at)):
             tight = m[5] in {"=", "+="} and text[m.end() - 1] == "="
             found = listed.find(Listed(text, at, self.stop, name, strength, self.keys, tight))
             if found is not None:
@@ -194,7 +201,8 @@ class _Scanner:
         if place := quoted(text, at, eol):
             if text[at] == "`" and " " in text[slice(*place)]:
                 return []  # a command, not a value
-            return self._quoted(place, eol, name, strength, own=own)
+            found = self._quoted(place, eol, name, strength, own=own)
+            return found + self._glued(m, place, name, strength) if found or strength is Strength.STRONG else found
         if m[5] in _APPENDING or m[3]:
             value = _TIGHT.match(text, at, eol)
             if value and not m[1].isupper() and values.is_plain(value[0].rstrip(";,)")):
@@ -229,6 +237,16 @@ class _Scanner:
         if (m := _ARROW.match(text, place[1] + 1, eol)) and is_secret(strength, m[1], own=own):
             found.append(Span(*m.span(1), "key", name))  # a plan's old and new value
         return found
+
+    def _glued(self, m: re.Match[str], place: Place, name: str, strength: Strength) -> list[Span]:
+        """The rest of a string of several literals: ``"a" + "b"``. In a shell or YAML blanks join nothing."""
+        text = self.text
+        spaced = text[m.end() - 1] in " \t" and "=" in m[5] and not m[2] and not m[1].startswith("-")
+        return [
+            Span(*more, "key", name)
+            for more in glued(text, place[1] + 1, spaced=spaced)
+            if is_secret(strength, text[slice(*more)]) and not values.is_status(text[slice(*more)])
+        ]
 
     def _compared(self, m: re.Match[str], at: int, eol: int, name: str, strength: Strength) -> list[Span]:
         """``password == "x"``; a bare word only in a shell's brackets: ``[[ $TOKEN == x ]]``."""
@@ -368,8 +386,26 @@ def _closes(text: str, m: re.Match[str], at: int, eol: int) -> bool:
 
 
 def _reach(s: Stretch) -> list[Reach]:
-    """A list or a quoted string that the line leaves open."""
-    return [Reach(s.start, end) for end in (*_open_lists(s), *_open_quotes(s))]
+    """A list or a quoted string that the line leaves open, or a literal that may go on below."""
+    return [Reach(s.start, end) for end in (*_open_lists(s), *_open_quotes(s), *_glued_below(s))]
+
+
+def _glued_below(s: Stretch) -> Iterator[int | None]:
+    m = _ENDS_IN_LITERAL.search(s.text, max(s.start, s.end - 200), s.end)
+    if m is None or not any(s.keys.strength(k[1].lstrip("-")) for k in KEY_VALUE.finditer(s.text, s.start, s.end)):
+        return
+    at, joined = s.end, bool(m[1])
+    for _ in range(SEVERAL_LITERALS):
+        below = _LITERAL_LINE.match(s.text, at)
+        if below is None or not (below[1] or below[3] or joined or _indented(s.text, at)):
+            yield at if at < len(s.text) else None
+            return
+        at, joined = below.end(), bool(below[3])
+    yield at
+
+
+def _indented(text: str, at: int) -> bool:
+    return text[at : at + 1] in {" ", "\t"}
 
 
 def _open_lists(s: Stretch) -> Iterator[int | None]:
@@ -403,11 +439,13 @@ DETECTOR = LineDetector(
         Wide("keys", rf"(?:{KEY_KINDS})[_\-]key{NAME}{CLOSED}{FIRST}"),
         Wide("run-together keys", rf"(?:pi|ss|te|er|nt|on|ng|ed|th|se|pp)[ .]?key{NAME}{CLOSED}{FIRST}"),
         Wide("soft names", rf"{SOFT_NAMES}(?:{CLOSED}(?:{DIGIT_OR_LONG}|{LISTED})|{TYPED})"),
+        Wide("soft names", rf"{SOFT_NAMES}[\"']?[ \t]*[:=][ \t]*\[[^\]\n]{{0,200}}[0-9!@#$%^&*+]"),
         Wide("rare", r"(?:sig=|sid=|sig:|sid:|sig\"|sid\"|sig'|sid')[^\s]{4}"),
     ),
     line=(
         # A hard word and any value; a soft one, and a value with a digit or a sign in it, or a URL with a user.
         insensitive(rf"{HARD}{EQUALS}{HARD_VALUE}"),
+        insensitive(rf"{SOFT}[\"']?[ \t]*[:=][ \t]*\[[^\]\n]{{0,200}}[0-9!@#$%^&*+]"),
         insensitive(rf"{SOFT}{EQUALS}(?:{MIXED}|{LISTED}|[a-z][a-z0-9+.\-]*://[^\s/:@]+:?@)"),
     ),
     hit="DB_PASSWORD=«hunter2x9»",

@@ -17,6 +17,13 @@ _PAIR_XML = re.compile(
     r"(?i)<(?:name|key|string)>[ \t]{0,20}([\w.\-]{1,100})[ \t]{0,20}</(?:name|key|string)>\s{0,60}"
     r"<(?:value|string|data)(?:\s[^<>]{0,100})?>([^<]{1,2000})<"
 )
+_RIAP_XML = re.compile(
+    r"(?i)<(?![/!?])[\w:.\-]{1,60}(?:[ \t][^<>]{0,200})?>\s{0,60}<(?:value|string|data)>([^<]{1,2000})"
+    r"</(?:value|string|data)>\s{0,60}<(?:name|key)>[ \t]{0,20}([\w.\-]{1,100})[ \t]{0,20}</"
+)
+"""The value first, directly inside its parent."""
+_ABOVE = 2_400
+"""Characters above a name in which such a parent begins."""
 _ELEMENT = re.compile(
     r"<([A-Za-z][\w:.\-]{0,80})(?:\s[^<>]{0,400})?>\s{0,40}(?:<!\[CDATA\[)?([^<>]{1,4000}?)\s{0,40}"
     r"(?:\]\]>\s{0,40})?(?:</([\w:.\-]{0,80})|(?=[\r\n]|<?\Z))"
@@ -52,6 +59,13 @@ def elements(s: Stretch) -> list[Span]:
         and s.is_secret(m[1], m[2])
     ]
     out += _headless(s) + _long_elements(s)
+    if s.has("</name>") or s.has("</key>") or s.has("</Name>"):
+        low = s.text.rfind("\n", 0, max(0, s.start - _ABOVE)) + 1
+        out += [
+            s.span(m.span(1), m[2])
+            for m in _RIAP_XML.finditer(s.text, low, s.end)
+            if m.end() > s.start and s.is_secret(m[2], m[1])
+        ]
     for pattern in (_NAMED, _PAIR_XML):
         at = s.start
         while m := pattern.search(s.text, at, min(len(s.text), s.end + 2000)):

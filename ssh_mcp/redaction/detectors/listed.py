@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ssh_mcp.redaction import values
 from ssh_mcp.redaction.keys import KeyMatcher, Strength, words_of
 from ssh_mcp.redaction.model import Span
+from ssh_mcp.redaction.quoting import glued
 from ssh_mcp.redaction.values import is_secret
 from ssh_mcp.redaction.words import words
 
@@ -25,7 +26,7 @@ LIST_END = re.compile(r"[\]{]")
 _ITEM = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'")
 _WORD_ITEM = re.compile(r"(?:\[[\w.\-]{1,60}\]=)?([^\s\[\](){}'\"]{3,512})")
 _ONLY_ITEM = re.compile(r"\[([^\s\[\]{},\"']{3,256})\]")
-_BARE_ITEMS = re.compile(r"\[((?:[ \t]*[^\s\[\]{},\"'$<]{3,256}[ \t]*,){1,64}[ \t]*[^\s\[\]{},\"'$<]{3,256}[ \t]*)\]")
+_BARE_ITEMS = re.compile(r"\[((?:[ \t]*[^\s\[\]{},\"'$<]{1,256}[ \t]*,){0,64}[ \t]*[^\s\[\]{},\"'$<]{1,256}[ \t]*)\]")
 _BARE_ITEM = re.compile(r"[^\s,]+")
 """YAML's lists without quotes."""
 _CLOSING = {"{": "}", "(": ")", "[": "]"}
@@ -71,11 +72,16 @@ def _items(given: Listed, opening: re.Match[str]) -> list[Span]:
     bare = opening[0].startswith(("%w", "(")) and text[at] not in "\"'"
     if bare and (values.is_reference(text[opening.start() : stop + 1]) or not (opening[0][0] == "%" or given.tight)):
         return []  # (sensitive value)
-    return [
+    found = [
         Span(*item.span(item.lastindex or 1), "key", given.name)
         for item in (_WORD_ITEM if bare else _ITEM).finditer(text, at, stop)
         if (bare or not _names(text, item.end())) and is_item(given.name, strength, item[item.lastindex or 1])
     ]
+    if closing < 0 and not bare and opening[0].rstrip().endswith("("):  # ("a"⏎ "b")
+        last = max((item.end() for item in _ITEM.finditer(text, at, stop)), default=at)
+        more = glued(text, last, spaced=True)
+        found += [Span(*place, "key", given.name) for place in more if is_secret(strength, text[slice(*place)])]
+    return found
 
 
 def _names(text: str, at: int) -> bool:

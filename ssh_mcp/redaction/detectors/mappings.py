@@ -7,11 +7,11 @@ from __future__ import annotations
 import re
 
 from ssh_mcp.redaction import values
-from ssh_mcp.redaction.detectors.base import LineDetector, Reach, Wide, dedent, head_of
+from ssh_mcp.redaction.detectors.base import LineDetector, Reach, Wide, bounded, dedent, head_of
 from ssh_mcp.redaction.detectors.vocabulary import BELOW, insensitive
 from ssh_mcp.redaction.keys import Strength
 from ssh_mcp.redaction.model import Span
-from ssh_mcp.redaction.quoting import block_content
+from ssh_mcp.redaction.quoting import block_content, glued
 from ssh_mcp.redaction.stretch import Stretch
 from ssh_mcp.redaction.talk import speaks_of_secrets
 from ssh_mcp.redaction.values import is_harmless, is_status
@@ -20,7 +20,9 @@ from ssh_mcp.redaction.words import words
 _VALUE_NAMES = words("value val content secret_value secretvalue plaintext plain string_value stringvalue")
 _NAMES = words("name key id variable option parameter property setting field")
 HEADING = re.compile(
-    r"^([ \t]*(?:- +)*)[\"']?([\w.\-]{1,100})[\"']?[ \t]{0,9}(?:=>|[:=])[ \t]{0,9}([{(]?)[ \t]*(?:#[^\n]*)?\r?$",
+    r"^([ \t]*(?:- +)*)"
+    r"(?:\{[ \t]{0,9}|(?:[\w:<>\[\]]{1,40}[ \t]{1,4}[*&]?){1,5}(?=[\w.\-]{1,100}(?:\[\])?[ \t]{0,9}=))?"
+    r"[\"']?([\w.\-]{1,100})[\"']?(?:\[\])?[ \t]{0,9}(?:=>|[:=])[ \t]{0,9}([{(]?)[ \t]*(?:#[^\n]*)?\r?$",
     re.MULTILINE,
 )
 _ENTRY = re.compile(
@@ -32,6 +34,18 @@ _DASHED = re.compile(
     r"[ \t]*-[ \t]+(?:\"((?:[^\"\\\n]|\\.)*+)\"|'([^'\n]*+)'"
     r"|([^\s\"'{}\[\]|>&*!#,-][^\s#,]{0,512}))[ \t]*(?:#[^\n]*)?\r?"
 )
+SECTION = re.compile(
+    r"^[ \t]*\[+[\"']?(?:[\w\-]{1,60}\.)*([\w\-]{1,60})[\"']?\]+[ \t]*(?:[#;][^\n]*)?\r?$", re.MULTILINE
+)
+"""A table's head: ``[credentials]``, ``[app.passwords]``."""
+_SECTION_ENTRY = re.compile(
+    r"^[ \t]*([\w.@\-]{1,100})[ \t]{0,9}[=:][ \t]{0,9}"
+    r"(?:\"((?:[^\"\\\n]|\\.)*+)\"|'([^'\n]*+)'|([^\s\"'{}\[\]#;][^\n#;]{0,512}?))"
+    r"[ \t]*(?:[#;][^\n]*)?\r?$",
+    re.MULTILINE,
+)
+_SECTION_MAX = 8_192
+"""Characters of a section that are read."""
 _INLINE = re.compile(r"(?<![\w.\-])[\"']?([\w.\-]{1,100})[\"']?[ \t]{0,9}(?:=>|[:=])[ \t]{0,9}\{(?=([^{}\n]{1,4096}))")
 _ITEM = re.compile(
     r"[\"']?([\w.@\-]{1,100})[\"']?[ \t]{0,9}(?:=>|[:=])[ \t]{0,9}"
@@ -52,7 +66,17 @@ def scan(s: Stretch) -> list[Span]:
     out = _inline(s) if s.has("{") else []
     for m in HEADING.finditer(s.text, s.start, s.end):
         out += _under(s, m)
+    for m in SECTION.finditer(s.text, s.start, s.end):
+        if s.keys.plural(m[1]):
+            for entry in _SECTION_ENTRY.finditer(s.text, m.end(), _section_end(s.text, m.end()) or len(s.text)):
+                out += [span] if (span := _secret_in(s, m[1], entry)) else []
     return out
+
+
+def _section_end(text: str, at: int) -> int | None:
+    """Where the next section begins; None where the text ends before."""
+    found = SECTION.search(text, at + 1, at + _SECTION_MAX)
+    return bounded(text, found.start() if found else -1, at + _SECTION_MAX)
 
 
 def _under(s: Stretch, heading: re.Match[str]) -> list[Span]:
@@ -63,8 +87,10 @@ def _under(s: Stretch, heading: re.Match[str]) -> list[Span]:
     eol = heading.end()
     if heading[3] != "{" and (m := _NEXT.match(s.text, eol - s.text[:eol].endswith("\r"), eol + 4_500)):
         group = 1 if m[1] is not None else 2
-        strong = s.keys.strength(name) is Strength.STRONG
-        return [s.span(m.span(group), name)] if strong and s.is_secret(name, m[group]) else []
+        if s.keys.strength(name) is not Strength.STRONG or not s.is_secret(name, m[group]):
+            return []
+        more = glued(s.text, m.end(group) + 1, spaced=True)
+        return [s.span(m.span(group), name), *(s.span(place, name) for place in more)]
     if heading[0].rstrip().endswith(":") and (word := _bare_below(s, heading)) is not None:
         return [word]
     if not heading[3] and (strength := s.keys.plural(name)) and (found := _items(s, heading, strength)):
@@ -153,6 +179,8 @@ def is_secret_under(s: Stretch, name: str, child: str, value: str) -> bool:
 
 
 def _reach(s: Stretch) -> list[Reach]:
+    if (head := SECTION.match(s.text, s.start, s.end)) and s.keys.plural(head[1]):
+        return [Reach(s.start, _section_end(s.text, head.end()), head_of(s))]
     m = HEADING.match(s.text, s.start, s.end)
     if m is None or not (s.keys.strength(m[2]) or s.keys.plural(m[2])):
         return []
@@ -160,12 +188,20 @@ def _reach(s: Stretch) -> list[Reach]:
 
 
 _BELOW = rf"(?:pass|pwd|secret|token|cred|psk|key)[a-z0-9_.\-]*{BELOW}"
+_AUTH_BELOW = rf"auths?{BELOW}"
+_HEADS = r"(?:passw(?:or)?ds|secrets|tokens|cred(?:ential)?s)[\"']?\]"
+_AUTH_HEADS = r"auths?[\"']?\]"
 DETECTOR = LineDetector(
     name="mappings below a name",
     find=scan,
     reach=_reach,
-    wide=(Wide("names", _BELOW),),
-    line=(insensitive(_BELOW),),
+    wide=(
+        Wide("names", _BELOW),
+        Wide("names", _HEADS),
+        Wide("soft names", _AUTH_BELOW),
+        Wide("soft names", _AUTH_HEADS),
+    ),
+    line=(insensitive(_BELOW), insensitive(rf"{_HEADS}|{_AUTH_BELOW}|{_AUTH_HEADS}")),
     hit="credentials:\n  user: app\n  value: «hunter2x9»",
     miss="credentials:\n  user: app\n  region: eu-west-1",
 )

@@ -1,4 +1,4 @@
-"""``name: DB_PASSWORD`` and ``value: x``, in this order, on one line or on neighbouring ones."""
+"""``name: DB_PASSWORD`` and ``value: x`` of one object, on one line or on neighbouring ones, whichever comes first."""
 
 from __future__ import annotations
 
@@ -25,6 +25,21 @@ _PAIR = re.compile(
     ["']?+ {_VALUE_KEY} ["']?+ [ \t]{{0,9}}+ (?:=>|[:=]) [ \t]{{0,9}}+
     """
 )
+_VALUE_HEAD = re.compile(rf"(?i)(?<![\w.\-])[\"']?{_VALUE_KEY}[\"']?+[ \t]{{0,9}}+(?:=>|[:=])[ \t]{{0,9}}+")
+_NAME_BELOW = re.compile(
+    rf"""(?ix)
+    ["']?+ (?> [ \t]{{0,9}} , )?+ (?:[ \t]{{1,60}}+|[ \t]*+\r?\n[ \t]{{1,60}}+|(?<=,))(?!-[ ])
+    (?> ["']?+ (?!(?:{_NAME_KEY}|{_VALUE_KEY})\b) \w{{1,30}}+ ["']?+ [ \t]{{0,9}}+ [:=] [ \t]{{0,9}}+
+        ["']?+ [\w.\-]{{0,60}}+ ["']?+ [ \t]{{0,9}}+ ,?+ (?:[ \t]{{1,60}}+|\r?\n[ \t]{{1,60}}+) (?!-[ ]) ){{0,2}}+
+    ["']?+ {_NAME_KEY} ["']?+ [ \t]{{0,9}}+ (?:=>|[:=]) [ \t]{{0,9}}+ ["']?+ ([\w.\-/]{{1,100}}+)
+    """
+)
+"""What is behind a value whose name comes later: ``, "name": "DB_PASSWORD"``. A dash begins another object."""
+_BEGINS = re.compile(
+    r"(?:[{(][^{}()]{0,300}|^[ \t]*(?:- +)+(?:(?!^[ \t]*-)[^{}]){0,300}|<[\w:.\-]{1,60}\s[^<>]{0,300})\Z", re.MULTILINE
+)
+"""The beginning of an object, and what of it is before a value."""
+_NAMES_IT = re.compile(rf"(?i)(?<![\w.\-])[\"']?{_NAME_KEY}[\"']?[ \t]{{0,9}}[:=]")
 _PAIR_WORD = re.compile(r"[^\s,\"'}]{1,4096}")
 _PAIR_REACH = 600
 """Characters beyond its line in which a name's value may be."""
@@ -51,6 +66,33 @@ def pairs(s: Stretch) -> list[Span]:
     return out
 
 
+def reversed_pairs(s: Stretch) -> list[Span]:
+    """``- value: x`` and ``name: DB_PASSWORD`` behind or below it, where the object begins above."""
+    text, out = s.text, []
+    for head in _VALUE_HEAD.finditer(text, s.start, s.end):
+        place = _pair_value(s, head.end())
+        m = _NAME_BELOW.match(text, place[1], min(len(text), s.end + _PAIR_REACH)) if place else None
+        if place is None or m is None or not s.keys.strength(m[1]) or not _is_first(text, head.start()):
+            continue
+        place = without_reference(text, place)
+        if s.is_secret(m[1], text[slice(*place)]):
+            out.append(s.span(place, m[1]))
+    return out
+
+
+def _is_first(text: str, at: int) -> bool:
+    """Whether the object of the value at ``at`` begins within a few lines above, and nothing names the value there."""
+    low = at
+    for _ in range(_LINES_ABOVE):
+        low = text.rfind("\n", max(0, low - 300), max(0, low - 1)) + 1
+        begin = _BEGINS.search(text, low, at)
+        if begin is not None:
+            return not _NAMES_IT.search(text, begin.start(), at)
+        if not low:
+            break
+    return False
+
+
 def _pair_value(s: Stretch, at: int) -> Place | None:
     eol = s.lines.end(at)
     if place := quoted(s.text, at, eol):
@@ -65,16 +107,19 @@ _NAMED = re.compile(
 
 
 def _reach(s: Stretch) -> list[Reach]:
-    return [
+    named = [
         Reach(s.start, lines_below(s.text, s.end, _LINES_ABOVE, m.end() + _PAIR_REACH + 100))
         for m in _NAMED.finditer(s.text, s.start, s.end)
         if s.keys.strength(m[1])
     ]
+    if not named and (m := _VALUE_HEAD.search(s.text, s.start, s.end)) and _is_first(s.text, m.start()):
+        return [Reach(s.start, lines_below(s.text, s.end, _LINES_ABOVE, m.end() + _PAIR_REACH))]
+    return named
 
 
 DETECTOR = LineDetector(
     name="pairs of name and value",
-    find=pairs,
+    find=lambda s: pairs(s) + reversed_pairs(s),
     reach=_reach,
     # The name's own line is examined when its value's is, which is below.
     wide=(Wide("values", r"val(?:ue)?[\"']?[ \t]*:[ \t]*[\"']?[^\s\"'{\[]"),),

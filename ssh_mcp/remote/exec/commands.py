@@ -197,6 +197,8 @@ class Commands:
             *(f"stdout: {r}" for r in stdout_remarks),
             *(f"stderr: {r}" for r in stderr_remarks),
         ]
+        if done.unended:
+            warnings.append("The host no longer replies, so the command may still run; the next call there ends it.")
         if done.lingering:
             warnings.append("A background process still holds the command's output; what it writes later is not shown.")
         if hint is None and not done.timed_out:
@@ -210,6 +212,8 @@ class Commands:
             )
         if done.timed_out and hint is None:
             hint = "The command was ended at its timeout, with all it had started."
+            if done.unended:
+                hint = "The command reached its timeout on a host that does not reply."
             hint += " Give a larger timeout if it needs one. ssh_job_start runs it without a limit and returns at once."
         made = ExecResult(
             host=self._host.name,

@@ -9,7 +9,7 @@ from contextlib import suppress
 import anyio
 import pytest
 
-from transports.errors import AuthenticationFailed, LocalError, MasterLost, TransportError
+from transports.errors import AuthenticationFailed, LocalError, TransportError, Unreachable
 from transports.openssh.masters.pool import Lease, Pool
 from transports.openssh.masters.slots import Slots
 
@@ -154,14 +154,48 @@ async def test_a_lost_master_is_started_again_and_old_leases_do_not_disturb_it()
     new.release()
 
 
-async def test_masters_that_die_again_and_again_are_backed_off_from() -> None:
+async def test_masters_that_die_unused_again_and_again_are_backed_off_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transports.openssh.masters.pool.BACKOFF_FIRST", 0.05)
     launcher = Launcher()
     pool = _pool(launcher)
     for _ in range(3):
         (await pool.acquire()).lost()
-    with pytest.raises(MasterLost, match="again and again"):
-        await pool.acquire()
+    next_one = asyncio.create_task(pool.acquire())
+    for _ in range(5):
+        await asyncio.sleep(0)
     assert launcher.launches == [0, 0, 0]
+    (await next_one).release()
+    assert launcher.launches == [0, 0, 0, 0]
+
+
+async def test_masters_that_carried_a_session_may_die_as_often_as_they_like() -> None:
+    launcher = Launcher()
+    pool = _pool(launcher)
+    for _ in range(6):
+        lease = await pool.acquire()
+        lease.opened()
+        lease.opened()
+        lease.lost()
+    next_one = asyncio.create_task(pool.acquire())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(launcher.launches) == 7
+    (await next_one).release()
+
+
+async def test_an_unreachable_host_is_tried_again_after_the_first_pause_however_often_it_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("transports.openssh.masters.pool.BACKOFF_FIRST", 0.01)
+    launcher = Launcher()
+    launcher.error = Unreachable("Nobody replied.", sent=False)
+    pool = _pool(launcher)
+    for _ in range(5):
+        with pytest.raises(Unreachable):
+            await pool.acquire()
+    launcher.error = None
+    (await pool.acquire()).release()
+    assert len(launcher.launches) == 6
 
 
 async def test_a_refused_lease_waits_at_its_old_place_for_a_slot() -> None:

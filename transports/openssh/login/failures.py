@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from transports.errors import AuthenticationFailed, ConnectError, HostKeyMismatch, LocalError, UnknownHost
+from transports.errors import (
+    AuthenticationFailed,
+    ConnectError,
+    HostKeyMismatch,
+    LocalError,
+    UnknownHost,
+    Unreachable,
+)
 from transports.openssh.login.argv import known_hosts_name
 from transports.openssh.login.askpass import NOTHING_REPORTED, HelperReport
 from transports.openssh.login.key_files import KeyFault
@@ -174,7 +181,7 @@ def _algorithms(report: LogReport, attempt: Attempt) -> ConnectError | None:
 
 def _reach(report: LogReport, attempt: Attempt) -> ConnectError | None:
     if report.unresolved is not None:
-        return ConnectError(
+        return Unreachable(
             f"The name {attempt.hostname} of {attempt.name} cannot be resolved.",
             "Check the hostname in hosts.toml or ssh_config, and DNS or VPN.",
             sent=False,
@@ -182,7 +189,7 @@ def _reach(report: LogReport, attempt: Attempt) -> ConnectError | None:
     if report.connect is not None:
         return _no_tcp(report.connect, attempt)
     if report.timed_out or (attempt.gave_up and report.login.server_version is None):
-        return ConnectError(
+        return Unreachable(
             f"{attempt.where} did not reply as an ssh server within {attempt.seconds:g} s.",
             "Check that sshd listens on that port and that nothing in between blocks the connection.",
             sent=False,
@@ -200,7 +207,7 @@ def _no_tcp(reason: str, attempt: Attempt) -> ConnectError:
         what, remedy = f"is unreachable ({clean(reason)})", "Check the network, VPN or jump host."
     else:
         what, remedy = f"could not be connected to: {clean(reason)}", "Check address, port and network."
-    return ConnectError(f"{attempt.where} {what}.", remedy, sent=False)
+    return Unreachable(f"{attempt.where} {what}.", remedy, sent=False)
 
 
 # --- authentication -------------------------------------------------------------------------------------------------
@@ -300,7 +307,7 @@ def _proxy(report: LogReport, attempt: Attempt) -> ConnectError | None:
         )
     if text:
         seen = _no_tcp(text.rpartition("connect failed: ")[2], replace(attempt, proxied=None))
-        return ConnectError(f"Seen from the jump host {hop}, {seen.what}", seen.remedy, sent=False)
+        return Unreachable(f"Seen from the jump host {hop}, {seen.what}", seen.remedy, sent=False)
     return ConnectError(
         f"The jump host {hop} could not open a connection to {attempt.where}.",
         "Check that the target runs, and that the jump host may forward to it.",

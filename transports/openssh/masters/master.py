@@ -16,7 +16,7 @@ import anyio
 
 from transports.api import Destination, Effective, HostKeyCheck, LoginInfo, TransportConfig
 from transports.errors import ConnectError, LocalError, TransportError
-from transports.mux.client import alive_check, terminate
+from transports.mux.client import alive_check, stop_listening, terminate
 from transports.openssh.local.control_dir import ID_LENGTH, open_control_dir, remove
 from transports.openssh.local.launch import gone, kill_master, kill_strays, lives, truncate
 from transports.openssh.local.locks import Use, turn
@@ -32,6 +32,8 @@ from transports.openssh.masters.records import is_dead, read_login, recorded_pid
 from transports.openssh.masters.unmultiplexed import Unmultiplexed
 
 _ENDING_SECONDS: Final = 1.0
+_STOPPED: Final = "[stopped mux]"
+"""What ssh calls itself once it has stopped listening (mux.c)."""
 _RELEASE_SECONDS: Final = 8.0
 _STARTS_PER_CPU: Final = 16
 """Logins at the same time. Over a network a login mostly waits: few at a time would make a fan-out as slow as the round
@@ -92,6 +94,7 @@ class MasterLauncher:
         self._warm: dict[tuple[Destination, int], _Warm] = {}
         self._uses: dict[str, Use] = {}
         self._depth: dict[str, int] = {}
+        self._retired: dict[int, str] = {}
         self._flights: SingleFlight[tuple[Destination, int], _Warm] = SingleFlight()
         self._starts: anyio.CapacityLimiter | None = None
         self.urgent = UrgentWork()
@@ -259,6 +262,22 @@ class MasterLauncher:
         """Do not return this master again without a look: a session attempt found it dead."""
         self._drop_warm(control_path)
 
+    async def retire(self, control_path: str, pid: int) -> None:
+        """Have new sessions log in anew: the host no longer replies over this master's connection.
+
+        Sessions that it carries stay, ours and other processes': the host may only be slow. It ends with the last of
+        them, or by its keepalives.
+        """
+        self._drop_warm(control_path)
+        async with turn(control_path + ".lock"):
+            found = await alive_check(control_path, _ENDING_SECONDS)
+            if found == pid:
+                self._retired[pid] = control_path
+                await stop_listening(control_path)
+                remove(control_path)
+            elif found is None:
+                await self._clear(control_path)
+
     def _drop_warm(self, path: str) -> None:
         self._warm = {key: warm for key, warm in self._warm.items() if warm.handle.control_path != path}
 
@@ -300,6 +319,8 @@ class MasterLauncher:
         try:
             async with turn(path + ".lock"):
                 if use.is_last() and not _exists(path + ".keep"):
+                    for retired in [pid for pid, where in self._retired.items() if where == path]:
+                        await kill_master(retired, _STOPPED)
                     pid = await alive_check(path, _ENDING_SECONDS)
                     if pid is not None:
                         await self._end(path, pid)

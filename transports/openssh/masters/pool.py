@@ -7,7 +7,7 @@ import copy
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
-from transports.errors import LocalError, MasterLost, TransportError
+from transports.errors import ConnectError, LocalError, MasterLost, TransportError, Unreachable
 from transports.openssh.local.tasks import Tasks
 from transports.openssh.masters.slots import Master, Phase, Slots, Waiter
 
@@ -15,12 +15,19 @@ H = TypeVar("H")
 
 BACKOFF_FIRST: Final = 1.0
 BACKOFF_MAX: Final = 30.0
-"""Seconds between logins after failed ones. sshd penalises a retry storm (PerSourcePenalties, 9.8)."""
+"""Seconds between logins after failed ones. sshd penalises a retry storm (PerSourcePenalties, 9.8). An attempt
+that reached no ssh server costs the host nothing: the pause behind it stays the first one."""
 SHORT_LIFE: Final = 5.0
-"""Seconds: a master that is lost sooner than this, three times in a row, counts as a failed login."""
+"""Seconds: a master that is lost sooner than this before it carried a session, three times in a row, counts as a failed
+login."""
 SINGLE_LIVES: Final = 2
 """Masters in a row that ended soon and with their first session."""
 _SCARCE_RETRY: Final = 1.0
+
+
+def _passes(error: TransportError) -> bool:
+    """Whether the next login may well succeed; a refused key or an unknown host key stays as it is."""
+    return isinstance(error, MasterLost) or type(error) in {ConnectError, Unreachable}
 
 
 class Lease(Generic[H]):
@@ -36,6 +43,11 @@ class Lease(Generic[H]):
         self.handle = handle
         self.is_open = False
         self.released = False
+
+    @property
+    def current(self) -> bool:
+        """Whether its master has not been given up since."""
+        return self.master.generation == self.generation
 
     def opened(self) -> None:
         """The session is open: from now on a refusal on this master cannot mean "none at all"."""
@@ -113,11 +125,15 @@ class Pool(Generic[H]):
     async def acquire(self, *, ending: bool = False, prefer: int | None = None) -> Lease[H]:
         """A slot, in order of arrival; logs in where there is no master yet.
 
-        Raises what the login raises; while backing off after failed logins, the last one's error at once.
+        Raises what the login raises. Between failed logins the last one's error is raised at once, unless it may pass
+        by itself and the next login is at most the first pause away: that is waited for.
         """
+        pause = self._retry_at - self._now()
+        if pause > 0 and self._error is not None and (self._masterless or not self._any_master()):
+            if pause > BACKOFF_FIRST or not _passes(self._error):
+                raise copy.copy(self._error)
+            await asyncio.sleep(pause)
         now = self._now()
-        if now < self._retry_at and self._error is not None and (self._masterless or not self._any_master()):
-            raise copy.copy(self._error)
         return await self._wait(self._slots.join(now, ending=ending, prefer=prefer))
 
     @property
@@ -169,7 +185,7 @@ class Pool(Generic[H]):
     def login_failed(self, error: TransportError) -> None:
         """A session that logs in by itself could not: back off, and so do those who wait."""
         self._error = error
-        self._back_off(self._now())
+        self._back_off(self._now(), error)
         self._fail_all(error)
 
     def opened(self, lease: Lease[H]) -> None:
@@ -196,20 +212,18 @@ class Pool(Generic[H]):
         master = lease.master
         if master.generation != lease.generation:
             return
-        single = master.opened == 1
+        single, unused = master.opened == 1, master.opened == 0
         self._slots.lost(master, lease.generation)
         self._on_lost(lease.handle)
         now = self._now()
         short = now - self._up_since.get(master.index, now) < SHORT_LIFE
-        self._short_lives = self._short_lives + 1 if short else 0
+        self._short_lives = self._short_lives + 1 if short and unused else 0
         self._single_lives = self._single_lives + 1 if short and single else 0
         if self._single_lives == SINGLE_LIVES:
             self._on_single()
         if self._short_lives >= 3:
-            self._error = self._error or MasterLost(
-                "The ssh master ends again and again.", "Try again later.", sent=False
-            )
-            self._back_off(now)
+            self._error = MasterLost("The ssh master ends again and again.", "Try again later.", sent=False)
+            self._back_off(now, self._error)
         self._turn()
 
     # --- decisions ----------------------------------------------------------------------------------------------------
@@ -274,13 +288,16 @@ class Pool(Generic[H]):
         self._error = error
         now = self._now()
         if not isinstance(error, LocalError):  # what is wrong on our own side costs the host nothing
-            self._back_off(now)
+            self._back_off(now, error)
         if self._any_master():
             self._slots.further_at = self._retry_at
         else:
             self._fail_all(error)
 
-    def _back_off(self, now: float) -> None:
+    def _back_off(self, now: float, error: TransportError) -> None:
+        if isinstance(error, Unreachable):
+            self._retry_at = now + BACKOFF_FIRST
+            return
         self._retry_at = now + min(BACKOFF_FIRST * 2**self._failures, BACKOFF_MAX)
         self._failures += 1
 

@@ -71,6 +71,9 @@ class DirectBackend:
     def forget(self, handle: Handle) -> None:
         """There is nothing to forget."""
 
+    async def retire(self, handle: Handle) -> None:
+        """There is nothing to retire."""
+
     async def open(self, master: Handle, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
         del master
         await self._launcher.prepare_direct(self._destination)

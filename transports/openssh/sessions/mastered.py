@@ -17,6 +17,8 @@ class Masters(Protocol):
 
     def forget(self, control_path: str) -> None: ...
 
+    def retire(self, control_path: str, pid: int) -> Awaitable[None]: ...
+
     def mux_argv(
         self,
         control_path: str,
@@ -51,3 +53,7 @@ class Mastered:
 
     def forget(self, handle: Handle) -> None:
         self._masters.forget(handle.control_path)
+
+    async def retire(self, handle: Handle) -> None:
+        if handle.pid is not None:
+            await self._masters.retire(handle.control_path, handle.pid)

@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 
 from transports.api import Destination, StreamName
-from transports.errors import MasterLost, TransportError
+from transports.errors import MasterLost, MasterStalled, TransportError
 from transports.mux.client import MuxSession, alive_check, open_session
 from transports.openssh.sessions.mastered import Mastered, Masters
 from transports.openssh.sessions.session import WRITE_HIGH, BackendName, Handle, Session, SessionEvents
@@ -144,8 +144,8 @@ async def open_native(
     """A session on the master at ``control_path``, its channel open.
 
     ``command`` is for the login shell, or a subsystem's name; then stdout begins paused. Raises NoSlot or
-    SessionRefused where the host says no and MasterLost where no master replies within ``timeout`` seconds; nothing
-    has been sent to the host then.
+    SessionRefused where the host says no, MasterLost where no master takes the request, and MasterStalled where the
+    host does not reply within ``timeout`` seconds; nothing has been sent to the host then.
     """
     made: list[int] = []
     try:
@@ -166,7 +166,7 @@ async def open_native(
             await asyncio.shield(mux.opened)
     except TimeoutError:
         session.close()
-        raise MasterLost(
+        raise MasterStalled(
             f"The host did not open a session within {timeout:g} s.",
             "Call again: a new connection is opened.",
             sent=False,

@@ -10,7 +10,14 @@ from typing import Final, TypeVar
 import anyio
 
 from transports.api import Completed, OutputSink
-from transports.errors import ConnectError, MasterLost, RemoteError, SessionRefused, TransportError
+from transports.errors import (
+    ConnectError,
+    MasterLost,
+    MasterStalled,
+    RemoteError,
+    SessionRefused,
+    TransportError,
+)
 from transports.mux.client import NoSlot
 from transports.openssh.login.log import clean
 from transports.openssh.masters.pool import Lease, Pool
@@ -122,11 +129,11 @@ class Runner:
                     lease.release()
                     raise
                 lease = await lease.after_refusal()
-            except MasterLost:
-                lease.lost()
+            except MasterLost as error:
+                final = await self._lose(lease, error)
                 if replacements is None:  # those that are up may be as dead; behind them a fresh one comes
                     replacements = len(self.pool.handles()) + 1
-                if replacements == 0:
+                if final or replacements == 0:
                     raise
                 replacements -= 1
                 lease = await self.pool.acquire()
@@ -141,6 +148,33 @@ class Runner:
                 lease.opened()
                 self._pending.start()
                 return made, lease
+
+    async def _lose(self, lease: Lease[Handle], error: MasterLost) -> bool:
+        """Give a master up; whether another one would be no better: a login just worked, and then nothing."""
+        stalled = isinstance(error, MasterStalled)
+        fresh = lease.master.opened == 0 and not lease.handle.adopted
+        try:
+            if stalled and lease.current:
+                await self.backend.retire(lease.handle)
+        except BaseException:
+            lease.release()
+            raise
+        lease.lost()
+        return stalled and fresh
+
+    async def silence(self, lease: Lease[Handle]) -> MasterStalled | None:
+        """Whether the host is silent on the master of ``lease``: it does not even open another session there."""
+        beside = self.pool.try_acquire(on=lease.master) if lease.current and not self.pool.masterless else None
+        if beside is None:
+            return None
+        try:
+            running = await self.start(Collector(0, 0), lease=beside, only=True)
+        except MasterStalled as error:
+            return error
+        except TransportError:
+            return None
+        running.close()
+        return None
 
     async def _begin(self, sink: OutputSink, bare: str | None, lease: Lease[Handle]) -> Running:
         nonce = secrets.token_hex(8) if bare is None else None
@@ -252,7 +286,8 @@ class Runner:
             stderr_total=collector.totals["stderr"],
             duration=duration,
             timed_out=timed_out,
-            lingering=execution.lingering,
+            lingering=execution.lingering and not running.unended,
+            unended=running.unended,
         )
 
     async def outcome(self, running: Running) -> int | None:
@@ -357,6 +392,7 @@ class Runner:
             return
         finally:
             if not ended:  # no way to the host any more: it is made up for when there is one
+                running.unended = True
                 self._pending.unended(nonce, processes)
         with anyio.move_on_after(SETTLE_SECONDS):
             await until(execution.over)

@@ -15,14 +15,15 @@ from transports.openssh.sessions.session import Handle
 
 @dataclass(eq=False, slots=True)
 class Running:
-    """An execution with its lease. ``settled``: what it left on the host is ended, or is owed. ``prelude`` is what its
-    frame was sent before its command.
+    """An execution with its lease. ``settled``: what it left on the host is ended, or its end is pending;
+    ``unended``: a time limit did not end it. ``prelude`` is what its frame was sent before its command.
     """
 
     execution: Execution
     lease: Lease[Handle]
     settled: bool = False
     prelude: str = ""
+    unended: bool = False
     timer: asyncio.TimerHandle | None = None
     on_close: Callable[[Running], None] | None = None
 

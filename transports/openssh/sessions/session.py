@@ -111,6 +111,9 @@ class Backend(Protocol):
     def forget(self, handle: Handle) -> None:
         """The master turned out to be dead."""
 
+    async def retire(self, handle: Handle) -> None:
+        """Open no further session on this master: its host does not reply."""
+
     async def open(self, master: Handle, command: bytes, events: SessionEvents, *, subsystem: bool) -> Session:
         """Open a session for a command (for the login shell) or a subsystem (its name).
 

@@ -8,11 +8,12 @@ from typing import Final
 import anyio
 
 from transports.api import StreamName
-from transports.errors import MasterLost
+from transports.errors import MasterLost, TransportError
 from transports.mux.client import NoSlot
 from transports.openssh.masters.pool import Lease
 from transports.openssh.sessions.inbox import Inbox
 from transports.openssh.sessions.native import NativeSession
+from transports.openssh.sessions.process import SSH_FAILED
 from transports.openssh.sessions.runner import SETTLE_SECONDS, Runner
 from transports.openssh.sessions.running import until
 from transports.openssh.sessions.session import Handle, Session
@@ -35,6 +36,8 @@ class SubsystemChannel:
         self._received = False
         self.no_slot = False
         """Set where the session ended for want of slots, which a spawned ssh shows only afterwards."""
+        self.broke_off = False
+        """Set where it ended without an exit status: the host refused the subsystem, or its server was killed."""
         self._status: int | None = None
         self._exited: asyncio.Future[None] = self._loop.create_future()
 
@@ -92,6 +95,7 @@ class SubsystemChannel:
             return
         said = "" if self._received else self.stderr_text()
         error = await self._runner.backend.diagnose(self._lease.handle, self._status, said, began=self._received)
+        self.broke_off = error is None and self._status in {None, SSH_FAILED}
         if isinstance(error, NoSlot):
             self.no_slot = True
             self._lease.refused()
@@ -99,6 +103,10 @@ class SubsystemChannel:
             self._lease.lost()
         if error is not None:
             raise error
+
+    async def silence(self) -> TransportError | None:
+        lease = self._lease
+        return None if lease is None or self._closed else await self._runner.silence(lease)
 
     def write(self, data: bytes) -> None:
         if self._session is not None:
