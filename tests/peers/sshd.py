@@ -266,6 +266,9 @@ def start_sshd(
     lines = _config_lines(
         host_key, keys_file, max_sessions, max_auth_tries, legacy, password, chroot, force_command, subsystem
     )
+    # for our own account: SetEnv in a Match block replaces the one before it
+    variables = [line.removeprefix("SetEnv ") for line in extra if line.startswith("SetEnv ")]
+    lines.append(" ".join(["SetEnv", f"HOME={_empty_home()}", *variables]))
     for _ in range(5):  # another process may take the port between our look and sshd's bind
         number = port or free_port(address)
         config = directory / "sshd_config"
@@ -342,7 +345,7 @@ def _config_lines(
     # bash reads ~/.bashrc under sshd: what this machine's own account does there is not ours to run, nor to wait for.
     # The accounts that tests make keep their homes. Last, because a Match block ends only with the file.
     me = pwd.getpwuid(os.geteuid()).pw_name
-    return [*lines, f"Match User {me}", f"SetEnv HOME={_empty_home()}"]
+    return [*lines, f"Match User {me}"]
 
 
 def _listens(process: subprocess.Popen[bytes], log: Path) -> bool:

@@ -58,6 +58,7 @@ async def cut(server: McpServer, sshd: Sshd, arguments: dict[str, str], target: 
     return good and whole(target)
 
 
+@pytest.mark.timeout(60 + 20 * CUTS)
 @pytest.mark.parametrize("way", ["rsync", "tar"])
 @pytest.mark.parametrize("direction", ["up", "down"])
 async def test_a_sync_that_is_cut_goes_on_where_it_was(

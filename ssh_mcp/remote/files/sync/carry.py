@@ -110,7 +110,7 @@ async def _by_tar(ends: Ends, plan: Plan, progress: Progress) -> bool:
                 raise streams.OtherView
     if isinstance(ends.target, LocalTree):
         assert isinstance(source, RemoteTree)
-        return await _tar_to_here(ends, source, ends.target, plan, progress)
+        return await _tar_to_here(source, ends.target, plan, progress)
     return await _tar_to_host(ends, ends.target, plan, progress)
 
 
@@ -141,16 +141,11 @@ async def _tar_to_host(ends: Ends, target: RemoteTree, plan: Plan, progress: Pro
     return bool(before)
 
 
-async def _tar_to_here(ends: Ends, source: RemoteTree, local: LocalTree, plan: Plan, progress: Progress) -> bool:
+async def _tar_to_here(source: RemoteTree, local: LocalTree, plan: Plan, progress: Progress) -> bool:
     await run_sync(local.create)
     layout = layout_of(plan)
-    here, left = await run_sync(local.staging, _key(ends.source))
+    here, before, left = await run_sync(_staging_here, local, _key(source), plan)
     try:
-        before = await run_sync(lambda: arrived_before(here.scan(_nothing).entries, plan)) if left else set()
-        if before is None:
-            await run_sync(local.drop, here)
-            here, _ = await run_sync(local.staging, _key(ends.source))
-            before = set()
         await run_sync(here.arrange, layout)
         files = [s for s in plan.files if s.path not in before]
         total = sum(s.size for s in files)
@@ -169,6 +164,16 @@ async def _tar_to_here(ends: Ends, source: RemoteTree, local: LocalTree, plan: P
     _say_gone(source, missing)
     await run_sync(partial(link_local, local, plan))
     return left
+
+
+def _staging_here(local: LocalTree, key: str, plan: Plan) -> tuple[LocalTree, set[str], bool]:
+    """The staging directory, what an earlier run left whole in it, and whether there was one. Blocks on the disk."""
+    here, left = local.staging(key)
+    before = arrived_before(here.scan(_nothing).entries, plan) if left else set()
+    if before is None:
+        local.drop(here)
+        here, _ = local.staging(key)
+    return here, before or set(), left
 
 
 def _nothing(_path: str, _directory: bool) -> bool:
@@ -190,7 +195,7 @@ async def _one_by_one(steps: Sequence[Step], copy: Callable[[Sequence[Step]], Aw
 
 def _say_gone(tree: RemoteTree, steps: Sequence[Step]) -> None:
     if steps:
-        tree.host.call.warn(f"{len(steps)} files were gone when their turn came.")
+        tree.host.call.warn(f"{len(steps)} files were gone before they were copied.")
 
 
 # --- by rsync, or over SFTP -----------------------------------------------------------------------------------------
@@ -229,7 +234,7 @@ async def _down(
 ) -> tuple[Method, bool]:
     await run_sync(local.create)
     await run_sync(partial(prepare_local, local, plan, plan.directories))
-    here, left = await run_sync(local.staging, _key(source))
+    here, _, left = await run_sync(_staging_here, local, _key(source), plan)
     try:
         files = plan.files
         if files and method == "rsync":

@@ -39,7 +39,7 @@ _AT_ONCE: Final = 16
 _REFUSED: Final = b"Session open refused by peer"
 """What ssh says where the host's sshd opens no further session on a connection (MaxSessions in sshd_config(5))."""
 _VANISHED: Final = 24
-"""rsync's exit status where files of the list were gone when their turn came (rsync(1), EXIT VALUES)."""
+"""rsync's exit status where files of the list were gone before they were copied (rsync(1), EXIT VALUES)."""
 
 
 # --- rsync ----------------------------------------------------------------------------------------------------------
@@ -106,14 +106,18 @@ async def rsync_down(
     )
     if not await _rsync(remote, copy, progress):
         return False
-    await run_sync(partial(_place_all, local, staging, steps))
+    if missing := await run_sync(partial(_place_all, local, staging, steps)):
+        remote.host.call.warn(f"{missing} files were gone before they were copied.")
     return True
 
 
-def _place_all(local: LocalTree, staging: LocalTree, steps: Sequence[Step]) -> None:
+def _place_all(local: LocalTree, staging: LocalTree, steps: Sequence[Step]) -> int:
+    """How many did not arrive."""
+    missing = 0
     for step in steps:
         assert step.source is not None
-        local.place(staging, step.path, step.path, step.source)
+        missing += not local.place(staging, step.path, step.path, step.source)
+    return missing
 
 
 def _names(steps: Sequence[Step]) -> bytes:
@@ -123,11 +127,11 @@ def _names(steps: Sequence[Step]) -> bytes:
 async def _rsync(remote: RemoteTree, copy: RsyncCopy, progress: Progress) -> bool:
     remote.host.call.note_command(f"rsync {remote.root}")
     ended = await connection_of(remote.host).rsync(copy, progress)
-    if ended.exit_code == _VANISHED:
+    if ended.exit_code == _VANISHED and copy.upload:
         remote.host.call.warn("Some files were gone before they were copied.")
     elif ended.exit_code and _REFUSED in ended.stderr:
         return False
-    elif ended.exit_code:
+    elif ended.exit_code not in (0, _VANISHED):
         lines = ended.stderr.decode("utf-8", "replace").strip().splitlines() or ["it gave no reason"]
         raise RemoteError(
             f"rsync ended with status {ended.exit_code}: {shown(lines[0], 200)}.", "Fix the cause and call again."
