@@ -18,9 +18,9 @@ from ssh_mcp.audit.chain import verify_all
 from ssh_mcp.audit.formats import Format, rendered
 from ssh_mcp.audit.record import AuditRecord
 from ssh_mcp.audit.report import page
+from ssh_mcp.audit.rows import HEADING, row, shown_time
 from ssh_mcp.audit.summary import Summary, Tally
 from ssh_mcp.audit.times import point_in_time
-from ssh_mcp.cli.audit_rows import HEADING, row, shown_time
 from ssh_mcp.errors import ConfigError
 
 _RED = "\x1b[31m{}\x1b[0m"

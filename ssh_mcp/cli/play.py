@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from ssh_mcp.audit import reader
-from ssh_mcp.cli.audit_rows import plain, shown_time
+from ssh_mcp.audit.rows import plain, shown_time
 from ssh_mcp.cli.output import console, say
 from ssh_mcp.errors import ConfigError
 from ssh_mcp.recording.asciicast import as_output, events

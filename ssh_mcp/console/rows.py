@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ssh_mcp.audit.record import AuditRecord
-from ssh_mcp.cli.audit_rows import outcome, plain, shown_time, where
+from ssh_mcp.audit.rows import outcome, plain, shown_time, where
 from ssh_mcp.server.operator import messages as m
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import signal
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 from urllib.parse import unquote
 
-JobState = Literal["running", "exited", "killed", "timed_out", "cancelled", "lost", "host_rebooted"]
+from ssh_mcp.results.jobs import JobState
 
 _FIELDS = 15
 _DIGITS = 15

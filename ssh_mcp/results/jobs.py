@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from ssh_mcp.facts.jobs import JobState
 from ssh_mcp.results.base import Ours, Result, Spooled, Warned
+
+JobState = Literal["running", "exited", "killed", "timed_out", "cancelled", "lost", "host_rebooted"]
 
 
 class JobResult(Spooled):

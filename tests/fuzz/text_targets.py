@@ -15,7 +15,7 @@ from typing import Any
 
 from ssh_mcp.approval.question import Login, Question, Subject
 from ssh_mcp.audit.reader import parse_line
-from ssh_mcp.cli.audit_rows import row
+from ssh_mcp.audit.rows import row
 from ssh_mcp.cli.client_files import merged
 from ssh_mcp.cli.clients import snippet
 from ssh_mcp.errors import ConfigError, FileConflict, InvalidArgument, Refusal

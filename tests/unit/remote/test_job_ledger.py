@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ssh_mcp.facts.jobs import Job, JobState
+from ssh_mcp.facts.jobs import Job
 from ssh_mcp.remote.exec.jobs.ledger import KEPT_JOBS, JobLedger, outdated
+from ssh_mcp.results.jobs import JobState
 
 
 def job(number: int, ended: int | None, state: JobState = "exited") -> Job:
