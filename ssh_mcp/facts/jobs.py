@@ -57,13 +57,14 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """``words`` is the first line where it is not a job's; ``offsets`` where the bytes behind the lines begin in their
-    files; ``data`` those bytes of stdout.
+    files; ``data`` those bytes of stdout; ``damaged`` counts jobs whose files hold what none of our programs writes.
     """
 
     words: tuple[str, ...]
     jobs: tuple[Job, ...]
     offsets: tuple[int, int]
     data: bytes
+    damaged: int = 0
 
 
 def encoded(text: str) -> str:
@@ -75,20 +76,24 @@ def parse_reply(data: bytes) -> Reply:
     """Lines up to ``at``, then bytes. Raises Unreadable."""
     words: tuple[str, ...] = ()
     jobs: list[Job] = []
+    damaged = 0
     while data:
         line, data = _line(data)
         if line.startswith("job "):
             name, data = _line(data)
             command, data = _line(data)
-            jobs.append(_job(line.split(" "), unquote(name), unquote(command)))
+            try:
+                jobs.append(_job(line.split(" "), unquote(name), unquote(command)))
+            except Unreadable:
+                damaged += 1
         elif line.startswith("at "):
             offsets = [_number(word) for word in line.split(" ")[1:]]
             if len(offsets) != 2:
                 raise Unreadable(f"{len(offsets)} offsets")
-            return Reply(words, tuple(jobs), (offsets[0], offsets[1]), data)
+            return Reply(words, tuple(jobs), (offsets[0], offsets[1]), data, damaged)
         else:
             words = (*words, *line.split(" "))
-    return Reply(words, tuple(jobs), (0, 0), b"")
+    return Reply(words, tuple(jobs), (0, 0), b"", damaged)
 
 
 def _line(data: bytes) -> tuple[str, bytes]:

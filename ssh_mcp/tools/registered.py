@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 HINT_DEFAULTS = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False, "openWorldHint": True}
 """What a hint is where a server does not say (MCP 2025-11-25, ToolAnnotations)."""
 
+ONLY_FOR_WRITERS = frozenset({"destructiveHint", "idempotentHint"})
+"""Hints that mean nothing beside readOnlyHint (the same)."""
+
 CLIENT_MAX = 120
 """Characters of a client's own name that are kept."""
 
@@ -53,7 +56,7 @@ class RegisteredTool(Tool):
             parameters=lean(entry.input_schema) if small else entry.input_schema,
             output_schema=None if small else entry.output_schema,
             annotations=mcp_types.ToolAnnotations.model_validate(
-                {k: v for k, v in entry.annotations.items() if not small or HINT_DEFAULTS[k] is not v}
+                _saying_something(entry.annotations) if small else entry.annotations
             ),
             tags={entry.group, entry.tier.value},
             task_config=TaskConfig(mode="forbidden"),
@@ -149,3 +152,13 @@ def _progress_sender() -> ProgressSender:
         await context.report_progress(done, total, message)
 
     return send
+
+
+def _saying_something(hints: dict[str, bool]) -> dict[str, bool]:
+    """Those that are not the protocol's defaults, or without a meaning."""
+    read_only = hints.get("readOnlyHint", False)
+    return {
+        name: value
+        for name, value in hints.items()
+        if HINT_DEFAULTS[name] is not value and not (read_only and name in ONLY_FOR_WRITERS)
+    }

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -318,3 +319,66 @@ def test_without_proc_ps_says_who_is_alive(plain: HostShell) -> None:
     plain.file(job, "status").unlink()
     plain.file(job, "cancel").unlink()
     assert plain.status(job).state == "lost"
+
+
+def test_a_daemon_in_a_session_of_its_own_is_ended_with_its_job(host: HostShell) -> None:
+    need(os.path.exists("/proc/self/environ"), "only /proc shows environments")
+    number = _number()
+    job, *_ = host.start(f"setsid sh -c '/bin/sleep {number} & exit' & wait; /bin/sleep {number}; true")
+    _running(number)
+    job, sent = host.cancel(job)
+    assert (job.state, sent, _alive(number)) == ("cancelled", "TERM", [])
+
+
+def test_a_job_directory_changed_by_hand_is_refused_or_told_from_a_job(plain: HostShell, tmp_path: Path) -> None:
+    kept, *_ = plain.start("echo kept", wait=10)
+    outside = tmp_path / "outside"
+    outside.write_text("SECRET\n")
+
+    def hurt(name: str, text: str | None) -> Job:
+        job, *_ = plain.start("echo out", wait=10)
+        file = plain.file(job, name)
+        file.unlink(missing_ok=True)
+        if text is None:
+            file.symlink_to(outside)
+        elif text == "fifo":
+            os.mkfifo(file)
+        else:
+            file.write_text(text)
+        return job
+
+    for name, text, seen in (
+        ("stdout", None, None), ("about", None, None), ("about", "fifo", None), ("stdout", "fifo", None),
+        ("status", "fifo", None), ("pid", "fifo", None), ("pid", "", None), ("about", "x\ny\n", None),
+        ("pid", "1 1 1\n", "exited"), ("pid", "$(touch ran) ; 1\n", None), ("pid", "-1 - -\n", "exited"),
+        ("status", "a[$(touch ran)] 1 2 3 4\n", "lost"), ("status", "", "lost"), ("status", "0 1 2 3 x\n", "exited"),
+        ("group", "-1\n", "exited"), ("group", "*\n", "exited"), ("seen", "1 2 3\n", "exited"),
+    ):  # fmt: skip
+        job = hurt(name, text)
+        for verb, more in (("status", [0, 8192]), ("output", ["stdout", 0, 4]), ("cancel", [])):
+            reply, stderr = plain.ask(verb, job.id, *more)
+            assert b"SECRET" not in reply.data + stderr
+            assert [each.state for each in reply.jobs] == ([] if seen is None else [seen]), (name, text, verb)
+    for path in (".", "..", "../../outside", "*", "a b", "", "0123456789ab/../" + kept.id):
+        assert plain.ask("status", path, 0, 8192)[0].words == ("unknown",)
+    linked = plain.file(kept, ".").parent / "abcdefabcdef"
+    linked.symlink_to(plain.file(kept, "."))
+    plain.file(kept, ".").parent.joinpath("a  b\n").mkdir()
+    plain.file(hurt("about", "x" * 1_000_000), "pid").write_text("1 1 1\n")
+    listed, _ = plain.ask("list")
+    assert kept.id in [job.id for job in listed.jobs]
+    assert "abcdefabcdef" not in [job.id for job in listed.jobs]
+    assert not (plain.home / "ran").exists()
+
+
+def test_of_two_that_start_a_name_at_once_fifty_times_one_starts_it(plain: HostShell) -> None:
+    number = _number()
+    for turn in range(50):
+        with ThreadPoolExecutor(2) as both:
+            made = list(both.map(lambda _: plain.start(f"sleep {number}", claim=f"{turn:016x}"), range(2)))  # noqa: B023
+        assert sorted(reply.words[0] for _, reply, _ in made) == ["already", "started"]
+        assert len({job.id for job, *_ in made}) == 1
+        assert {job.state for job, *_ in made} == {"running"}
+        plain.cancel(made[0][0])
+    running = [job for job in plain.ask("list")[0].jobs if job.state == "running"]
+    assert (running, _alive(number)) == ([], [])

@@ -276,3 +276,39 @@ async def test_megabytes_of_output_are_counted_read_and_searched(mcp_server: Mcp
             hashlib.sha256(piece["text"].encode()).digest()
             == hashlib.sha256(whole[5_000_000 : piece["cursor"]]).digest()
         )
+
+
+async def test_strange_names_and_commands_run_as_they_are_or_are_refused(
+    mcp_server: McpServerFactory, web: Host
+) -> None:
+    async with mcp_server({"web": web}) as server:
+
+        async def run(command: str, **more: Any) -> dict[str, Any]:
+            done = await server.call("ssh_job_start", host="web", command=command, wait=more.pop("wait", 20), **more)
+            done = await server.call("ssh_job_status", host="web", job_id=done["job_id"], wait=20)
+            return {key: done[key] for key in ("state", "exit_code", "name", "stdout_bytes", "stdout")}
+
+        name = "a'b\"c $(id) `id` \\ %41 ;&|"
+        odd = await run("printf %s '$x' \"'\"; cat <<'E'\n`a`\\\n\nE\n# end", name=name)
+        assert odd == {
+            "state": "exited", "exit_code": 0, "name": name, "stdout_bytes": 9, "stdout": "$x'`a`\\\n\n"
+        }  # fmt: skip
+        for wait in (0, 20):
+            long = await run(f": {'x' * 60_000}; echo {'é' * 10}", wait=wait)
+            assert (long["state"], long["stdout"]) == ("exited", "é" * 10 + "\n")
+            bad = await run("if", wait=wait)
+            assert (bad["state"], bad["exit_code"]) == ("exited", 2)
+        for name, command in (
+            ("", "true"),
+            ("a\nb", "true"),
+            ("x" * 101, "true"),
+            ("\0", "true"),
+            ("a", "echo a\0b"),
+            ("a", "x" * 100_000),
+        ):
+            text = await server.refused("ssh_job_start", host="web", command=command, name=name)
+            assert "Traceback" not in text
+            assert text.count("\n") == 0
+        for job_id in ("..", "../../etc", "0" * 12, "0" * 13, "*", "ABCDEF012345", ""):
+            text = await server.refused("ssh_job_status", host="web", job_id=job_id)
+            assert text.startswith(("InvalidArgument: ", "JobNotFound: ")), text

@@ -1,4 +1,4 @@
-"""What job.sh prints, as values."""
+"""What the programs that keep jobs print, as values."""
 
 from __future__ import annotations
 
@@ -57,11 +57,19 @@ def test_words_before_a_job_and_a_list_without_bytes() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"job 1 2\na\nb\n", reply()[:20], reply("asleep"), reply(code="x"), b"at 1\n", reply().replace(b"4711", b"-1")],
+    [reply()[:20], b"at 1\n", b"at 1 -2\n", b"at x 2\n", b"job 1\n"],
 )
 def test_what_is_no_reply_is_unreadable(data: bytes) -> None:
     with pytest.raises(Unreadable):
         parse_reply(data)
+
+
+@pytest.mark.parametrize(
+    "data", [b"job 1 2\na\nb\n", reply("asleep"), reply(code="x"), reply().replace(b"4711", b"-1")]
+)
+def test_a_job_whose_files_were_changed_by_hand_hides_no_other(data: bytes) -> None:
+    found = parse_reply(reply().split(b"at ")[0] + data)
+    assert ([job.id for job in found.jobs], found.damaged) == (["0123456789ab"], 1)
 
 
 def test_encoded_text_is_one_line_that_reads_back() -> None:

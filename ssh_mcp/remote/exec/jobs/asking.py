@@ -100,7 +100,12 @@ class Asking:
         return Looked(job, stdout, stderr, reply.words)
 
     def job(self, reply: Reply, job_id: str) -> Job:
-        """The one job of a reply. Raises JobNotFound."""
+        """The one job of a reply. Raises JobNotFound, RemoteError where its files were changed by somebody else."""
+        if reply.damaged:
+            raise RemoteError(
+                f"What {self._host.alias} keeps of job {job_id} was changed by something else and cannot be read.",
+                f"The operator removes its directory there: .ssh-mcp/jobs/{job_id}.",
+            )
         if len(reply.jobs) != 1:
             raise JobNotFound(f"{self._host.alias} has no job {job_id}.", "ssh_job_list shows the jobs that it has.")
         job = reply.jobs[0]

@@ -21,7 +21,7 @@ from ssh_mcp.remote.exec.jobs.output import Selection, read_output
 from ssh_mcp.remote.exec.jobs.program import end_as_root
 from ssh_mcp.remote.exec.jobs.starting import Beginning, launch, launch_quickly, quickly
 from ssh_mcp.remote.exec.jobs.text import Piece, Window, piece
-from ssh_mcp.results.jobs import JobCancelled, JobEntry, JobOutput, JobResult
+from ssh_mcp.results.jobs import JobCancelled, JobEntry, JobList, JobOutput, JobResult
 from transports.errors import MasterLost, TransportError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Jobs:
         looked = await self._asking.look(self._noted(job_id), wait)
         return await self._result(looked)
 
-    async def list(self) -> list[JobEntry]:
+    async def list(self) -> JobList:
         """All jobs of this identity, newest first; those that are kept too long already are removed."""
         reply, _ = await self._asking.run("list", cap=16 << 20)
         now = int(reply.words[1]) if len(reply.words) == 2 and reply.words[1].isdigit() else int(time.time())
@@ -114,21 +114,12 @@ class Jobs:
             await self._asking.run("remove", *old)
         self._host.call.fleet.jobs.looked(self._host.alias)
         kept = sorted((job for job in reply.jobs if job.id not in set(old)), key=lambda job: job.began, reverse=True)
-        return [
-            JobEntry(
-                job_id=job.id,
-                host=self._host.name,
-                name=job.name or None,
-                command=job.command,
-                state=job.state,
-                exit_code=job.exit_code,
-                started=_utc(job.began),
-                duration_ms=_milliseconds(job),
-                stdout_bytes=job.stdout_bytes,
-                stderr_bytes=job.stderr_bytes,
+        found = JobList(jobs=[self._entry(job) for job in kept])
+        if reply.damaged:
+            found.output_warnings.append(
+                f"{self._host.name}: {reply.damaged} left out, whose files on the host were changed by something else."
             )
-            for job in kept
-        ]
+        return found
 
     async def output(self, job_id: str, selection: Selection) -> JobOutput:
         """A piece of one stream. Raises InvalidArgument for a pattern that is none."""
@@ -159,6 +150,20 @@ class Jobs:
             word = done.stdout.decode("ascii", "replace").strip()
             signal = word if word in ("TERM", "KILL") else None
         return (await self._asking.look(job.id, 5)).job, signal
+
+    def _entry(self, job: Job) -> JobEntry:
+        return JobEntry(
+            job_id=job.id,
+            host=self._host.name,
+            name=job.name or None,
+            command=job.command,
+            state=job.state,
+            exit_code=job.exit_code,
+            started=_utc(job.began),
+            duration_ms=_milliseconds(job),
+            stdout_bytes=job.stdout_bytes,
+            stderr_bytes=job.stderr_bytes,
+        )
 
     # --- helpers ----------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import public_text
 from ssh_mcp.remote.together import settled
-from ssh_mcp.results.jobs import JobEntry, JobList
+from ssh_mcp.results.jobs import JobList
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.call import Call
@@ -17,22 +17,23 @@ async def list_jobs(call: Call, name: str | None) -> JobList:
     if name is not None:
         host = await call.host(name)
         host.note_login()
-        return JobList(jobs=await host.jobs.list())
+        return await host.jobs.list()
     names, rest = _reached(call)
     outcomes = await settled([_jobs_of(call, each) for each in names])
     if names:
         call.record.hosts(names)
     found = JobList(not_asked=rest)
     for each, outcome in zip(names, outcomes, strict=True):
-        if isinstance(outcome, list):
-            found.jobs += outcome
+        if isinstance(outcome, JobList):
+            found.jobs += outcome.jobs
+            found.output_warnings += outcome.output_warnings
         else:
             found.errors[each] = public_text(outcome)
     found.jobs.sort(key=lambda job: job.started, reverse=True)
     return found
 
 
-async def _jobs_of(call: Call, name: str) -> list[JobEntry]:
+async def _jobs_of(call: Call, name: str) -> JobList:
     host = await call.host(name)
     return await host.jobs.list()
 

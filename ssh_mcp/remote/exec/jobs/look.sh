@@ -21,8 +21,8 @@ alive() {
   fi
 }
 ended() {
-  { IFS=' ' read -r code at upto out err l <"$d/status"; } 2>/dev/null || return
-  case $code$at in *[!0-9]* | "") code=- at=- upto=- out=- err=- && return 1 ;; esac
+  { IFS=' ' read -r code at upto out err l <"$d/status"; } 2>/dev/null || code=
+  case "$code $at" in *[!0-9\ ]* | " "* | *" ") code=- at=- upto=- out=- err=- && return 1 ;; esac
   state=exited
   [ ! -e "$d/cancel" ] || state=cancelled
   [ ! -e "$d/timeout" ] || state=timed_out
