@@ -24,8 +24,8 @@ class Row:
 
 
 def gnu_row(field: bytes) -> Row | None:
-    """One field of find.sh under GNU find with details: ``%y %s %T@ %P``; None for what does not fit."""
-    text = field.decode("utf-8", "surrogateescape")
+    """One field of find.sh under GNU find with details: ``M%y %s %T@ %P``; None for what does not fit."""
+    text = field[1:].decode("utf-8", "surrogateescape")
     kind, _, rest = text.partition(" ")
     size, _, rest = rest.partition(" ")
     stamp, _, path = rest.partition(" ")
@@ -35,10 +35,11 @@ def gnu_row(field: bytes) -> Row | None:
         return None
 
 
-def relative_paths(fields: list[bytes]) -> list[str]:
-    """Paths of ``find . -print0`` or ``%P``, decoded all at once: a tree may have half a million."""
-    paths = b"\0".join(fields).decode("utf-8", "surrogateescape").split("\0") if fields else []
-    return [path.removeprefix("./") for path in paths]
+def relative_paths(fields: list[bytes], mark: str = "./") -> list[str]:
+    """Paths behind the ``mark`` that each field begins with (``find . -print0``, ``M%P``), decoded all at once: a tree
+    may have half a million.
+    """
+    return b"\0".join([b"", *fields]).decode("utf-8", "surrogateescape").split(f"\0{mark}")[1:]
 
 
 def with_stat(paths: list[str], output: bytes) -> list[Row] | None:

@@ -56,7 +56,7 @@ def weight(value: object, depth: int = 0) -> int:
 
 
 def _list_weight(items: Sequence[object], depth: int) -> int:
-    if all(isinstance(item, str) for item in items):
+    if {*map(type, items)} <= {str}:
         return sum(map(len, items))  # type: ignore[arg-type]
     step = max(len(items) // _SAMPLE, 1)
     return step * sum(weight(item, depth + 1) for item in items[::step])

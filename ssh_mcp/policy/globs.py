@@ -18,6 +18,8 @@ from typing import Final
 Matcher = Callable[[str], bool]
 
 _CLASS: Final = re.compile(r"\[([!^]?)(\]?[^\]/]*)\]")
+_MAGIC: Final = re.compile(r"[*?\[/]")
+"""What makes a pattern more than one plain name."""
 _GLOBSTAR: Final = re.compile(r"\*\*+")
 
 
@@ -35,16 +37,29 @@ def first_match(path: str, patterns: tuple[str, ...], *, ignore_case: bool = Fal
 
 @lru_cache(maxsize=512)
 def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Matcher:
-    """Compiled once a list. Patterns below ``**/`` share one search for the slash."""
-    anywhere = [p[3:] for p in patterns if p.startswith("**/")]
-    anchored = [p for p in patterns if not p.startswith("**/")]
-    alternatives = [_translate(p) for p in anchored]
-    if anywhere:
-        alternatives.append(f"(?:.*/)?(?:{'|'.join(_translate(p) for p in anywhere)})")
+    """Compiled once a list. Patterns below ``**/`` share one search for the slash; plain names (``**/.env``) and ends
+    of names (``**/*.pem``), which most are, need no regular expression.
+    """
     flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-    compiled = re.compile(f"(?:{'|'.join(alternatives)})\\Z", flags)
-    match = compiled.match
-    return lambda path: match(path) is not None
+    anywhere = [p[3:] for p in patterns if p.startswith("**/")]
+    alternatives = [_translate(p) for p in patterns if not p.startswith("**/")]
+    names = frozenset(p for p in anywhere if not ignore_case and not _MAGIC.search(p))
+    ends = tuple(p[1:] for p in anywhere if not ignore_case and p[:1] == "*" and not _MAGIC.search(p[1:]))
+    others = [p for p in anywhere if p not in names and (p[:1] != "*" or p[1:] not in ends)]
+    if others:
+        alternatives.append(f"(?:.*/)?(?:{'|'.join(map(_translate, others))})")
+    whole = _compiled(alternatives, flags).match
+    if not names and not ends:
+        return lambda path: whole(path) is not None
+
+    def matches_any(path: str) -> bool:
+        return path[path.rfind("/") + 1 :] in names or path.endswith(ends) or whole(path) is not None
+
+    return matches_any
+
+
+def _compiled(alternatives: list[str], flags: int) -> re.Pattern[str]:
+    return re.compile(f"(?:{'|'.join(alternatives or ['(?!)'])})\\Z", flags)
 
 
 def may_match_below(directory: str, patterns: Iterable[str], *, ignore_case: bool = False) -> str | None:

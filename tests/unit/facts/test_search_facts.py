@@ -10,10 +10,10 @@ from ssh_mcp.remote.files.search.grep import line_by_line
 
 
 def test_a_row_of_gnu_find_keeps_blanks_and_newlines_of_its_name() -> None:
-    row = gnu_row(b"f 12 1700000000.5 a b\nc")
+    row = gnu_row(b"Mf 12 1700000000.5 a b\nc")
     assert row is not None
     assert (row.path, row.kind, row.size, row.mtime) == ("a b\nc", "file", 12, 1700000000.5)
-    assert gnu_row(b"nonsense") is None
+    assert gnu_row(b"Mnonsense") is None
 
 
 def test_sizes_of_a_tree_that_changed_between_the_walks_are_not_guessed() -> None:

@@ -247,13 +247,12 @@ class _Matches:
     def take_paths(self, paths: list[str]) -> None:
         """The same for many of which only the names are known, and matter."""
         paths = self._query.named(paths)
-        for at, path in enumerate(paths):
-            if self.full:
-                self.found += len(paths) - at
-                return
-            if not self._hidden.hides(path):
-                self.found += 1
-                self.rows.append(Row(path))
+        hides, at = self._hidden.hides, 0
+        while at < len(paths) and (room := self._query.most - len(self.rows)) > 0:
+            some = paths[at : at + room]
+            self.rows += [Row(path) for path in some if not hides(path)]
+            at += len(some)
+        self.found += len(self.rows) + len(paths) - at
 
     def sorted(self) -> list[Row]:
         """The rows to show, in their order: largest or newest first, names ascending."""
@@ -311,14 +310,14 @@ class _Collected:
             self.beyond += data.count(b"\0")  # a tree without end costs only its counting
             return
         fields = self._fields.split(data)
-        if self._gnu:
-            self.edge += fields.count(b"B")
-            fields = [field[1:] for field in fields if field != b"B"]
+        if self._gnu and (edge := fields.count(b"B")):
+            self.edge += edge
+            fields = [field for field in fields if field != b"B"]
         self.beyond += max(len(fields) - room, 0)
         if self._gnu and self._details:
             self._rows += [row for field in fields[:room] if (row := gnu_row(field)) is not None]
         else:
-            self.paths += relative_paths(fields[:room])
+            self.paths += relative_paths(fields[:room], "M" if self._gnu else "./")
 
     def rows(self) -> list[Row] | None:
         """Rows with details; None where the second walk saw another tree."""
