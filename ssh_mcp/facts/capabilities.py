@@ -17,14 +17,21 @@ PROGRAMS = (
 
 _MANAGERS = (("apt-get", "apt"), *((name, name) for name in ("dnf", "yum", "apk", "zypper", "pacman")))
 
-_SCRIPT = (
-    f'for p in {" ".join(PROGRAMS)}; do command -v "$p" >/dev/null 2>&1 && echo "has $p"; done; '
-    # GNU's and BusyBox's say who they are; the BSDs' refuse the option
-    'for p in find grep tar; do v=$("$p" --version 2>&1 </dev/null | head -n 2); case $v in '
+_DIALECTS = ("find", "grep", "tar")
+_LASTING = frozenset({"gnu", "bsd"})
+"""Dialects that a host keeps; BusyBox's programs are replaced where somebody installs the others."""
+
+_LIST = f'for p in {" ".join(PROGRAMS)}; do command -v "$p" >/dev/null 2>&1 && echo "has $p"; done; '
+# GNU's and BusyBox's say who they are; the BSDs' refuse the option
+_ASK_DIALECTS = (
+    'do command -v "$p" >/dev/null 2>&1 || continue; v=$("$p" --version 2>&1 </dev/null); case $v in '
     '*GNU*) echo "is $p gnu";; *[Bb]usy[Bb]ox*) echo "is $p busybox";; *) echo "is $p bsd";; esac; done; '
-    # sudo-rs writes its version to stderr
-    'command -v sudo >/dev/null 2>&1 && { v=$(sudo -V 2>&1 </dev/null | head -n 1); echo "sudo $v"; }; '
-    'echo "kernel $(uname -s 2>/dev/null)"; [ -r /proc/self/stat ] && echo "has /proc"; '
+)
+# sudo-rs writes its version to stderr; the first line says whose it is
+_ASK_SUDO = 'command -v sudo >/dev/null 2>&1 && { v=$(sudo -V 2>&1 </dev/null); echo "sudo ${v%%[! -~]*}"; }; '
+_ASK_KERNEL = 'echo "kernel $(uname -s 2>/dev/null)"; '
+_REST = (
+    '[ -r /proc/self/stat ] && echo "has /proc"; '
     "if [ -d /run/systemd/system ]; then echo init systemd; elif [ -d /run/openrc ]; then echo init openrc; "
     'elif [ -r /proc/1/comm ] && read -r one </proc/1/comm && [ "$one" = runit ]; then echo init runit; fi; '
     "echo 'shell posix'"
@@ -73,15 +80,28 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class CapabilitiesFact:
-    """The question. Only builtins, ``uname`` and the ``--version`` of three programs and sudo run."""
+    """The question. Only builtins, ``uname`` and the ``--version`` of three programs and sudo run.
+
+    Of a host that was asked before (``known``) what lasts is not asked again, so that no program runs at all.
+    """
+
+    known: Capabilities = Capabilities(posix=True)
 
     def command(self) -> Command:
-        return command(_SCRIPT)
+        known = self.known
+        open_questions = " ".join(p for p in _DIALECTS if dict(known.dialects).get(p) not in _LASTING)
+        return command(
+            _LIST
+            + (f"for p in {open_questions}; {_ASK_DIALECTS}" if open_questions else "")
+            + ("" if known.sudo_kind else _ASK_SUDO)
+            + ("" if known.kernel else _ASK_KERNEL)
+            + _REST
+        )
 
     def parse(self, output: str) -> Parsed[Capabilities]:
         programs: set[str] = set()
-        dialects: dict[str, str] = {}
-        values: dict[str, str] = {}
+        dialects = {p: d for p, d in self.known.dialects if d in _LASTING}
+        values: dict[str, str] = {"kernel": self.known.kernel, "sudo": self.known.sudo_kind or ""}
         for line in output.splitlines():
             key, _, rest = line.strip().partition(" ")
             if key == "has":

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 async def info(host: RemoteHost) -> results.HostInfo:
     """Seven questions in one session; the resolver-bound one comes last."""
-    able = CapabilitiesFact()
+    cache, destination = host.call.fleet.capabilities, connection_of(host).destination
+    known = cache.known(destination)
+    able = CapabilitiesFact(known) if known is not None and known.posix else CapabilitiesFact()
     uname, release, uptime = system.Uname(), system.OsRelease(), system.Uptime()
     model, count, fqdn = system.CpuModel(), system.CpuCount(), system.Fqdn()
     replies = await ask(host, uname, release, uptime, model, count, able, fqdn)
     found = replies.read(able)
     if replies.reply(able).complete:
-        host.call.fleet.capabilities.remember(connection_of(host).destination, found)
+        cache.remember(destination, found)
     return results.HostInfo(
         host=host.name,
         uname=replies.read(uname),
