@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from tests.faults.proxy import Port, Proxy
-from tests.integration.session_lab import connected
+from tests.integration.session_rig import connected
 from tests.peers.sshd import Sshd
 from transports.api import Completed
 from transports.errors import TransportError

@@ -18,7 +18,7 @@ from tests.faults.raw import environment, raw_server
 from tests.integration.conftest import masters_of
 from tests.integration.mcp_server import Host
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
-from tests.integration.session_lab import connected, running_on
+from tests.integration.session_rig import connected, running_on
 from tests.peers.sshd import Sshd, kill_all, wait_until
 from transports.errors import MasterLost, TransportError
 from transports.openssh.connection import OpenSSHConnection

@@ -14,7 +14,7 @@ from tests.faults.proxy import Port, Proxy
 from tests.faults.rig import named
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
-from tests.integration.session_lab import connected
+from tests.integration.session_rig import connected
 from tests.peers.sshd import Sshd
 from transports.errors import MasterLost, PartialOutput
 

@@ -52,8 +52,8 @@ def shared_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="session")
-def lab_users() -> Iterator[UserFactory]:
-    """``lab_users("fish", "/usr/bin/fish")`` makes a throwaway account, once a test run for equal arguments."""
+def throwaway_users() -> Iterator[UserFactory]:
+    """``throwaway_users("fish", "/usr/bin/fish")`` makes a throwaway account, once a test run for equal arguments."""
     made: dict[tuple[str, str, str | None], Account] = {}
 
     def make(label: str, shell: str, password: str | None = None) -> Account:

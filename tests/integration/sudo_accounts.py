@@ -26,7 +26,7 @@ SudoUser = Callable[..., Account]
 
 
 @pytest.fixture
-def sudo_user(lab_users: Callable[..., Account], monkeypatch: pytest.MonkeyPatch) -> Iterator[SudoUser]:
+def sudo_user(throwaway_users: Callable[..., Account], monkeypatch: pytest.MonkeyPatch) -> Iterator[SudoUser]:
     """``sudo_user(WITH_PASSWORD, "Defaults:{user} requiretty")``: an account that has just these rules.
 
     The keyring of this process has nothing, until a test says otherwise.
@@ -39,7 +39,7 @@ def sudo_user(lab_users: Callable[..., Account], monkeypatch: pytest.MonkeyPatch
 
     def make(*rules: str, pam: str | None = None) -> Account:
         # dash as login shell: root's own start-up files are none of the test's business
-        account = lab_users("sudo", "/bin/sh", PASSWORD)
+        account = throwaway_users("sudo", "/bin/sh", PASSWORD)
         lines = [rule.format(user=account.name) for rule in rules]
         if pam is not None:
             service = Path(f"/etc/pam.d/{account.name}")

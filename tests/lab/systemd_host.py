@@ -99,7 +99,7 @@ WantedBy=timers.target
 """,
 }
 
-_SSHD_CONFIG = f"""AuthorizedKeysFile /etc/ssh/lab_authorized_keys
+_SSHD_CONFIG = f"""AuthorizedKeysFile /etc/ssh/throwaway_authorized_keys
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 UsePAM no
@@ -157,7 +157,7 @@ def _write_context(places: Places, public_key: str) -> Path:
     ssh = files / "etc/ssh"
     (ssh / "sshd_config.d").mkdir(parents=True)
     (ssh / "sshd_config.d/lab.conf").write_text(_SSHD_CONFIG)
-    (ssh / "lab_authorized_keys").write_text(public_key)
+    (ssh / "throwaway_authorized_keys").write_text(public_key)
     for name in ("ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"):
         shutil.copy(places.state_dir / name, ssh / name)
     (ssh / "ssh_host_ed25519_key").chmod(0o600)

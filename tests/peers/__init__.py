@@ -1,4 +1,4 @@
-"""The test lab: real servers, agents and accounts of our own, always on loopback, always removed again."""
+"""The tests' peers: real servers, agents and accounts of our own, always on loopback, always removed again."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def need(condition: object, reason: str) -> None:
     if condition:
         return
     if os.environ.get("SSH_MCP_REQUIRE_LAB") == "1":
-        pytest.fail(f"the lab is incomplete: {reason}", pytrace=False)
+        pytest.fail(f"a need is missing: {reason}", pytrace=False)
     pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""The lab's shared directory and throwaway system accounts. Both carry our process id and vanish with the process."""
+"""The peers' shared directory and throwaway system accounts. Both carry our process id and vanish with the process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ONE_AT_A_TIME = Path(tempfile.gettempdir()) / "smcp-lab-accounts.lock"
 
 
 @functools.cache
-def lab_dir() -> Path:
+def peers_dir() -> Path:
     """A directory that other accounts may enter (pytest's own are closed to them); short, gone at exit."""
     path = Path(tempfile.mkdtemp(prefix="smcp-lab-", dir="/tmp"))
     path.chmod(0o755)
@@ -61,7 +61,7 @@ def make_user(label: str, shell: str, *, password: str | None = None) -> Account
     _sweep()
     serial = next(_SERIAL)
     name = f"{PREFIX}{label}-{serial}-{os.getpid()}"
-    home = lab_dir() / f"home-{label}-{serial}"
+    home = peers_dir() / f"home-{label}-{serial}"
     home.mkdir(mode=0o755)
     _account_tool("useradd", "-M", "-d", str(home), "-s", shell, "-p", _hashed(password), name)
     entry = pwd.getpwnam(name)

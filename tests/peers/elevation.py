@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.lab.places import LabError, here
 from tests.lab.suites import program_of
 from tests.peers import need
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 
 _OVERLAY = """
 mount -t tmpfs none "$3" && mkdir "$3/up" "$3/work" || exit
@@ -31,7 +31,7 @@ _BEFORE = {
 def doas_only(rules: str) -> tuple[str, ...]:
     """Words before an sshd whose sessions have no sudo, but doas with ``rules`` as its doas.conf."""
     need(shutil.which("doas"), "doas is not installed")
-    place = lab_dir() / "doas-etc"
+    place = peers_dir() / "doas-etc"
     place.mkdir(exist_ok=True)
     return _inside("doas", rules, str(place))
 
@@ -45,7 +45,7 @@ def sudo_rs_only(*, as_sudo: bool) -> tuple[str, ...]:
 
 def sudo_rs_path() -> Path:
     """A directory for the sessions' PATH."""
-    place = lab_dir() / "sudo-rs"
+    place = peers_dir() / "sudo-rs"
     place.mkdir(exist_ok=True)
     return place
 

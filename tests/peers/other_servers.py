@@ -21,7 +21,7 @@ from tests.peers.sshd import SEARCH, Sshd, client_key, free_port, keygen, run, w
 
 
 def let_in(account: Account) -> None:
-    """Let the lab's client key log in to the account."""
+    """Let the tests' client key log in to the account."""
     directory = account.home / ".ssh"
     directory.mkdir(mode=0o700, exist_ok=True)
     keys = directory / "authorized_keys"

@@ -1,7 +1,7 @@
 """A real sshd on loopback, in the foreground, with its own keys, configuration and log file.
 
 ``start_sshd(tmp_path, max_sessions=3)`` costs about 30 ms. What must be reachable by other accounts than ours
-(authorized_keys, home directories) lies in ``lab_dir()``, because pytest's own directories are closed to them.
+(authorized_keys, home directories) lies in ``peers_dir()``, because pytest's own directories are closed to them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Self
 import psutil
 
 from tests.peers import need
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 from transports.api import Auth, AuthMethod, Destination, TransportConfig
 
 START_TIMEOUT = 10.0
@@ -75,13 +75,13 @@ def sign(ca: Path, public_key: Path, *, principals: Sequence[str], host: bool = 
 @functools.cache
 def rsa_host_key() -> Path:
     """One RSA key for all legacy servers of this test run: making one is slow."""
-    return keygen(lab_dir() / "rsa_host_key", "rsa", bits=2048)
+    return keygen(peers_dir() / "rsa_host_key", "rsa", bits=2048)
 
 
 @functools.cache
 def client_key() -> Path:
-    """The private key (ed25519, no passphrase) that every lab sshd accepts unless told otherwise."""
-    return keygen(lab_dir() / "client_key", comment="lab-client")
+    """The private key (ed25519, no passphrase) that every test sshd accepts unless it is configured otherwise."""
+    return keygen(peers_dir() / "client_key", comment="lab-client")
 
 
 @functools.cache
@@ -97,7 +97,7 @@ def sshd_binary() -> str:
 @functools.cache
 def _sshd_knows(line: str) -> bool:
     """Whether this sshd accepts a configuration line (PerSourcePenalties is from 9.8)."""
-    probe = lab_dir() / "probe_config"
+    probe = peers_dir() / "probe_config"
     probe.write_text(f"HostKey {client_key()}\n{line}\n")
     return subprocess.run([sshd_binary(), "-t", "-f", str(probe)], check=False, capture_output=True).returncode == 0
 
@@ -142,7 +142,7 @@ class Sshd:
         return f"{self.known_hosts_name} {kind} {blob}\n"
 
     def destination(self, **changes: Any) -> Destination:
-        """How to reach this server with the lab's client key; keywords override fields."""
+        """How to reach this server with the tests' client key; keywords override fields."""
         fields: dict[str, Any] = {
             "name": self.address,
             "port": self.port,
@@ -252,7 +252,7 @@ def start_sshd(
     """Start an sshd and wait until it listens. ``inside``: words before its own, which end in its exec.
 
     ``subsystem`` is the command behind ``sftp`` (None: no such subsystem). ``chroot`` confines every login to
-    internal-sftp inside that directory (see ``make_chroot``). ``authorized_keys`` replaces the lab's client key.
+    internal-sftp inside that directory (see ``make_chroot``). ``authorized_keys`` replaces the tests' client key.
     ``extra`` lines come first in sshd_config and so win. ``host_key`` reuses a key (a private key's path). As root any
     account may log in; ``user`` only says which one ``destination()`` names.
     """
@@ -260,7 +260,7 @@ def start_sshd(
     directory = _new_directory(tmp_path)
     if host_key is None:
         host_key = rsa_host_key() if legacy else keygen(directory / "host_key")
-    keys_file = lab_dir() / f"authorized_keys.{os.getpid()}.{_serial()}"
+    keys_file = peers_dir() / f"authorized_keys.{os.getpid()}.{_serial()}"
     keys_file.write_text(client_key().with_suffix(".pub").read_text() if authorized_keys is None else authorized_keys)
     keys_file.chmod(0o644)
     lines = _config_lines(
@@ -296,7 +296,7 @@ def start_sshd(
 
 
 def _empty_home() -> Path:
-    home = lab_dir() / "home"
+    home = peers_dir() / "home"
     home.mkdir(mode=0o755, exist_ok=True)
     return home
 

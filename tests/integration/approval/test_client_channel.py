@@ -18,7 +18,7 @@ from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 from mcp.shared.exceptions import MCPError
 
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
-from tests.integration.surface_lab import environment, serving
+from tests.integration.surface_rig import environment, serving
 from tests.peers.sshd import Sshd
 
 ASK = ["command:touch"]

@@ -15,7 +15,7 @@ from ssh_mcp.inventory.destination import to_destination, transport_config
 from ssh_mcp.inventory.resolve import load_inventory
 from ssh_mcp.settings.model import load_settings
 from tests.integration.mcp_server import McpServerFactory
-from tests.integration.surface_lab import environment, ssh_mcp
+from tests.integration.surface_rig import environment, ssh_mcp
 from tests.peers.agent import Agent
 from tests.peers.sshd import Sshd, fingerprint, keygen
 from transports.openssh.transport import OpenSSHTransport

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.integration.surface_lab import environment
+from tests.integration.surface_rig import environment
 from tests.peers.sshd import sshd_binary, wait_until
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from tests.integration.conftest import UserFactory
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
-from tests.integration.surface_lab import ssh_mcp
+from tests.integration.surface_rig import ssh_mcp
 from tests.peers import need
 from tests.peers.sshd import Sshd
 
 
 async def test_jobs_are_listed_read_and_ended_from_the_command_line(
-    mcp_server: McpServerFactory, shared_sshd: Sshd, lab_users: UserFactory, trace: Trace, tmp_path: Path
+    mcp_server: McpServerFactory, shared_sshd: Sshd, throwaway_users: UserFactory, trace: Trace, tmp_path: Path
 ) -> None:
     need(os.geteuid() == 0, "accounts of our own need root")
-    host = Host(shared_sshd, user=lab_users("jobcli", "/bin/sh").name)
+    host = Host(shared_sshd, user=throwaway_users("jobcli", "/bin/sh").name)
     async with mcp_server({"web": host}, stdio=True, allow_sudo=False) as server:
         job = await server.call(
             "ssh_job_start", host="web", command=f"echo one; echo password=hunter2222; {trace.sleep}; true", name="long"

@@ -13,7 +13,7 @@ import pytest
 
 from ssh_mcp.cli.commands import run
 from tests.integration.conftest import SshdFactory, UserFactory
-from tests.integration.surface_lab import environment, ssh_mcp
+from tests.integration.surface_rig import environment, ssh_mcp
 from tests.peers.accounts import make_chroot
 from tests.peers.agent import Agent
 from tests.peers.sshd import Sshd, keygen
@@ -377,8 +377,8 @@ def test_a_host_without_sftp_is_said(doctor: Doctor, sshd_factory: SshdFactory) 
     assert "SFTP" in doctor.line("FAIL")
 
 
-def test_a_noisy_rc_file_is_said_with_what_it_prints(doctor: Doctor, sshd: Sshd, lab_users: UserFactory) -> None:
-    account = lab_users("noisy", "/bin/bash")
+def test_a_noisy_rc_file_is_said_with_what_it_prints(doctor: Doctor, sshd: Sshd, throwaway_users: UserFactory) -> None:
+    account = throwaway_users("noisy", "/bin/bash")
     (account.home / ".bashrc").write_text("echo Welcome to the machine\n")
     doctor.hosts(doctor.entry(sshd, user=account.name))
     doctor.setting(ssh_known_hosts=sshd.known_hosts)
@@ -446,8 +446,8 @@ def test_the_report_wraps_between_words(doctor: Doctor, columns: int, monkeypatc
     assert all(len(line) <= columns or " " not in line.strip() or "/" in line for line in doctor.said.splitlines())
 
 
-def test_an_account_without_sudo_rights_is_said(doctor: Doctor, sshd: Sshd, lab_users: UserFactory) -> None:
-    account = lab_users("nosudo", "/bin/sh")
+def test_an_account_without_sudo_rights_is_said(doctor: Doctor, sshd: Sshd, throwaway_users: UserFactory) -> None:
+    account = throwaway_users("nosudo", "/bin/sh")
     doctor.hosts(doctor.entry(sshd, user=account.name))
     doctor.setting(ssh_known_hosts=sshd.known_hosts, allow_dangerous_tools="true", allow_sudo="true")
     assert doctor() == 1
@@ -470,8 +470,8 @@ def test_the_sudo_password_command_is_tried_and_its_answer_not_shown(
     assert "hunter2" not in doctor.said
 
 
-def test_text_of_a_host_cannot_write_to_the_terminal(doctor: Doctor, sshd: Sshd, lab_users: UserFactory) -> None:
-    account = lab_users("escapes", "/bin/bash")
+def test_text_of_a_host_cannot_write_to_the_terminal(doctor: Doctor, sshd: Sshd, throwaway_users: UserFactory) -> None:
+    account = throwaway_users("escapes", "/bin/bash")
     (account.home / ".bashrc").write_text("printf '\\033]0;owned\\007[red]no[/red]\\n'\n")
     doctor.hosts(doctor.entry(sshd, user=account.name))
     doctor.setting(ssh_known_hosts=sshd.known_hosts)

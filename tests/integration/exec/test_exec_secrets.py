@@ -50,7 +50,7 @@ def searched(secret: str) -> Iterator[list[str]]:
 async def test_a_login_secret_shows_nowhere(
     mcp_server: McpServerFactory,
     sshd_factory: SshdFactory,
-    lab_users: Callable[..., Account],
+    throwaway_users: Callable[..., Account],
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     kind: str,
@@ -65,7 +65,7 @@ async def test_a_login_secret_shows_nowhere(
         sshd = sshd_factory(authorized_keys=key.with_suffix(".pub").read_text())
         host = Host(sshd, auth=[f'key = "{key}"', f'passphrase_cmd = "cat {file}"'])
     else:
-        user = lab_users("pw", "/bin/sh", CANARY)
+        user = throwaway_users("pw", "/bin/sh", CANARY)
         sshd = sshd_factory(password=True, authorized_keys="")
         auth = ['method = "password"', f'password_cmd = "cat {file}"', "key =", "identities_only ="]
         host = Host(sshd, user=user.name, auth=auth)

@@ -34,9 +34,9 @@ TOKEN = "ghp_" + "a1B2c3D4e5" * 4
 
 
 @pytest.fixture
-def account(lab_users: UserFactory) -> Account:
+def account(throwaway_users: UserFactory) -> Account:
     need(os.geteuid() == 0, "accounts of our own need root")
-    return lab_users("jobs", "/bin/sh")
+    return throwaway_users("jobs", "/bin/sh")
 
 
 @pytest.fixture

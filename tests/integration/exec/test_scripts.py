@@ -8,9 +8,9 @@ from tests.peers.sshd import Sshd
 
 
 async def test_a_bash_script_does_not_read_the_startup_files_again(
-    mcp_server: McpServerFactory, sshd: Sshd, lab_users: UserFactory
+    mcp_server: McpServerFactory, sshd: Sshd, throwaway_users: UserFactory
 ) -> None:
-    user = lab_users("scripts", "/bin/sh")
+    user = throwaway_users("scripts", "/bin/sh")
     (user.home / ".bashrc").write_text('echo "read by $PS1"\n')
     async with mcp_server({"web": Host(sshd, user=user.name)}) as server:
         for first in ("#!/bin/bash -u", "#!/usr/bin/env bash\nset -u"):

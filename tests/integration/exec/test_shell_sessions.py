@@ -18,7 +18,7 @@ from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.peers import need
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 from tests.peers.sshd import Sshd
 
 SHELLS = {"dash": "/usr/bin/dash", "bash": "/usr/bin/bash", "busybox": "/usr/bin/busybox"}
@@ -52,7 +52,7 @@ def sh(request: pytest.FixtureRequest) -> str:
     """Directory in which ``sh`` is the shell of this run; sshd puts it into PATH first."""
     program = SHELLS[request.param]
     need(Path(program).exists(), f"{program} is not installed")
-    place = lab_dir() / f"bin-{request.param}"
+    place = peers_dir() / f"bin-{request.param}"
     with contextlib.suppress(FileExistsError):
         place.mkdir()
         (place / "sh").symlink_to(program)
@@ -415,7 +415,7 @@ async def test_a_host_without_mktemp_stat_or_grep_still_has_sessions(
     mcp_server: McpServerFactory, sshd_factory: SshdFactory, tmp_path: Path
 ) -> None:
     """Only what POSIX builds into the shell is needed for a session to answer."""
-    place = lab_dir() / "bin-bare"
+    place = peers_dir() / "bin-bare"
     place.mkdir(exist_ok=True)
     with contextlib.suppress(FileExistsError):
         (place / "sh").symlink_to(shutil.which("dash") or "/bin/sh")

@@ -17,7 +17,7 @@ import pytest
 from tests.integration.conftest import SshdFactory, UserFactory
 from tests.integration.mcp_server import Host, McpServerFactory
 from tests.peers import need
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 from tests.peers.sshd import Sshd
 
 
@@ -32,7 +32,7 @@ def place(tmp_path: Path) -> Path:
 def other_disk() -> Iterator[Path]:
     """A filesystem of its own, 2 MiB large."""
     need(os.geteuid() == 0, "mounting needs root")
-    where = lab_dir() / "other-disk"
+    where = peers_dir() / "other-disk"
     where.mkdir(exist_ok=True)
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "t", str(where)], check=False, capture_output=True)
     need(done.returncode == 0, "no filesystem can be mounted here")
@@ -115,9 +115,9 @@ async def test_an_upload_keeps_the_owner_and_reaches_through_a_link(
 
 
 async def test_a_login_that_may_not_give_the_file_back_says_so(
-    mcp_server: McpServerFactory, sshd: Sshd, lab_users: UserFactory
+    mcp_server: McpServerFactory, sshd: Sshd, throwaway_users: UserFactory
 ) -> None:
-    account = lab_users("files", "/bin/sh")
+    account = throwaway_users("files", "/bin/sh")
     shared = account.home / "shared"
     shared.mkdir(exist_ok=True)
     os.chown(shared, account.uid, account.uid)

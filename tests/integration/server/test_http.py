@@ -15,7 +15,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 
-from tests.integration.surface_lab import Serving, environment, private, serving, ssh_mcp
+from tests.integration.surface_rig import Serving, environment, private, serving, ssh_mcp
 
 TOKEN = "correct-horse-battery-staple"
 HELLO = {

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.surface_lab import LIMIT, environment, ssh_mcp
+from tests.integration.surface_rig import LIMIT, environment, ssh_mcp
 from tests.peers.agent import Agent
 
 HELLO = {

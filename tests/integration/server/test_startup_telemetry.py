@@ -19,7 +19,7 @@ from fastmcp.client.transports import StdioTransport
 
 from ssh_mcp.server.telemetry import nothing, set_up
 from ssh_mcp.settings.model import Settings
-from tests.integration.surface_lab import environment
+from tests.integration.surface_rig import environment
 from tests.peers import need
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"

@@ -16,7 +16,7 @@ from fastmcp.client.transports import StreamableHttpTransport
 from fastmcp.server.auth.providers.jwt import RSAKeyPair
 
 from tests.integration.redis_server import redis_url  # noqa: F401 - a fixture
-from tests.integration.surface_lab import Serving, environment, private, serving, ssh_mcp
+from tests.integration.surface_rig import Serving, environment, private, serving, ssh_mcp
 from tests.peers.sshd import Sshd
 
 ISSUER, AUDIENCE = "https://login.example.net/", "ssh-mcp"

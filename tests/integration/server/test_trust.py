@@ -11,7 +11,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
-from tests.integration.surface_lab import environment, ssh_mcp
+from tests.integration.surface_rig import environment, ssh_mcp
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from fastmcp.client.transports import StdioTransport
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from ssh_mcp.tools.catalogue import read
-from tests.integration.surface_lab import environment
+from tests.integration.surface_rig import environment
 from tests.peers import need
 from tests.peers.sshd import Sshd
 

@@ -50,8 +50,8 @@ def test_a_legacy_server_wants_legacy_options(sshd_factory: SshdFactory) -> None
 
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "/usr/bin/fish", "/bin/csh"])
-def test_accounts_with_other_login_shells_log_in(shared_sshd: Sshd, lab_users: UserFactory, shell: str) -> None:
-    account = lab_users(Path(shell).name, shell)
+def test_accounts_with_other_login_shells_log_in(shared_sshd: Sshd, throwaway_users: UserFactory, shell: str) -> None:
+    account = throwaway_users(Path(shell).name, shell)
     assert ssh(shared_sshd, "echo $HOME", user=account.name).stdout == f"{account.home}\n"
 
 

@@ -16,7 +16,7 @@ from tests.integration.lab_hosts import docker_host, errors_of
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.lab.places import run
 from tests.peers import need
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 from tests.peers.fixtures import Lab, exclusive
 from tests.peers.sshd import Sshd
 
@@ -63,7 +63,7 @@ class Yard:
 
 @pytest.fixture
 def yard(lab: Lab) -> Iterator[Yard]:
-    place = lab_dir() / "compose-yard"
+    place = peers_dir() / "compose-yard"
     (place / "conf").mkdir(parents=True, exist_ok=True)
     (place / "conf" / "greeting").write_text("hello\n")
     made = Yard(place)

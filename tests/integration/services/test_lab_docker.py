@@ -11,7 +11,7 @@ import pytest
 from tests.integration.lab_hosts import docker_host, errors_of
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.integration.services.engines import IMAGE, Engine, run_detached, state_of, stop_start_and_restart
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 from tests.peers.fixtures import Lab, exclusive
 from tests.peers.sshd import Sshd
 
@@ -50,7 +50,7 @@ def _clean(lab: Lab) -> Iterator[None]:
 @pytest.fixture
 def yard() -> Path:
     """A directory of the host that the tests' path_allowlist names."""
-    place = lab_dir() / "yard"
+    place = peers_dir() / "yard"
     place.mkdir(exist_ok=True)
     return place
 

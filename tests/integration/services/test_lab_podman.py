@@ -14,7 +14,7 @@ from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.integration.services.engines import IMAGE, Engine, run_detached, state_of, stop_start_and_restart
 from tests.lab.places import run as run_here
 from tests.peers import need
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 from tests.peers.fixtures import Lab, exclusive
 from tests.peers.sshd import Sshd
 
@@ -29,7 +29,7 @@ def _alone(lab: Lab) -> Iterator[None]:
 
 @pytest.fixture
 def yard(lab: Lab) -> Iterator[Path]:
-    place = lab_dir() / "pod-yard"
+    place = peers_dir() / "pod-yard"
     (place / "data").mkdir(parents=True, exist_ok=True)
     (place / "data" / "f").write_text("seen\n")
     yield place

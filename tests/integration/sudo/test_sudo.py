@@ -19,7 +19,7 @@ from ssh_mcp.remote.sudo.session import Progress, sudo_command
 from ssh_mcp.tokens import arg, command
 from tests.integration.mcp_server import McpServer, McpServerFactory
 from tests.integration.process_table import Trace, carriers, trace  # noqa: F401 - a fixture
-from tests.integration.session_lab import connected
+from tests.integration.session_rig import connected
 from tests.integration.sudo_accounts import (
     NOPASSWD,
     PASSWORD,
@@ -30,7 +30,7 @@ from tests.integration.sudo_accounts import (
     sudo_user,  # noqa: F401 - a fixture
 )
 from tests.peers import need
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 from tests.peers.sshd import Sshd
 
 WHO = "id -un; echo to stderr >&2; exit 3"
@@ -203,15 +203,16 @@ async def test_a_second_prompt_of_pam_ends_in_an_error(
 
 
 async def test_a_host_without_sudo_is_named(
-    mcp_server: McpServerFactory, sshd_factory: Any, lab_users: Any, tmp_path: Path
+    mcp_server: McpServerFactory, sshd_factory: Any, throwaway_users: Any, tmp_path: Path
 ) -> None:
-    place = lab_dir() / "bin-without-sudo"
+    place = peers_dir() / "bin-without-sudo"
     place.mkdir(exist_ok=True)
     with contextlib.suppress(FileExistsError):
         (place / "sh").symlink_to("/bin/sh")
     sshd = sshd_factory(extra=[f"SetEnv PATH={place}"])
     async with mcp_server(
-        {"web": host_of(lab_users("sudo", "/bin/sh", PASSWORD), sshd)}, ssh_sudo_password_cmd=password_command(tmp_path)
+        {"web": host_of(throwaway_users("sudo", "/bin/sh", PASSWORD), sshd)},
+        ssh_sudo_password_cmd=password_command(tmp_path),
     ) as server:
         assert "no sudo" in await refused_soon(server)
 
@@ -406,14 +407,14 @@ async def test_the_password_is_in_no_argv_environment_log_audit_or_result(
 async def test_a_program_in_the_place_of_the_shell_never_gets_the_password(
     mcp_server: McpServerFactory,
     sshd: Sshd,
-    lab_users: Any,
+    throwaway_users: Any,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     startup: str,
 ) -> None:
     need(startup == "cat" or shutil.which(startup.split()[1]), f"{startup} is not installed")
     caplog.set_level(logging.DEBUG)
-    user = lab_users("sudorc", "/bin/bash", PASSWORD)
+    user = throwaway_users("sudorc", "/bin/bash", PASSWORD)
     (user.home / ".bashrc").write_text(startup + "\n")
     async with mcp_server({"web": host_of(user, sshd)}, ssh_sudo_password_cmd=password_command(tmp_path)) as server:
         for tool, what in (("ssh_sudo_exec", {"command": "id"}), ("ssh_sudo_run_script", {"script": "id"})):

@@ -18,7 +18,7 @@ from tests.integration.mcp_server import Host, McpServerFactory
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.integration.sudo_accounts import NOPASSWD, SudoUser, host_of, sudo_user  # noqa: F401 - a fixture
 from tests.peers import need
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 from tests.peers.sshd import Sshd, kill_all
 
 SECRET = "s3cr3t-value-of-the-test-1234"
@@ -38,7 +38,7 @@ def host(request: pytest.FixtureRequest, sudo_user: SudoUser, sshd_factory: Sshd
     if request.param == "gnu":
         return host_of(sudo_user(NOPASSWD), sshd_factory())
     need(Path("/usr/bin/busybox").exists(), "busybox is not installed")
-    tools = lab_dir() / "busybox-tools"
+    tools = peers_dir() / "busybox-tools"
     if not tools.exists():
         tools.mkdir()
         names = "sh cat head tail wc readlink realpath stat find chown chmod sync mv rm sleep tr grep ps"

@@ -38,8 +38,8 @@ def secret_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def password_host(sshd_factory: SshdFactory, lab_users: UserFactory) -> tuple[Sshd, Account]:
-    return sshd_factory(password=True), lab_users("pw", "/bin/sh", PASSWORD)
+def password_host(sshd_factory: SshdFactory, throwaway_users: UserFactory) -> tuple[Sshd, Account]:
+    return sshd_factory(password=True), throwaway_users("pw", "/bin/sh", PASSWORD)
 
 
 def by_password(server: Sshd, account: Account, command: str) -> Destination:
@@ -285,11 +285,11 @@ def canary(tmp_path: Path) -> tuple[bytes, Path]:
 
 
 async def test_a_password_is_in_no_argument_environment_log_or_file(
-    sshd_factory: SshdFactory, lab_users: UserFactory, control_dir: str, canary: tuple[bytes, Path]
+    sshd_factory: SshdFactory, throwaway_users: UserFactory, control_dir: str, canary: tuple[bytes, Path]
 ) -> None:
     word, path = canary
     server = sshd_factory(password=True)
-    account = lab_users("canary", "/bin/sh", word.decode())
+    account = throwaway_users("canary", "/bin/sh", word.decode())
     launcher = launcher_for(server, control_dir)
     with Watcher(word) as watcher:
         handle = await launcher.ensure(by_password(server, account, f"sleep 0.3; cat {path}"))

@@ -62,7 +62,7 @@ async def test_a_key_file_that_ssh_cannot_load_is_named_with_its_fault(
 
 
 async def test_an_accepted_key_and_a_second_factor_lead_to_connect(
-    sshd_factory: SshdFactory, lab_users: UserFactory, control_dir: str
+    sshd_factory: SshdFactory, throwaway_users: UserFactory, control_dir: str
 ) -> None:
     server = sshd_factory(
         extra=[
@@ -71,7 +71,7 @@ async def test_an_accepted_key_and_a_second_factor_lead_to_connect(
             "AuthenticationMethods publickey,keyboard-interactive",
         ]
     )
-    account = lab_users("two", "/bin/sh", "pw")
+    account = throwaway_users("two", "/bin/sh", "pw")
     error = await refused(server, control_dir, server.destination(user=account.name))
     assert "accepted the key and wants a second factor: keyboard-interactive" in error.what
     assert f"ssh-mcp connect {server.address}" in error.remedy
@@ -94,10 +94,10 @@ async def test_a_certificate_that_ran_out_is_named_with_its_end(
 
 
 async def test_an_expired_password_is_named_for_commands_and_for_files(
-    sshd_factory: SshdFactory, lab_users: UserFactory, control_dir: str
+    sshd_factory: SshdFactory, throwaway_users: UserFactory, control_dir: str
 ) -> None:
     server = sshd_factory(extra=["UsePAM yes"])
-    account = lab_users("old", "/bin/sh", "pw")
+    account = throwaway_users("old", "/bin/sh", "pw")
     subprocess.run(["chage", "-d", "0", account.name], check=True)
     transport = OpenSSHTransport(server.transport_config(control_dir=control_dir))
     connection = transport.connection(server.destination(user=account.name))
@@ -110,10 +110,10 @@ async def test_an_expired_password_is_named_for_commands_and_for_files(
 
 
 async def test_an_account_with_nologin_is_told_of_files_and_not_of_startup_files(
-    sshd_factory: SshdFactory, lab_users: UserFactory, control_dir: str
+    sshd_factory: SshdFactory, throwaway_users: UserFactory, control_dir: str
 ) -> None:
     server = sshd_factory()
-    account = lab_users("none", "/usr/sbin/nologin")
+    account = throwaway_users("none", "/usr/sbin/nologin")
     transport = OpenSSHTransport(server.transport_config(control_dir=control_dir))
     connection = transport.connection(server.destination(user=account.name))
     with pytest.raises(SessionRefused, match="nologin as its login shell") as caught:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.conftest import UserFactory
 from tests.integration.process_table import Trace
-from tests.integration.session_lab import connected
+from tests.integration.session_rig import connected
 from tests.peers.accounts import Account, make_chroot, move_home
 from tests.peers.other_servers import start_dropbear, start_tinysshd
 from tests.peers.sshd import Sshd, kill_all
@@ -22,10 +22,10 @@ Start = Callable[[Path, Account], Sshd]
 
 @pytest.fixture(scope="module", params=[start_dropbear, start_tinysshd], ids=["dropbear", "tinysshd"])
 def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, lab_users: UserFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, throwaway_users: UserFactory
 ) -> Iterator[Sshd]:
     home = make_chroot()
-    account = move_home(lab_users("other", "/bin/sh"), home / "home")
+    account = move_home(throwaway_users("other", "/bin/sh"), home / "home")
     started = request.param(tmp_path_factory.mktemp("other"), account)
     yield started
     started.stop()

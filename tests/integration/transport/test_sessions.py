@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.integration.conftest import UserFactory
-from tests.integration.session_lab import connected, quiet_user, running_on, still_running
+from tests.integration.session_rig import connected, quiet_user, running_on, still_running
 from tests.peers.sshd import Sshd, start_sshd, wait_until
 from transports.api import StreamName
 from transports.errors import SessionRefused, SFTPSubsystemUnavailable
@@ -21,8 +21,8 @@ from transports.openssh.shell.frame import BARE_MAX, COMMAND_MAX
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, lab_users: UserFactory) -> Iterator[Sshd]:
-    with start_sshd(tmp_path_factory.mktemp("sessions"), user=quiet_user(lab_users)) as started:
+def server(tmp_path_factory: pytest.TempPathFactory, throwaway_users: UserFactory) -> Iterator[Sshd]:
+    with start_sshd(tmp_path_factory.mktemp("sessions"), user=quiet_user(throwaway_users)) as started:
         yield started
 
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from tests.integration.conftest import UserFactory
-from tests.integration.session_lab import connected, still_running
+from tests.integration.session_rig import connected, still_running
 from tests.integration.transport.test_sessions import TEXTS
 from tests.peers import need
 from tests.peers.accounts import Account
@@ -29,12 +29,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 @pytest.fixture(params=["sh", "dash", "bash", "noisy bash", "fish", "csh", "zsh"])
-def account(request: pytest.FixtureRequest, lab_users: UserFactory) -> Account:
+def account(request: pytest.FixtureRequest, throwaway_users: UserFactory) -> Account:
     name = str(request.param)
     program = shutil.which(name.rpartition(" ")[2])
     need(program, f"{name} is not installed")
     assert program is not None
-    made = lab_users(name.replace(" ", ""), program)
+    made = throwaway_users(name.replace(" ", ""), program)
     if name == "noisy bash":
         (made.home / ".bashrc").write_text(NOISE)
     return made
@@ -69,19 +69,19 @@ async def test_a_path_with_spaces_and_a_changed_directory_stay_inside_one_call(h
     assert (await host.run('echo "[$x]"')).stdout == b"[]\n"
 
 
-async def _with_rc(lab_users: UserFactory, label: str, text: str) -> Account:
+async def _with_rc(throwaway_users: UserFactory, label: str, text: str) -> Account:
     bash = shutil.which("bash")
     need(bash, "bash is not installed")
     assert bash is not None
-    account = lab_users(label, bash)
+    account = throwaway_users(label, bash)
     (account.home / ".bashrc").write_text(text)
     return account
 
 
 async def test_an_rc_file_that_eats_stdin_is_named_and_nothing_runs(
-    server: Sshd, control_dir: str, lab_users: UserFactory, tmp_path: Path
+    server: Sshd, control_dir: str, throwaway_users: UserFactory, tmp_path: Path
 ) -> None:
-    account = await _with_rc(lab_users, "eater", "read -r -n 3 eaten\n")
+    account = await _with_rc(throwaway_users, "eater", "read -r -n 3 eaten\n")
     async with connected(server, control_dir, destination={"user": account.name}) as host:
         with anyio.fail_after(20), pytest.raises(SessionRefused, match="startup files read from stdin") as refusal:
             await host.run(f"touch {account.home}/was-run")
@@ -90,10 +90,10 @@ async def test_an_rc_file_that_eats_stdin_is_named_and_nothing_runs(
 
 
 async def test_an_rc_file_with_megabytes_of_noise_is_borne(
-    server: Sshd, control_dir: str, lab_users: UserFactory
+    server: Sshd, control_dir: str, throwaway_users: UserFactory
 ) -> None:
     account = await _with_rc(
-        lab_users, "loud", "head -c 5000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero >&2\n"
+        throwaway_users, "loud", "head -c 5000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero >&2\n"
     )
     async with connected(server, control_dir, destination={"user": account.name}) as host:
         done = await host.run("echo out; echo err >&2; exit 3")
@@ -101,18 +101,20 @@ async def test_an_rc_file_with_megabytes_of_noise_is_borne(
         assert done.stdout_total == 4
 
 
-async def test_an_rc_file_that_ends_the_shell_says_so(server: Sshd, control_dir: str, lab_users: UserFactory) -> None:
-    account = await _with_rc(lab_users, "closed", "echo 'This account is closed.'; exit 1\n")
+async def test_an_rc_file_that_ends_the_shell_says_so(
+    server: Sshd, control_dir: str, throwaway_users: UserFactory
+) -> None:
+    account = await _with_rc(throwaway_users, "closed", "echo 'This account is closed.'; exit 1\n")
     async with connected(server, control_dir, destination={"user": account.name}) as host:
         with anyio.fail_after(20), pytest.raises(SessionRefused, match="This account is closed"):
             await host.run("echo hello")
 
 
-async def test_an_account_without_a_shell_says_so(server: Sshd, control_dir: str, lab_users: UserFactory) -> None:
+async def test_an_account_without_a_shell_says_so(server: Sshd, control_dir: str, throwaway_users: UserFactory) -> None:
     nologin = shutil.which("nologin", path="/usr/sbin:/sbin:/usr/bin")
     need(nologin, "nologin is not installed")
     assert nologin is not None
-    account = lab_users("nologin", nologin)
+    account = throwaway_users("nologin", nologin)
     async with connected(server, control_dir, destination={"user": account.name}) as host:
         with anyio.fail_after(20), pytest.raises(SessionRefused, match="not available"):
             await host.run("echo hello")
@@ -120,9 +122,9 @@ async def test_an_account_without_a_shell_says_so(server: Sshd, control_dir: str
 
 
 async def test_behind_a_wrapper_that_runs_the_asked_command_endings_still_find_the_group(
-    control_dir: str, lab_users: UserFactory, tmp_path: Path
+    control_dir: str, throwaway_users: UserFactory, tmp_path: Path
 ) -> None:
-    account = lab_users("sh", shutil.which("sh") or "/bin/sh")
+    account = throwaway_users("sh", shutil.which("sh") or "/bin/sh")
     wrapper = "sh -c 'eval \"$SSH_ORIGINAL_COMMAND\"; exit $?'"
     with start_sshd(tmp_path, user=account.name, force_command=f"true; {wrapper}; true") as wrapped:
         async with connected(wrapped, control_dir) as host:

@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from tests.peers import need
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 from tests.peers.sftp_peers import ChannelOnly, PipedServer, server_argv
 from transports.api import FileAttributes
 from transports.errors import FileError, FileErrorKind, MasterLost
@@ -49,7 +49,7 @@ async def names(sftp: SftpClient, path: Path | str) -> list[str]:
 def tmpfs() -> Iterator[Path]:
     """A filesystem of its own, 1 MiB large."""
     need(os.geteuid() == 0, "mounting needs root")
-    place = lab_dir() / "tmpfs"
+    place = peers_dir() / "tmpfs"
     place.mkdir(exist_ok=True)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs", str(place)], check=False, capture_output=True
@@ -284,16 +284,16 @@ async def test_another_filesystem_is_named(tmpfs: Path, tmp_path: Path) -> None:
 
 
 async def test_denied_permission_is_named() -> None:
-    place = lab_dir() / "closed"
+    place = peers_dir() / "closed"
     place.mkdir(mode=0o700, exist_ok=True)
-    (lab_dir() / "theirs").write_text("x")
+    (peers_dir() / "theirs").write_text("x")
     async with client(user="nobody") as sftp:
         for call in (
             sftp.stat(str(place / "x")),
             names(sftp, place),
-            sftp.open(str(lab_dir() / "theirs"), "w"),
-            sftp.mkdir(str(lab_dir() / "d")),
-            sftp.setstat(str(lab_dir() / "theirs"), FileAttributes(uid=1, gid=1)),
+            sftp.open(str(peers_dir() / "theirs"), "w"),
+            sftp.mkdir(str(peers_dir() / "d")),
+            sftp.setstat(str(peers_dir() / "theirs"), FileAttributes(uid=1, gid=1)),
         ):
             assert (await fails(call)).kind is Kind.PERMISSION
 

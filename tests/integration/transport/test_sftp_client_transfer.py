@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from tests.peers import need
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 from tests.peers.sftp_peers import ChannelOnly, PipedServer, server_argv
 from transports.errors import FileError, FileErrorKind, MasterLost
 from transports.sftp.client import SftpClient
@@ -66,7 +66,7 @@ async def local(path: Path, flags: int) -> AsyncIterator[int]:
 def small_disk() -> Iterator[Path]:
     """A filesystem of 4 MiB."""
     need(os.geteuid() == 0, "mounting needs root")
-    place = lab_dir() / "small"
+    place = peers_dir() / "small"
     place.mkdir(exist_ok=True)
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "t", str(place)], check=False, capture_output=True)
     need(done.returncode == 0, "no filesystem can be mounted here")

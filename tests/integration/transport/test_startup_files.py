@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from tests.integration.conftest import UserFactory
-from tests.integration.session_lab import connected
+from tests.integration.session_rig import connected
 from tests.peers import need
 from tests.peers.accounts import Account
 from tests.peers.sshd import Sshd, start_sshd
@@ -50,11 +50,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="module")
-def account(lab_users: UserFactory) -> Account:
+def account(throwaway_users: UserFactory) -> Account:
     program = shutil.which("bash")
     need(program, "bash is not installed")
     assert program is not None
-    return lab_users("startup", program)
+    return throwaway_users("startup", program)
 
 
 @pytest.fixture

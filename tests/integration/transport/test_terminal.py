@@ -9,7 +9,7 @@ import anyio.to_thread
 import psutil
 import pytest
 
-from tests.integration.session_lab import connected
+from tests.integration.session_rig import connected
 from tests.peers.sshd import Sshd
 from transports.api import CommandLine, Terminal
 from transports.openssh.connection import OpenSSHConnection

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.integration.conftest import SshdFactory, UserFactory, masters_of
-from tests.integration.session_lab import connected, quiet_user, running_on, still_running
+from tests.integration.session_rig import connected, quiet_user, running_on, still_running
 from tests.peers.sshd import Sshd, wait_until
 from transports.errors import ConnectError, MasterLost, TransportError
 from transports.openssh.connection import OpenSSHConnection
@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def server(sshd_factory: SshdFactory, lab_users: UserFactory) -> Sshd:
-    return sshd_factory(user=quiet_user(lab_users))
+def server(sshd_factory: SshdFactory, throwaway_users: UserFactory) -> Sshd:
+    return sshd_factory(user=quiet_user(throwaway_users))
 
 
 @pytest.fixture(params=["native", "process"])

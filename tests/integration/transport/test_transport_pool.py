@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from tests.integration.conftest import SshdFactory, UserFactory
-from tests.integration.session_lab import connected, quiet_user, running_on, still_running
+from tests.integration.session_rig import connected, quiet_user, running_on, still_running
 from tests.peers.sshd import Sshd, free_port
 from transports.api import Auth, AuthMethod
 from transports.errors import AuthenticationFailed, ConnectError, SessionRefused
@@ -19,8 +19,8 @@ from transports.openssh.connection import OpenSSHConnection
 
 
 @pytest.fixture
-def user(lab_users: UserFactory) -> str | None:
-    return quiet_user(lab_users)
+def user(throwaway_users: UserFactory) -> str | None:
+    return quiet_user(throwaway_users)
 
 
 async def _many(host: OpenSSHConnection, count: int, command: str = "echo {}") -> None:

@@ -15,9 +15,9 @@ from transports.openssh.connection import OpenSSHConnection
 from transports.openssh.transport import OpenSSHTransport
 
 
-def quiet_user(lab_users: UserFactory) -> str | None:
+def quiet_user(throwaway_users: UserFactory) -> str | None:
     """An account whose login shell reads no rc file; our own where we are not root."""
-    return lab_users("quiet", "/bin/sh").name if os.geteuid() == 0 else None
+    return throwaway_users("quiet", "/bin/sh").name if os.geteuid() == 0 else None
 
 
 @asynccontextmanager
