@@ -32,6 +32,8 @@ CHUNK: Final = 1 << 20
 """Bytes that are read or written at once."""
 TEND_EVERY: Final = 60.0
 """Seconds between two looks at what is expired."""
+_ID_BYTES: Final = 16
+"""Of an output's id: it is the only key to it for a client that gives another one's name (HTTP without sessions)."""
 _REMEMBERED: Final = 4096
 """Ids that are gone and still called expired."""
 
@@ -43,7 +45,7 @@ class Owner:
     """Whose output it is: another identity, and another client of the same one, do not see it."""
 
     identity: str
-    session: str
+    scope: str
 
 
 class SpoolFile:
@@ -204,7 +206,7 @@ class Spool:
         kept = Kept(owner, files, now + self._keep_seconds, expires.isoformat(timespec="seconds"))
         if kept.size > self._max_bytes:
             return None
-        output_id = secrets.token_hex(8) + self._suffix
+        output_id = secrets.token_urlsafe(_ID_BYTES) + self._suffix
         with self._lock_kept:
             self._drop_expired()
             while self._kept and kept.size + sum(k.size for k in self._kept.values()) > self._max_bytes:

@@ -74,7 +74,7 @@ def parse_part(
 
 async def read_output(call: Call, output_id: str, stream: str, part: Part) -> OutputText:
     """A part of one stream. Raises OutputExpired, InvalidArgument for an unknown id or stream."""
-    kept = call.fleet.spool.find(Owner(call.caller.identity, call.caller.session), output_id)
+    kept = call.fleet.spool.find(Owner(call.caller.identity, call.caller.scope), output_id)
     file = kept.streams.get(stream)
     if file is None:
         raise InvalidArgument(

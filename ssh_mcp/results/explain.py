@@ -10,12 +10,15 @@ from ssh_mcp.results.base import Ours, Result, Spooled
 
 
 class ExplainReason(Result):
-    """``rule`` decided about ``part``; ``refusal`` is what the real call would say, null where the rule permits."""
+    """``rule`` decided about ``part``; ``refusal`` is what the real call would say, null where the rule permits.
+
+    Both repeat what the caller wrote, and so are masked as output is.
+    """
 
     rule: Ours
     source: Ours
-    part: Ours
-    refusal: Ours | None = None
+    part: str
+    refusal: str | None = None
 
 
 class ExplainNeeds(Result):

@@ -17,7 +17,7 @@ from pydantic import PrivateAttr
 from ssh_mcp.approval.channels import ClientChannel, NoClient, QuestionForClient
 from ssh_mcp.inventory.roles import claims_of
 from ssh_mcp.remote.call import ProgressSender, no_progress
-from ssh_mcp.remote.caller import LOCAL, Caller
+from ssh_mcp.remote.caller import LOCAL, NO_SESSION, Caller
 from ssh_mcp.results.base import Result
 from ssh_mcp.tools.catalogue import Entry, lean
 from ssh_mcp.tools.elicitation import McpClient, as_result
@@ -125,9 +125,9 @@ def caller() -> Caller:
     if context.transport not in {"sse", "streamable-http"}:
         return Caller(client=client)
     identity, claims = identified(get_access_token())
-    # requests of the 2026-07-28 protocol have no session: there the identity alone distinguishes clients
+    # requests of the 2026-07-28 protocol have no session
     modern = session.protocol_version in MODERN_PROTOCOL_VERSIONS
-    return Caller(identity, client, "none" if modern else context.session_id, claims)
+    return Caller(identity, client, NO_SESSION if modern else context.session_id, claims)
 
 
 def identified(token: AccessToken | None) -> tuple[str, tuple[str, ...]]:

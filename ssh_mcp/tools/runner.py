@@ -259,7 +259,7 @@ class Runner:
         if size <= total and not has_long_texts(result):
             return result
         budget = Budget(total, {"stdout": settings.ssh_stdout_cap_bytes, "stderr": settings.ssh_stderr_cap_bytes})
-        keep = partial(self.fleet.spool.keep, Owner(call.caller.identity, call.caller.session))
+        keep = partial(self.fleet.spool.keep, Owner(call.caller.identity, call.caller.scope))
         return await aside(size // _FIT_IS_LIGHTER, fit, result, budget, keep)
 
     def _guards(self, call: Call, *, always: bool = False) -> list[Guard]:

@@ -35,5 +35,14 @@ def _spoken(result: Result) -> dict[str, Any]:
             if name not in _UNSAID:
                 spoken[name] = []
         elif name in dumped and dumped[name] not in _SILENT:
-            spoken[name] = dumped[name]
+            spoken[name] = _without_nulls(dumped[name])
     return spoken
+
+
+def _without_nulls(value: Any) -> Any:
+    """Rows, and results inside of a result (a group of ``ssh_fleet``), without their nulls."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [_without_nulls(each) for each in value]
+    return value

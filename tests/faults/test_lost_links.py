@@ -19,6 +19,7 @@ from tests.integration.conftest import masters_of
 from tests.integration.mcp_server import Host
 from tests.integration.process_table import Trace, trace  # noqa: F401 - a fixture
 from tests.integration.session_rig import connected, running_on
+from tests.peers.other_servers import start_dropbear_for_root
 from tests.peers.sshd import Sshd, kill_all, wait_until
 from transports.errors import MasterLost, TransportError
 from transports.openssh.connection import OpenSSHConnection
@@ -214,10 +215,14 @@ async def test_the_watch_goes_when_nothing_runs_any_more(
         assert (await host.run("echo on")).stdout == b"on\n"
 
 
-@pytest.mark.parametrize("backend", ["native", "process"])
+@pytest.mark.parametrize(
+    ("server_kind", "backend"), [("openssh", "native"), ("openssh", "process"), ("dropbear", "native")]
+)
 async def test_a_server_killed_with_9_leaves_no_command_behind(
-    link: Link, trace: Trace, tmp_path: Path, backend: str
+    link: Link, trace: Trace, tmp_path: Path, server_kind: str, backend: str
 ) -> None:
+    if server_kind == "dropbear":
+        link = replace(link, sshd=start_dropbear_for_root(tmp_path))
     env = environment(tmp_path / "raw", link.control_dir, {"web": Host(link.sshd)}, ssh_transport=backend)
     async with raw_server(env) as server:
         arguments = {"host": "web", "command": trace.sleep, "timeout": 1000}
@@ -228,6 +233,8 @@ async def test_a_server_killed_with_9_leaves_no_command_behind(
         os.kill(server.pid, signal.SIGKILL)
         await server.process.wait()
         await anyio.to_thread.run_sync(trace.wait_gone)
+    if server_kind == "dropbear":
+        link.sshd.stop()
 
 
 async def test_a_session_that_is_only_opened_ahead_does_not_log_in_again(link: Link) -> None:

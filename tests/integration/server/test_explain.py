@@ -135,3 +135,11 @@ async def test_a_fleet_call_is_explained_as_the_call_of_its_tool(mcp_server: Mcp
         refusal = await server.refused("ssh_fleet", hosts=["web"], tool="ssh_sudo_exec", arguments={"command": "id"})
         assert refusal.startswith("TierClosed: ssh_sudo_exec is in the sudo tier")
         assert refusal.count("ALLOW_SUDO=true") == 1
+
+
+async def test_a_secret_in_the_callers_own_command_is_not_repeated(mcp_server: McpServerFactory, sshd: Sshd) -> None:
+    async with mcp_server({"web": Host(sshd, lines=['command_allowlist = ["uptime"]'])}) as server:
+        for command in ("mysql -u root -phunter2x9 -e x", "curl -u admin:hunter2x9 https://x.example"):
+            said = await _explained(server, "ssh_exec_run", {"command": command})
+            assert said["decision"] == "deny"
+            assert "hunter2x9" not in str(said)

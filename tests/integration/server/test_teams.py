@@ -14,6 +14,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 from fastmcp.server.auth.providers.jwt import RSAKeyPair
+from mcp_types import Implementation
 
 from tests.integration.redis_server import redis_url  # noqa: F401 - a fixture
 from tests.integration.surface_rig import Serving, environment, private, serving, ssh_mcp
@@ -42,9 +43,10 @@ def token(subject: str | None, *, keys: RSAKeyPair = KEYS, seconds: int = 600, *
     return keys.create_token(subject=subject or "", expires_in_seconds=seconds, **given)
 
 
-def client(server: Serving, subject: str, mode: str = "auto", **claims: Any) -> Client[Any]:
+def client(server: Serving, subject: str, mode: str = "auto", program: str = "tests", **claims: Any) -> Client[Any]:
     headers = {"Authorization": f"Bearer {token(subject, **claims)}"}
-    return Client(StreamableHttpTransport(server.url, headers=headers), mode=mode)
+    about = Implementation(name=program, version="1")
+    return Client(StreamableHttpTransport(server.url, headers=headers), mode=mode, client_info=about)
 
 
 @pytest.fixture
@@ -157,6 +159,17 @@ async def test_what_one_identity_opened_another_cannot_use(team: dict[str, str])
             kept = long.data.output_id
             assert "no kept output" in await refusal(dave, "ssh_output_read", output_id=kept)
             assert (await alice.call_tool("ssh_output_read", {"output_id": kept})).data.text.startswith("1\n2\n")
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+async def test_another_client_of_the_same_identity_does_not_read_what_a_result_left_out(
+    mode: str, team: dict[str, str]
+) -> None:
+    with serving({**team, "SSH_RESULT_MAX_BYTES": "300"}) as server:
+        async with client(server, "alice", mode) as one, client(server, "alice", mode, program="other") as other:
+            kept = (await one.call_tool("ssh_exec_run", {"host": "web", "command": "seq 1000"})).data.output_id
+            assert "no kept output" in await refusal(other, "ssh_output_read", output_id=kept)
+            assert (await one.call_tool("ssh_output_read", {"output_id": kept})).data.text.startswith("1\n2\n")
 
 
 async def test_a_token_for_the_name_of_the_local_user_is_not_the_local_user(team: dict[str, str]) -> None:

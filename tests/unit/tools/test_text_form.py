@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from ssh_mcp.results.exec import BroadcastResult, ExecResult
+from ssh_mcp.results.fleet import FleetGroup, FleetResult
 from ssh_mcp.results.host import DiskUsageEntry, HostDiskUsage
 from ssh_mcp.tools.registered import as_tool_result
 from ssh_mcp.tools.text_form import text_form
@@ -46,3 +47,11 @@ def test_the_hosts_of_a_broadcast_are_as_short() -> None:
         "succeeded": ["a"],
         "failed": [],
     }
+
+
+def test_the_results_of_a_fleets_groups_hold_no_nulls() -> None:
+    one = ExecResult(host="a", exit_code=0, stdout="x\n")
+    group = FleetGroup.of("a,b", 2, one, None)
+    [shown] = json.loads(text_form(FleetResult(groups=[group], selected=2)))["groups"]
+    assert None not in shown["result"].values()
+    assert (shown["hosts"], shown["result"]["exit_code"]) == ("a,b", 0)
