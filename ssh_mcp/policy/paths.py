@@ -27,8 +27,6 @@ from ssh_mcp.policy import globs, windows_paths
 from ssh_mcp.policy.permitted_path import POLICY, PermittedPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ssh_mcp.redaction.model import Finding
 
 MAX_PATH_CHARACTERS: Final = 4096

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ class Trial:
     peer: str
     directory: Path
     local: Path
+    echo: int = 0
+    """A port of loopback that sends back what it gets."""
     number: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
 
     @property
@@ -115,6 +119,35 @@ async def _cancelled_job(server: McpServer, t: Trial) -> dict[str, Any]:
     return await call(server, "ssh_job_cancel", host=t.host, job_id=job["job_id"], remove=True)
 
 
+async def _forward(server: McpServer, t: Trial) -> dict[str, Any]:
+    """A forward, something carried through it and back, and its close. What is cut off is an error of the call."""
+    opened = await call(server, "ssh_forward_open", host=t.host, target=f"127.0.0.1:{t.echo}", ttl=60)
+    try:
+        got = b""
+        port = int(opened["listen"].rpartition(":")[2])
+        with suppress(OSError, anyio.BrokenResourceError, anyio.EndOfStream):
+            async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+                await stream.send(NEW)
+                while len(got) < len(NEW):
+                    got += await stream.receive()
+    finally:
+        with anyio.CancelScope(shield=True):
+            closed = await call(server, "ssh_forward_close", forward_id=opened["forward_id"])
+    assert NEW.startswith(got), "the forward carried something else"
+    if got != NEW:
+        raise Failed(f"MasterLost: {len(got)} bytes came back.")
+    return closed
+
+
+def make_trees(local: Path) -> None:
+    """What is synchronised: some files for rsync, and very many small ones for a tar stream."""
+    for name, count, content in (("tree", 20, NEW[:20_000]), ("many", 520, NEW[:200])):
+        for i in range(count):
+            path = local / name / f"d{i % 5}" / f"f{i}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content + str(i).encode())
+
+
 # --- checks ---------------------------------------------------------------------------------------------------------
 
 
@@ -180,6 +213,28 @@ def _local_copy(t: Trial, o: Outcome) -> None:
         assert copy.read_bytes() == BULK, "half a file stands where the whole one should"
     left = [p.name for p in t.local.iterdir() if p.name not in {"bulk", copy.name} and t.number in p.name]
     assert not left, left
+
+
+_RSYNC_TEMPORARY = re.compile(r"\.f\d+\.\w{6}")
+"""Where rsync writes a file until it is whole, such as ``.f12.Qx3bZa``: there as long as rsync runs."""
+
+
+def _synced(name: str, *, down: bool) -> Callable[[Trial, Outcome], None]:
+    def check(t: Trial, o: Outcome) -> None:
+        source, target = t.local / name, t.local / f"got-{t.number}" if down else t.directory / "tree"
+        wanted = {str(p.relative_to(source)): p.read_bytes() for p in source.rglob("*") if p.is_file()}
+        found = {
+            str(p.relative_to(target)): p.read_bytes()
+            for p in target.rglob("*")
+            if p.is_file() and ".ssh-mcp-" not in str(p) and not _RSYNC_TEMPORARY.fullmatch(p.name)
+        }
+        strange = [p for p, content in found.items() if wanted.get(p) != content]
+        assert not strange, f"half a file, or another one: {strange}"
+        if o.result is not None:
+            assert found == wanted
+            assert not list(target.rglob(".ssh-mcp*"))
+
+    return check
 
 
 def _listed(t: Trial, o: Outcome) -> None:
@@ -269,6 +324,20 @@ FAMILIES: list[Family] = [
         "ssh_transfer",
         onto_peer=True,
     ),
+    *(
+        Family(
+            f"sync {direction}{way}",
+            _row("ssh_sync", host="{host}", remote_path=remote, local_path=local, direction=direction),
+            _synced(name, down=direction == "down"),
+            "ssh_sync",
+        )
+        for name, way in (("tree", ""), ("many", " as a stream"))
+        for direction, remote, local in (
+            ("up", "{dir}/tree", f"{{local}}/{name}"),
+            ("down", f"{{local}}/{name}", "{local}/got-{number}"),
+        )
+    ),
+    Family("forward", _forward, _nothing, "ssh_forward_open"),
     Family("host_info", _row("ssh_host_info", host="{host}"), _nothing, "ssh_host_info"),
     Family("broadcast", _row("ssh_broadcast", hosts=["{host}", "{peer}"], command=_WORK), _broadcast, "ssh_broadcast"),
     Family("sudo", _row("ssh_sudo_exec", host="{host}", command=_WORK), _stdout(_BODY), "ssh_sudo_exec"),

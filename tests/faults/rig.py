@@ -19,10 +19,11 @@ import psutil
 import pytest
 
 from ssh_mcp.errors import Refusal
-from tests.faults.families import BULK, Failed, Family, Outcome, Trial, call
+from tests.faults.families import BULK, Failed, Family, Outcome, Trial, call, make_trees
 from tests.faults.proxy import Port, Proxy
 from tests.integration.conftest import masters_of
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
+from tests.integration.transport.test_forwards import echo_server
 from tests.peers.sshd import Sshd, alive, kill_all
 from transports.errors import TransportError
 from transports.openssh.transport import OpenSSHTransport
@@ -74,6 +75,7 @@ class Rig:
     temporary: Path
     tools: set[str]
     most_masters: int
+    echo: int
     descriptors: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     children: set[int] = field(default_factory=set)
@@ -84,7 +86,7 @@ class Rig:
 
     def trial(self, lane: Lane) -> Trial:
         self.calls += 1
-        made = Trial(lane.name, PEER, self.work / f"t{self.calls}", self.work / "local")
+        made = Trial(lane.name, PEER, self.work / f"t{self.calls}", self.work / "local", self.echo)
         made.prepare()
         return made
 
@@ -211,7 +213,9 @@ class Rig:
 
 def _half_made(directory: Path) -> list[str]:
     return [
-        p.name for p in directory.iterdir() if p.name not in {"target", "source", "after"} and ".bak-" not in p.name
+        p.name
+        for p in directory.iterdir()
+        if p.name not in {"target", "source", "tree", "after"} and ".bak-" not in p.name
     ]
 
 
@@ -278,21 +282,24 @@ async def rig(
     """The program with all hosts warm, and what is there now as the baseline."""
     (work / "local").mkdir()
     (work / "local" / "bulk").write_bytes(BULK)
-    hosts = {lane.name: Host(replace(lane.sshd, port=lane.port.number)) for lane in lanes}
+    make_trees(work / "local")
     options = {**SETTINGS, "ssh_local_transfer_roots": [str(work / "local")], **settings}
-    async with mcp_server({**hosts, PEER: peer}, **options) as server:
-        most = (len(lanes) + 1) * options["ssh_max_connections_per_host"]
-        tools = {tool.name for tool in await server.client.list_tools()}
-        made = Rig(server, lanes, work, Path(control_dir), Path(tempfile.gettempdir()), tools, most)
-        for lane in lanes:
-            await made.works(lane)
-        await made.works(Lane(PEER, peer, lanes[0].port))
-        for lane in lanes:  # the other way to lose a login; what is made once and for all is made now
-            await made.make_cold(lane)
-            await made.works(lane)
-        await anyio.sleep(0.5)  # sessions that are being opened ahead
-        made.settle()
-        yield made
+    with echo_server() as echo:
+        lines = [f'forward_local = ["127.0.0.1:{echo}"]']
+        hosts = {lane.name: Host(replace(lane.sshd, port=lane.port.number), lines=lines) for lane in lanes}
+        async with mcp_server({**hosts, PEER: peer}, **options) as server:
+            most = (len(lanes) + 1) * options["ssh_max_connections_per_host"]
+            tools = {tool.name for tool in await server.client.list_tools()}
+            made = Rig(server, lanes, work, Path(control_dir), Path(tempfile.gettempdir()), tools, most, echo)
+            for lane in lanes:
+                await made.works(lane)
+            await made.works(Lane(PEER, peer, lanes[0].port))
+            for lane in lanes:  # the other way to lose a login; what is made once and for all is made now
+                await made.make_cold(lane)
+                await made.works(lane)
+            await anyio.sleep(0.5)  # sessions that are being opened ahead
+            made.settle()
+            yield made
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ssh_mcp.facts import batch
+from ssh_mcp.remote.files.sync.tar_codec import Member, TarError, TarReader
 from ssh_mcp.server.operator import messages
 from tests.fuzz.engine import Broken, Target, pieces
+from tests.unit.remote.test_sync_tar import FILES, archive, made
 from tests.unit.transports.test_openssh_logs import WEB
 from tests.unit.transports.test_sftp_codec import REPLIES, REQUESTS
 from transports.errors import ConnectError, LocalError, ProtocolError
@@ -168,7 +170,51 @@ _STREAMS = [
 _ANSWERS = [b"a\n\n%b 0 0\nb\n\n%b 1 1\nc\n\n%b 2 127\nd\n\n%b 3 0\n" % ((_N,) * 4)]
 _LOGS = [p.read_text() for p in sorted((DATA / "ssh_logs").glob("*.log"))]
 
+
+# --- the tar stream of a directory --------------------------------------------------------------------------------
+
+_WANTED = {path: len(content) for path, content in FILES.items()}
+_TARS = [archive(FILES.items()), *(made(FILES, form) for form in ("gnu", "pax"))]
+_TYPES = b"0123457LKxgS\0"
+
+
+def _untar(stream: Iterable[bytes]) -> list[Any]:
+    reader = TarReader(_WANTED)
+    found: list[Any] = []
+    try:
+        for piece in stream:
+            for event in reader.receive(piece):
+                if isinstance(event, Member):
+                    found.append([event, b""])
+                else:
+                    found[-1][1] += event
+    except TarError as error:
+        found.append(str(error))
+    return found
+
+
+def _tar(data: bytes, rng: random.Random) -> None:
+    """Only files that were asked for come out, each once, none with more bytes than it may have."""
+    if rng.random() < 0.7:  # nothing comes behind the checksum otherwise
+        data = b"".join(_with_checksum(data[i : i + 512], rng) for i in range(0, len(data), 512))
+    _events(_untar, data, rng)
+    members = [f for f in _untar([data]) if not isinstance(f, str)]
+    paths = [m.path for m, _ in members]
+    if len(set(paths)) != len(paths) or any(len(c) > _WANTED[m.path] for m, c in members):
+        raise Broken(f"{members!r:.300}")
+
+
+def _with_checksum(block: bytes, rng: random.Random) -> bytes:
+    if block[257:262] != b"ustar" or len(block) < 512:
+        return block
+    if rng.random() < 0.1:
+        block = block[:156] + bytes([rng.choice(_TYPES)]) + block[157:]
+    blank = block[:148] + b" " * 8 + block[156:]
+    return block[:148] + b"%06o\0 " % sum(blank) + block[156:]
+
+
 TARGETS: list[Target[Any]] = [
+    Target("sync_tar", _TARS, _tar, [b"../x\0", b"/etc/x\0", b"d/-rf", b"\x80\0\0", b"99 path=", b"ustar", bytes(512)]),
     Target("mux_from_master", _FROM_MASTER, lambda d, r: _events(_mux(_client), d, r), [*WORDS, *_FROM_MASTER]),
     Target("mux_from_client", _FROM_CLIENT, lambda d, r: _events(_mux(MuxServerCodec), d, r), [*WORDS, *_FROM_CLIENT]),
     Target(

@@ -18,6 +18,7 @@ PACKAGES = (
     "debootstrap",
     "debian-archive-keyring",
     "busybox-static",
+    "libarchive-tools",
     "openssh-client",
     "openssh-server",
     "openssh-sftp-server",

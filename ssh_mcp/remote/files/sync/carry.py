@@ -157,10 +157,9 @@ async def _tar_to_here(source: RemoteTree, local: LocalTree, plan: Plan, progres
         await run_sync(local.move_in, here, layout, arrived)
         missing = [s for s in plan.files if s.path not in arrived]
         missing = await _one_by_one(missing, partial(movers.sftp_down, source, local, progress=progress, staging=here))
-    except BaseException:
+        await run_sync(local.drop, here)
+    finally:
         here.close()  # what arrived stays for the next run
-        raise
-    await run_sync(local.drop, here)
     _say_gone(source, missing)
     await run_sync(partial(link_local, local, plan))
     return left
@@ -243,10 +242,9 @@ async def _down(
                     method = "sftp"
         if files and method != "rsync":
             await movers.sftp_down(source, local, files, progress, here)
-    except BaseException:
+        await run_sync(local.drop, here)
+    finally:
         here.close()  # what arrived stays for the next run
-        raise
-    await run_sync(local.drop, here)
     await run_sync(partial(link_local, local, plan))
     return method, left
 

@@ -73,7 +73,9 @@ async def seen_by_shell(tree: RemoteTree, entry: str | None) -> AsyncIterator[bo
     finally:
         if entry is None:
             with anyio.CancelScope(shield=True), suppress(TransportError):
-                await files.rmdir(tree.path(mark))
+                await tree.host.paths.asking(
+                    lambda again: again.rmdir(tree.path(mark))
+                )  # the channel may be another one
 
 
 async def rsync_up(

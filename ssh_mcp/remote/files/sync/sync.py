@@ -101,7 +101,7 @@ async def _opened(host: RemoteHost, wanted: Wanted) -> AsyncIterator[Ends]:
         else:
             yield Ends(local, await target_tree(host, wanted.remote_path))
     finally:
-        await run_sync(local.close)
+        local.close()  # not in a thread: a cancelled call starts none
 
 
 async def _planned(ends: Ends, wanted: Wanted) -> tuple[Plan, tuple[Scan, Scan]]:
