@@ -188,6 +188,35 @@ async def test_a_tree_goes_from_host_to_host_through_us(
         assert (await server.refused("ssh_sync", **ways, direction="up")).startswith("InvalidArgument")
 
 
+async def test_names_that_differ_in_case_alone_are_told_apart_only_where_the_local_disk_does(
+    way: str, sshd: Sshd, tmp_path: Path, mcp_server: McpServerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file system of this kernel is case-blind: a look at another spelling is led to the entry that is there."""
+    remote, back = tmp_path / "remote", tmp_path / "back"
+    remote.mkdir()
+    for name in ("Readme", "README", "other"):
+        (remote / name).write_text(name)
+    look = os.stat
+
+    def blind(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        try:
+            return look(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+        except FileNotFoundError:
+            return look(str(path).swapcase(), dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+
+    arguments = {"host": "web", "remote_path": str(remote), "local_path": str(back), "direction": "down"}
+    async with mcp_server({"web": sshd}, ssh_local_transfer_roots=str(tmp_path)) as server:
+        assert (await server.call("ssh_sync", **arguments))["created"] == 3
+        shutil.rmtree(back)
+        back.mkdir()
+        (back / "other").write_text("older")
+        monkeypatch.setattr("ssh_mcp.remote.files.sync.local_tree.os.stat", blind)
+        done = await server.call("ssh_sync", **arguments)
+        monkeypatch.undo()
+    assert (done["created"], done["updated"], done["skipped"]) == (1, 1, 1)
+    assert any("another case" in w for w in done["output_warnings"])
+
+
 async def test_contents_are_compared_where_asked_for(
     way: str, sshd: Sshd, tmp_path: Path, mcp_server: McpServerFactory
 ) -> None:

@@ -33,6 +33,8 @@ _OLDEST: Final = (3, 1, 0)
 _VERSION: Final = re.compile(rb"rsync\s+version\s+v?(\d+)\.(\d+)\.(\d+)")
 _PROGRESS: Final = re.compile(rb"\s*(\d+)\s+\d+%")
 """One line of ``--info=progress2``, such as ``  1234567  45%   10.5MB/s    0:00:01``."""
+_LINE_MAX: Final = 200
+"""Bytes kept of a line that was not complete."""
 _STDERR_MAX: Final = 64 * 1024
 _GRACE: Final = 3.0
 _BLOCK: Final = 512
@@ -120,8 +122,11 @@ async def _feed(process: asyncio.subprocess.Process, names: bytes) -> None:
 
 async def _watch(process: asyncio.subprocess.Process, total: int, progress: Progress | None) -> None:
     assert process.stdout is not None
+    rest = b""
     while data := await process.stdout.read(65536):
-        found = _PROGRESS.match(data.rpartition(b"\r")[2])
+        lines = (rest + data).split(b"\r")
+        rest = lines[-1][-_LINE_MAX:]
+        found = next((f for line in lines[:-3:-1] if (f := _PROGRESS.match(line))), None)
         if progress is not None and found:
             progress(min(int(found[1]), total), total)
 

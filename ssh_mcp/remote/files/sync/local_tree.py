@@ -12,7 +12,7 @@ import secrets
 import shutil
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,6 +141,18 @@ class LocalTree:
                 waiting.append((f"{path}/", os.open(name, _DIRECTORY, dir_fd=fd)))
             except OSError:
                 found.unread += 1
+
+    def folds_case(self, names: Iterable[str]) -> bool:
+        """Whether the file system does not tell upper from lower case. ``names``: the tree's paths.
+
+        Found out by looking for an entry under its name in the other case; in an empty directory, for the directory.
+        """
+        top = {name for name in names if "/" not in name}
+        probe = next((name for name in top if name.swapcase() not in top), None)
+        if probe is not None and self._fd is not None:
+            return _same_file(probe, probe.swapcase(), self._fd)
+        here = next((p for p in (self.path, *self.path.parents) if p.exists()), None)
+        return here is not None and _same_file(str(here), str(here.with_name(here.name.swapcase())), None)
 
     def digest(self, path: str) -> str:
         """SHA-256 of a file, hexadecimal."""
@@ -351,6 +363,16 @@ def open_tree(text: str, settings: Settings, *, missing: bool) -> LocalTree:
                 os.close(fd)
             raise
     return LocalTree(fd, resolved, policy, barred)
+
+
+def _same_file(one: str, other: str, directory: int | None) -> bool:
+    if one == other:
+        return False
+    try:
+        first, second = (os.stat(name, dir_fd=directory, follow_symlinks=False) for name in (one, other))
+    except OSError:
+        return False
+    return os.path.samestat(first, second)
 
 
 def _existing(path: Path) -> Path:

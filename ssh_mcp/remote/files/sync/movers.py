@@ -172,8 +172,10 @@ async def sftp_up(local: LocalTree, remote: RemoteTree, steps: Sequence[Step], p
     async def send(step: Step) -> None:
         fd = await run_sync(local.open, step.path)
         try:
-            source = LocalSource(fd, os.fstat(fd).st_size, local.path / step.path)
-            await _write(remote, step, await LocalFileSource(source, counter.one()).lightest())
+            size, count = os.fstat(fd).st_size, counter.one()
+            source = LocalFileSource(LocalSource(fd, size, local.path / step.path), count)
+            await _write(remote, step, await source.lightest())
+            count(size, size)  # a small file is sent without counting
         finally:
             os.close(fd)
 

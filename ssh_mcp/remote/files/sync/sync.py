@@ -114,7 +114,10 @@ async def _planned(ends: Ends, wanted: Wanted) -> tuple[Plan, tuple[Scan, Scan]]
 
     source, target = await together(look(ends.source, reading=True), look(ends.target, reading=False))
     same = await _by_content(ends, source.entries, target.entries) if wanted.checksum else None
-    fold = ends.target.policy.ignore_case if isinstance(ends.target, LocalTree) else ends.target.fold
+    if isinstance(ends.target, LocalTree):
+        fold = ends.target.policy.ignore_case or await run_sync(ends.target.folds_case, target.entries)
+    else:
+        fold = ends.target.fold
     plan = await run_sync(partial(compare, source.entries, target.entries, delete=wanted.delete, same=same, fold=fold))
     if isinstance(ends.target, RemoteTree):
         _without_restricted(plan, ends.target)
