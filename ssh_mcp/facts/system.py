@@ -34,7 +34,9 @@ class OsRelease:
     """os-release(5); macOS, which has none, reports through sw_vers(1) in the same keys."""
 
     def command(self) -> Command:
-        return command("cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release 2>/dev/null || sw_vers 2>/dev/null")
+        return command(
+            "for f in /etc/os-release /usr/lib/os-release; do [ -r $f ] && exec cat $f; done; exec sw_vers 2>/dev/null"
+        )
 
     def parse(self, output: str) -> Parsed[dict[str, str]]:
         values: dict[str, str] = {}
@@ -72,7 +74,7 @@ class Uptime:
     """uptime(1); where there is none, how long according to /proc/uptime."""
 
     def command(self) -> Command:
-        return command("uptime 2>/dev/null || cat /proc/uptime 2>/dev/null")
+        return command("command -v uptime >/dev/null 2>&1 && exec uptime; exec cat /proc/uptime 2>/dev/null")
 
     def parse(self, output: str) -> Parsed[str | None]:
         line = first_line(output)
@@ -94,8 +96,10 @@ class CpuModel:
 
     def command(self) -> Command:
         return command(
-            "grep -m 1 '^model name' /proc/cpuinfo 2>/dev/null"
-            " || lscpu 2>/dev/null | grep -m 1 '^Model name'"
+            # the first processor's paragraph, without a program
+            "{ while IFS= read -r l; do case $l in 'model name'*) echo \"$l\"; exit;; '') break;; esac; done "
+            "</proc/cpuinfo; } 2>/dev/null;"
+            " lscpu 2>/dev/null | grep -m 1 '^Model name'"
             " || grep -m 1 '^Model' /proc/cpuinfo 2>/dev/null"
             " || sysctl -n machdep.cpu.brand_string 2>/dev/null || sysctl -n hw.model 2>/dev/null"
         )
@@ -108,13 +112,23 @@ class CpuModel:
         return Parsed((labelled[1] if labelled else line) or None)
 
 
+_ONLINE = re.compile(r"online ((?:\d{1,6}(?:-\d{1,6})?,?)+)")
+"""The kernel's list of processors, such as ``online 0-3,6``."""
+
+
+def _length(numbers: str) -> int:
+    first, _, last = numbers.partition("-")
+    return int(last or first) - int(first) + 1 if first else 0
+
+
 @dataclass(frozen=True, slots=True)
 class CpuCount:
-    """Processors online."""
+    """Processors online: the kernel's list of them (``online 0-3,6``), elsewhere their number."""
 
     def command(self) -> Command:
         return command(
-            "getconf _NPROCESSORS_ONLN 2>/dev/null || nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null"
+            '{ read -r l </sys/devices/system/cpu/online; } 2>/dev/null && echo "online $l"'
+            " || getconf _NPROCESSORS_ONLN 2>/dev/null || nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null"
             " || grep -c '^processor' /proc/cpuinfo 2>/dev/null"
         )
 
@@ -122,7 +136,8 @@ class CpuCount:
         line = first_line(output)
         if line is None:
             return Parsed(None)
-        count = integer(line)
+        online = _ONLINE.fullmatch(line)
+        count = sum(map(_length, online[1].split(","))) if online else integer(line)
         if count is None or not 0 < count < 1_000_000:
             return Parsed(None, (f"cpu count: could not read {line[:80]!r}",))
         return Parsed(count)

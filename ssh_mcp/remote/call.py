@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ssh_mcp.errors import InvalidArgument
@@ -15,7 +16,7 @@ from ssh_mcp.remote.caller import Caller
 if TYPE_CHECKING:
     from ssh_mcp.approval.desk import CallApproval
     from ssh_mcp.audit.sinks import AuditCall
-    from ssh_mcp.inventory.model import HostPolicy
+    from ssh_mcp.inventory.model import HostPolicy, RedactionPolicy
     from ssh_mcp.inventory.roles import Role
     from ssh_mcp.policy.approval import AskMatch
     from ssh_mcp.policy.permitted import PermittedCommand
@@ -185,12 +186,13 @@ class Call:
         """The audit line hashes the command without its secrets: a short password could be found by its hash."""
         self.record.command(self.masked(text))
 
+    def note_questions(self, text: str) -> None:
+        """The same for a text of ours, which comes again and again: what it is with ``***`` is remembered."""
+        self.record.command(_masked_before(text, self.fleet.inventory.default_redaction))
+
     def masked(self, text: str) -> str:
         """``text`` with ``***`` for each secret, to be kept where output would not be."""
-        from ssh_mcp.redaction.engine import redact_output, rules_from  # late: its patterns are a tenth of the start
-        from ssh_mcp.redaction.values import MARKER
-
-        return MARKER.sub("***", redact_output(text, rules_from(self.fleet.inventory.default_redaction)).text)
+        return _masked(text, self.fleet.inventory.default_redaction)
 
     def note_exit(self, exit_code: int) -> None:
         self.record.exit_code(exit_code)
@@ -203,3 +205,13 @@ class Call:
         """A remark for the result's output_warnings."""
         if text not in self.warnings:
             self.warnings.append(text)
+
+
+def _masked(text: str, policy: RedactionPolicy) -> str:
+    from ssh_mcp.redaction.engine import redact_output, rules_from  # late: its patterns are a tenth of the start
+    from ssh_mcp.redaction.values import MARKER
+
+    return MARKER.sub("***", redact_output(text, rules_from(policy)).text)
+
+
+_masked_before = lru_cache(maxsize=64)(_masked)

@@ -59,11 +59,10 @@ async def ask(host: RemoteHost, *facts: Fact[Any], timeout: float | None = None)
     """Put all questions in one session. A question that fails is an empty reply, never an error."""
     nonce = secrets.token_hex(batch.NONCE_LENGTH // 2)
     questions = [fact.command() for fact in facts]
-    try:
-        done = await host.commands.run(batch.compose(questions, nonce), timeout=timeout, stdout_cap=ANSWER_CAP)
-    finally:
-        # the mark is random: what the audit hashes must be the same for the same questions
-        host.call.note_command("; ".join(q.masked() for q in questions))
+    text = "; ".join(q.masked() for q in questions)  # without the mark, which is random
+    done = await host.commands.run(
+        batch.compose(questions, nonce), timeout=timeout, stdout_cap=ANSWER_CAP, questions=text
+    )
     replies = batch.split(done.stdout, done.stderr, len(facts), nonce)
     if not done.timed_out and done.exit_code != 0:
         raise _no_posix_shell(host, done)
@@ -76,10 +75,7 @@ async def ask_one(
 ) -> Completed:
     """One question whose exit code and streams matter. ``cap`` None is the operator's, for what is shown as text."""
     inner = fact.command()
-    try:
-        return await host.commands.run(prepared(inner), timeout=timeout, stdout_cap=cap)
-    finally:
-        host.call.note_command(inner.masked())
+    return await host.commands.run(prepared(inner), timeout=timeout, stdout_cap=cap, questions=inner.masked())
 
 
 async def act(host: RemoteHost, action: Command, *, timeout: float | None = None) -> Completed:

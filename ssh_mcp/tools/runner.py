@@ -24,7 +24,7 @@ from ssh_mcp.errors import (
     UnknownTool,
     public_text,
 )
-from ssh_mcp.guard.aside import aside, weight
+from ssh_mcp.guard.aside import LONG, aside, weight
 from ssh_mcp.guard.fit import Budget, fit, has_long_texts
 from ssh_mcp.guard.spool import Owner
 from ssh_mcp.inventory.values import nearest, shown
@@ -255,12 +255,13 @@ class Runner:
         """The result within its budget; what does not fit is kept for ``ssh_output_read``."""
         settings = self.fleet.settings
         total = call.result_bytes or settings.ssh_result_max_bytes
-        size = len(result.model_dump_json())
-        if size <= total and not has_long_texts(result):
+        goes_on = has_long_texts(result)
+        size = 0 if goes_on else len(result.model_dump_json())  # a long text's field alone may be a megabyte
+        if size <= total and not goes_on:
             return result
         budget = Budget(total, {"stdout": settings.ssh_stdout_cap_bytes, "stderr": settings.ssh_stderr_cap_bytes})
         keep = partial(self.fleet.spool.keep, Owner(call.caller.identity, call.caller.scope))
-        return await aside(size // _FIT_IS_LIGHTER, fit, result, budget, keep)
+        return await aside(LONG if goes_on else size // _FIT_IS_LIGHTER, fit, result, budget, keep)
 
     def _guards(self, call: Call, *, always: bool = False) -> list[Guard]:
         """The guards of the call's hosts, one per policy: only the tool knows whose text it is, so the strictest wins.

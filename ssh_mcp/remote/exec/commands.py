@@ -56,10 +56,17 @@ class Commands:
         timeout: float | None = None,
         stdout_cap: int | None = None,
         idempotent: bool = True,
+        questions: str | None = None,
     ) -> Completed:
-        """Run one of our own commands. ``idempotent`` allows a retry after a lost master: True for questions only."""
+        """Run one of our own commands. ``idempotent`` allows a retry after a lost master: True for questions only.
+
+        ``questions`` is what the audit hashes in place of the command: the same whenever the same is asked.
+        """
         settings = self._host.settings
-        self._host.call.note_command(own.masked())
+        if questions is None:
+            self._host.call.note_command(own.masked())
+        else:
+            self._host.call.note_questions(questions)
         kept = self.kept_output() if stdout_cap is None else None
         with (
             nullcontext() if idempotent else partial_output_in_errors(self._host, kept)
