@@ -29,6 +29,10 @@ EnabledState = Literal[
 UnitActionName = Literal["start", "stop", "restart", "reload", "enable", "disable", "mask", "unmask", "reset-failed"]
 
 
+InitName = Literal["systemd", "openrc", "runit"]
+"""What runs the host's services. The states of the others are given in systemd's words."""
+
+
 class UnitText(Spooled):
     """A unit's text as systemctl prints it. Counts are given where the text is cut."""
 
@@ -45,6 +49,7 @@ class UnitStatus(UnitText):
     """Exit codes 3 (not running) and 4 (no such unit) are data."""
 
     active_state: str | None = None
+    init: InitName = "systemd"
 
 
 class JournalText(UnitText):
@@ -60,6 +65,7 @@ class UnitActive(Result):
     unit: Ours
     state: ActiveState
     exit_code: int
+    init: InitName = "systemd"
 
 
 class UnitEnabled(Result):
@@ -69,6 +75,7 @@ class UnitEnabled(Result):
     unit: Ours
     state: EnabledState
     exit_code: int
+    init: InitName = "systemd"
 
 
 class UnitFailed(Result):
@@ -79,6 +86,7 @@ class UnitFailed(Result):
     failed: bool
     state: str
     exit_code: int
+    init: InitName = "systemd"
 
 
 class SystemctlUnitEntry(Result):
@@ -97,6 +105,7 @@ class UnitList(Spooled):
     host: Ours
     units: list[SystemctlUnitEntry] = Field(default_factory=list)
     exit_code: int
+    init: InitName = "systemd"
 
 
 class UnitProperties(Spooled):

@@ -18,7 +18,15 @@ _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 def program_of(places: Places, suite: str, packages: Sequence[str], program: str) -> Path:
     """``program`` (a path inside of its package), which runs on this machine; ``packages`` also names those of its
-    libraries. Fetched once from the machine's own mirror. Raises LabError where that does not work.
+    libraries. Raises what ``unpacked`` raises.
+    """
+    root = unpacked(places, suite, packages)
+    return _with_own_libraries(root, root / program)
+
+
+def unpacked(places: Places, suite: str, packages: Sequence[str]) -> Path:
+    """The files of a suite's packages, fetched once from the machine's own mirror. Raises LabError where that does not
+    work.
     """
     target = places.cache / f"{suite}-{packages[0]}"
     places.cache.mkdir(parents=True, exist_ok=True)
@@ -33,7 +41,7 @@ def program_of(places: Places, suite: str, packages: Sequence[str], program: str
                 work.rename(target)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
-        return _with_own_libraries(target, target / program)
+    return target
 
 
 def _unpack(work: Path, suite: str, packages: Sequence[str]) -> None:

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import PlatformNotSupported
 from ssh_mcp.facts import systemd as facts
+from ssh_mcp.facts.init_systems import INIT_SYSTEMS
 from ssh_mcp.remote.facts import ANSWER_CAP, act, ask_one, require_program, text_of
+from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.services.elevated import Outcome, with_rights
+from ssh_mcp.remote.services.init_systems import refusal, services_of
 from ssh_mcp.results import systemd as results
 from transports.errors import RemoteError
 
@@ -16,12 +19,15 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
     from transports.api import Completed
 
+_LOGS = "ssh_grep searches its log files: path /var/log, or /var/log/messages, /var/log/syslog."
 _INSTEAD = "ssh_host_processes shows what runs; ssh_exec_run reaches another init system's tools."
 
 
 async def _ask(
     host: RemoteHost, fact: Fact[object], program: str = "systemctl", *, cap: int | None = ANSWER_CAP
 ) -> Completed:
+    """Raises PlatformNotSupported where another init system runs the host, RemoteError."""
+    _require_no_other(host)
     done = await ask_one(host, fact, cap=cap)
     _require_systemd(host, done, program)
     if done.timed_out:
@@ -32,7 +38,24 @@ async def _ask(
 def _require_systemd(host: RemoteHost, done: Completed, program: str) -> None:
     require_program(host, done.exit_code, text_of(done.stderr), program, what="systemd", instead=_INSTEAD)
     if done.exit_code != 0 and facts.NO_SYSTEMD.search(text_of(done.stderr)):
-        raise PlatformNotSupported(f"{host.name} is not run by systemd.", _INSTEAD)
+        raise _not_systemd(host)
+
+
+def _require_no_other(host: RemoteHost) -> None:
+    """Raises PlatformNotSupported where the host is known to be run by another init system."""
+    known = host.call.fleet.capabilities.known(connection_of(host).destination)
+    if known is not None and known.init in INIT_SYSTEMS:
+        raise _not_systemd(host)
+
+
+def _not_systemd(host: RemoteHost) -> PlatformNotSupported:
+    return PlatformNotSupported(f"{host.name} is not run by systemd.", _INSTEAD)
+
+
+async def _ask_unit_files(host: RemoteHost, fact: Fact[object], *, cap: int | None = ANSWER_CAP) -> Completed:
+    """The same for what systemctl reads from unit files, which may be there although another init system runs."""
+    await host.capabilities()
+    return await _ask(host, fact, cap=cap)
 
 
 def _cut(done: Completed) -> list[str]:
@@ -49,7 +72,10 @@ def _said(done: Completed) -> str:
 
 async def status(host: RemoteHost, unit: str) -> results.UnitStatus:
     fact = facts.UnitStatus(unit)
-    first = await _ask(host, fact, cap=None)
+    try:
+        first = await _ask(host, fact, cap=None)
+    except PlatformNotSupported as error:
+        return (await services_of(host, error)).status(unit)
     # systemctl ends its text with the remark that some of the journal could not be read
     outcome = await with_rights(
         host, fact.command(), first, facts.SEES_NOT_ALL, instead=_journal_groups(host), said=first.stdout[-400:]
@@ -67,7 +93,10 @@ async def status(host: RemoteHost, unit: str) -> results.UnitStatus:
 
 
 async def cat(host: RemoteHost, unit: str) -> results.UnitText:
-    done = await _ask(host, facts.UnitFiles(unit), cap=None)
+    try:
+        done = await _ask_unit_files(host, facts.UnitFiles(unit), cap=None)
+    except PlatformNotSupported as error:
+        raise await refusal(host, error, unit, changes=False) from None
     return results.UnitText(
         host=host.name, unit=unit, stdout=_said(done), exit_code=done.exit_code, output_warnings=_cut(done)
     )
@@ -75,21 +104,30 @@ async def cat(host: RemoteHost, unit: str) -> results.UnitText:
 
 async def is_active(host: RemoteHost, unit: str) -> results.UnitActive:
     fact = facts.UnitState(unit)
-    done = await _ask(host, fact)
+    try:
+        done = await _ask(host, fact)
+    except PlatformNotSupported as error:
+        return (await services_of(host, error)).active(unit)
     state = fact.parse(text_of(done.stdout)).value
     return results.UnitActive(host=host.name, unit=unit, state=state, exit_code=done.exit_code)
 
 
 async def is_enabled(host: RemoteHost, unit: str) -> results.UnitEnabled:
     fact = facts.UnitFileState(unit)
-    done = await _ask(host, fact)
+    try:
+        done = await _ask_unit_files(host, fact)
+    except PlatformNotSupported as error:
+        return (await services_of(host, error)).enabled(unit)
     state = fact.parse(text_of(done.stdout)).value
     return results.UnitEnabled(host=host.name, unit=unit, state=state, exit_code=done.exit_code)
 
 
 async def is_failed(host: RemoteHost, unit: str) -> results.UnitFailed:
     fact = facts.UnitFailure(unit)
-    done = await _ask(host, fact)
+    try:
+        done = await _ask(host, fact)
+    except PlatformNotSupported as error:
+        return (await services_of(host, error)).failed(unit)
     state = fact.parse(text_of(done.stdout)).value
     return results.UnitFailed(
         host=host.name, unit=unit, failed=state == "failed", state=state, exit_code=done.exit_code
@@ -98,7 +136,10 @@ async def is_failed(host: RemoteHost, unit: str) -> results.UnitFailed:
 
 async def show(host: RemoteHost, unit: str, properties: tuple[str, ...]) -> results.UnitProperties:
     fact = facts.UnitProperties(unit, properties)
-    done = await _ask(host, fact)
+    try:
+        done = await _ask(host, fact)
+    except PlatformNotSupported as error:
+        raise await refusal(host, error, unit, changes=False) from None
     parsed = fact.parse(text_of(done.stdout))
     remarks = [*parsed.problems, *_cut(done)]
     if done.exit_code != 0 and done.stderr.strip():
@@ -110,7 +151,10 @@ async def show(host: RemoteHost, unit: str, properties: tuple[str, ...]) -> resu
 
 async def list_units(host: RemoteHost, pattern: str | None, state: str | None, unit_type: str) -> results.UnitList:
     fact = facts.UnitList(pattern, state, unit_type)
-    done = await _ask(host, fact)
+    try:
+        done = await _ask(host, fact)
+    except PlatformNotSupported as error:
+        return (await services_of(host, error)).units(pattern, state, unit_type)
     parsed = fact.parse(text_of(done.stdout))
     remarks = [*parsed.problems, *_cut(done)]
     if done.exit_code != 0 and done.stderr.strip():
@@ -120,7 +164,10 @@ async def list_units(host: RemoteHost, pattern: str | None, state: str | None, u
 
 async def journal(host: RemoteHost, fact: facts.Journal) -> results.JournalText:
     """The text holds at most what the host's output cap allows; the newest lines are the ones that are kept."""
-    first = await _ask(host, fact, "journalctl")
+    try:
+        first = await _ask(host, fact, "journalctl")
+    except PlatformNotSupported as error:
+        raise PlatformNotSupported(error.what, _LOGS) from None
     outcome = await with_rights(
         host, fact.command(), first, facts.SEES_NOT_ALL, cap=ANSWER_CAP, instead=_journal_groups(host)
     )
@@ -152,8 +199,13 @@ async def change(
 ) -> results.UnitAction:
     """One systemctl verb. A failure is data, with a hint where its cause is known."""
     verb = facts.unit_action(action, unit)
-    first = await act(host, verb, timeout=timeout)
-    _require_systemd(host, first, "systemctl")
+    await host.capabilities()  # systemctl enables units by their files, whatever init system runs
+    try:
+        _require_no_other(host)
+        first = await act(host, verb, timeout=timeout)
+        _require_systemd(host, first, "systemctl")
+    except PlatformNotSupported as error:
+        raise await refusal(host, error, unit, changes=True) from None
     outcome = await with_rights(host, verb, first, facts.MAY_NOT, timeout=timeout)
     done = outcome.done
     plain = host.commands.result(done)

@@ -26,6 +26,7 @@ from ssh_mcp.facts import packages as apt
 from ssh_mcp.facts import systemd as units
 from ssh_mcp.facts.base import Fact
 from ssh_mcp.facts.capabilities import CapabilitiesFact
+from ssh_mcp.facts.init_systems import INIT_SYSTEMS
 
 DATA = Path(__file__).resolve().parent.parent.parent / "data" / "facts"
 DOCKER = ("docker",)
@@ -59,6 +60,8 @@ FACTS: dict[str, Fact[Any]] = {
     "unit_properties": units.UnitProperties("lab-ok.service", ("Id", "ActiveState", "Environment", "ExecStart")),
     "unit_list": units.UnitList(),
     "unit_status": units.UnitStatus("lab-ok.service"),
+    "openrc_services": INIT_SYSTEMS["openrc"],
+    "runit_services": INIT_SYSTEMS["runit"],
     "journal": units.Journal("lab-chatty.service"),
     "apt_installed": apt.PackageList("installed"),
     "apt_upgradable": apt.PackageList("upgradable"),
