@@ -111,9 +111,16 @@ class MasterStalled(MasterLost):
 
 
 class SessionRefused(TransportError):
-    """The host accepted the login but refuses the session, the command or the subsystem."""
+    """The host accepted the login but refuses the session, the command or the subsystem.
+
+    ``no_shell``: it starts no shell for this account, whatever the command; nothing was run.
+    """
 
     public_name = "SessionRefused"
+
+    def __init__(self, what: str, remedy: str = "", *, sent: bool = True, no_shell: bool = False) -> None:
+        super().__init__(what, remedy, sent=sent)
+        self.no_shell = no_shell
 
 
 class ProtocolError(TransportError):

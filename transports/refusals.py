@@ -17,8 +17,9 @@ class AccountRefusal:
 
 _CHANGE: Final = "A person must change it: log in with plain ssh in a terminal, where the host asks for a new one."
 _EXPIRED: Final = AccountRefusal("has an expired password", _CHANGE)
+_OTHER: Final = "Commands need another account, or another login shell for this one."
 _TABLE: Final = tuple(
-    (re.compile(pattern, re.IGNORECASE), refusal)
+    (re.compile(pattern, re.IGNORECASE | re.MULTILINE), refusal)
     for pattern, refusal in (
         # sshd's session.c: "WARNING: Your password has expired." "Password change required but no TTY available."
         (r"password (?:has|is) expired|password change required|required to change your password", _EXPIRED),
@@ -32,13 +33,23 @@ _TABLE: Final = tuple(
             r"this account is (?:currently )?not available",
             AccountRefusal(
                 "has nologin as its login shell and runs no commands",
-                "Use the file tools (SFTP), or have its login shell changed on the host: chsh -s /bin/sh NAME.",
+                "Its login shell can be changed on the host: chsh -s /bin/sh NAME.",
             ),
         ),
         # sshd's internal-sftp as a ForceCommand
         (
             r"this service allows sftp connections only",
-            AccountRefusal("is allowed SFTP only", "Use the file tools; commands need another account."),
+            AccountRefusal("is allowed SFTP only", "Commands need another account."),
+        ),
+        # git-shell(1): "fatal: unrecognized command 'exec sh …'", "fatal: Interactive git shell is not enabled."
+        (
+            r"^fatal: (?:unrecognized command|interactive git shell)",
+            AccountRefusal("has git-shell as its login shell, which runs git's commands only", _OTHER),
+        ),
+        # bash -r and its kin: "rbash: line 1: exec: restricted", "rksh: sh: restricted"
+        (
+            r": restricted\s*$",
+            AccountRefusal("has a restricted shell as its login shell", _OTHER),
         ),
     )
 )

@@ -33,14 +33,17 @@ _ASK_KERNEL = 'echo "kernel $(uname -s 2>/dev/null)"; '
 _REST = (
     '[ -r /proc/self/stat ] && echo "has /proc"; '
     "if [ -d /run/systemd/system ]; then echo init systemd; elif [ -d /run/openrc ]; then echo init openrc; "
-    'elif [ -r /proc/1/comm ] && read -r one </proc/1/comm && [ "$one" = runit ]; then echo init runit; fi; '
+    # runit's first process, or in a container its supervisor
+    "elif [ -r /proc/1/comm ] && read -r one </proc/1/comm; then "
+    "case $one in runit | runsvdir) echo init runit;; esac; fi; "
     "echo 'shell posix'"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a host can do. ``posix`` False: no POSIX shell runs commands for this login; ``why`` says how it refused.
+    """What a host can do. ``posix`` False: no POSIX shell runs commands for this login; ``why`` says how it refused,
+    ``sftp`` whether SFTP works instead (None: not asked).
 
     ``dialects`` maps find, grep and tar to ``gnu``, ``busybox`` or ``bsd``.
     """
@@ -53,6 +56,7 @@ class Capabilities:
     proc: bool = False
     init: str | None = None
     sudo_kind: str | None = None
+    sftp: bool | None = None
 
     def has(self, program: str) -> bool:
         """Whether the login's shell finds ``program`` (one of ``PROGRAMS``)."""

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ssh_mcp.errors import PlatformNotSupported
+from transports.errors import SessionRefused
 
 if TYPE_CHECKING:
     from ssh_mcp.facts.capabilities import Capabilities
@@ -69,6 +70,13 @@ class RemoteHost:
     async def capabilities(self) -> Capabilities:
         """What the host can do, found out once per connection."""
         return await self.call.fleet.capabilities.of(self)
+
+    async def require_shell(self) -> Capabilities:
+        """What the host can do. Raises SessionRefused where it starts no POSIX shell for this login."""
+        able = await self.call.fleet.capabilities.of(self, need_shell=True)
+        if not able.posix and not self.policy.windows:
+            raise SessionRefused(f"{able.why}.", sent=False, no_shell=True)
+        return able
 
     def require_posix(self, what: str, instead: str) -> None:
         """Raise PlatformNotSupported on a Windows host. ``what`` is missing there; ``instead`` is a whole sentence."""

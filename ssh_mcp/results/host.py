@@ -8,10 +8,14 @@ from ssh_mcp.results.base import Ours, Result, Spooled
 
 
 class HostCapabilities(Result):
-    """What tools can use there. ``posix`` false: no shell runs commands for this login; ``why`` says how it refused."""
+    """What tools can use there. ``posix`` false: no shell runs commands for this login; ``why`` says how it refused,
+    ``sftp`` whether SFTP works, ``instead`` what to use.
+    """
 
     posix: bool
     why: str = ""
+    sftp: bool | None = None
+    instead: str = ""
     kernel: str = ""
     init: str | None = None
     package_manager: str | None = None

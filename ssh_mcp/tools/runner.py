@@ -150,8 +150,10 @@ class Runner:
             guarded = await self._run(entry, arguments, call)
             return guarded if parent is not None else await self._fitted(guarded, call)
         except (Refusal, TransportError) as error:
+            from ssh_mcp.remote.without_shell import with_what_works
+
             failure = error
-            text = public_text(error)
+            text = public_text(await with_what_works(error, call.hosts))
             for guard in self._guards(call):
                 text = (await aside(len(text), guard.text, text)).text
             closed = self.fleet.facts.closed

@@ -265,7 +265,9 @@ class OpenSSHConnection:
         while True:
             channel = await open_channel(self.runner, "sftp")
             try:
-                return await SftpClient.start(channel, windows=self._destination.windows)
+                return await SftpClient.start(
+                    channel, windows=self._destination.windows, timeout=self._config.connect_timeout
+                )
             except MasterLost:
                 if not again:
                     raise

@@ -17,8 +17,9 @@ from ssh_mcp.guard.shared import guard_for
 from ssh_mcp.remote.exec.commands import seconds_for
 from ssh_mcp.remote.exec.grouping import group, together
 from ssh_mcp.remote.exec.rolling import roll
+from ssh_mcp.remote.without_shell import with_what_works
 from ssh_mcp.results.exec import BroadcastResult, ExecResult
-from transports.errors import TransportError
+from transports.errors import SessionRefused, TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.inventory.model import RedactionPolicy
@@ -134,7 +135,10 @@ async def _prepare(call: Call, name: str, command: str, board: _Board) -> None:
 async def _run_one(call: Call, name: str, timeout: float | None, board: _Board) -> None:
     with _into_errors(call, name, board):
         host, permitted = board.ready[name]
-        result = await host.commands.run_permitted(permitted, timeout=timeout)
+        try:
+            result = await host.commands.run_permitted(permitted, timeout=timeout)
+        except SessionRefused as error:
+            raise await with_what_works(error, [host]) from None
         board.results[name] = await aside(weight(result), guard_for(host.policy.redaction).result, result)
 
 

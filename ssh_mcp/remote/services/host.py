@@ -5,18 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ssh_mcp.facts import alerts, disk, load, network, processes, system, users
-from ssh_mcp.facts.capabilities import CapabilitiesFact
+from ssh_mcp.facts.capabilities import Capabilities, CapabilitiesFact
 from ssh_mcp.remote.facts import ask
 from ssh_mcp.remote.host import connection_of
+from ssh_mcp.remote.without_shell import instead
 from ssh_mcp.results import host as results
-from transports.errors import RemoteError
+from transports.errors import RemoteError, SessionRefused
 
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
 
 
 async def info(host: RemoteHost) -> results.HostInfo:
-    """Seven questions in one session; the resolver-bound one comes last."""
+    """Seven questions in one session, the resolver-bound one last; without a shell what the host can do instead."""
+    try:
+        return await _info(host)
+    except SessionRefused as error:
+        if not error.no_shell:
+            raise
+        able = await host.call.fleet.capabilities.without_shell(host, error)
+        remark = f"{error.what} {instead(able)}"
+        return results.HostInfo(host=host.name, capabilities=_shown(able), output_warnings=[remark])
+
+
+async def _info(host: RemoteHost) -> results.HostInfo:
     cache, destination = host.call.fleet.capabilities, connection_of(host).destination
     known = cache.known(destination)
     able = CapabilitiesFact(known) if known is not None and known.posix else CapabilitiesFact()
@@ -34,17 +46,23 @@ async def info(host: RemoteHost) -> results.HostInfo:
         cpu_model=replies.read(model),
         cpu_count=replies.read(count),
         hostname_fqdn=replies.read(fqdn),
-        capabilities=results.HostCapabilities(
-            posix=found.posix,
-            why=found.why,
-            kernel=found.kernel,
-            init=found.init,
-            package_manager=found.package_manager,
-            elevation=found.elevation,
-            dialects=dict(found.dialects),
-            programs=sorted(found.programs),
-        ),
+        capabilities=_shown(found),
         output_warnings=replies.problems,
+    )
+
+
+def _shown(found: Capabilities) -> results.HostCapabilities:
+    return results.HostCapabilities(
+        posix=found.posix,
+        why=found.why,
+        sftp=found.sftp,
+        instead="" if found.posix else instead(found),
+        kernel=found.kernel,
+        init=found.init,
+        package_manager=found.package_manager,
+        elevation=found.elevation,
+        dialects=dict(found.dialects),
+        programs=sorted(found.programs),
     )
 
 

@@ -24,11 +24,10 @@ _UPDATES_THERE: Final = 100
 
 async def _manager(host: RemoteHost) -> str:
     """Raises PlatformNotSupported."""
-    able = await host.capabilities()
+    able = await host.require_shell()
     if able.package_manager is None:
-        why = f": {able.why}" if able.why else ""
         raise PlatformNotSupported(
-            f"{host.name} has no package manager that these tools know{why}.",
+            f"{host.name} has no package manager that these tools know.",
             "They know apt, dnf, yum, apk, zypper and pacman; ssh_exec_run reaches others.",
         )
     return able.package_manager

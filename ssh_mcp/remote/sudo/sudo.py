@@ -64,7 +64,7 @@ class Sudo:
 
     async def program(self) -> str:
         """What makes us root there: ``sudo``, else ``sudo-rs`` or ``doas``."""
-        return (await self._host.capabilities()).elevation_program or "sudo"
+        return (await self._host.require_shell()).elevation_program or "sudo"
 
     async def password(self) -> bytes | None:
         """What sudo gets on stdin; None: it must not ask. doas takes none."""

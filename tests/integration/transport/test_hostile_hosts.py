@@ -10,7 +10,7 @@ import pytest
 from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import McpServerFactory
 from tests.peers.sshd import Sshd
-from transports.openssh.sessions import remote_process, runner
+from transports.openssh.sessions import runner
 
 PATIENCE = 120.0
 """Seconds until a test that hangs is given up."""
@@ -35,16 +35,15 @@ async def test_a_shell_that_never_begins_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
     behaviour: str,
 ) -> None:
-    monkeypatch.setattr(remote_process, "START_SECONDS", 0.5)
     monkeypatch.setattr(runner, "BEGIN_SECONDS", 0.5)
     sshd = sshd_factory(force_command=forced(tmp_path, behaviour))
-    async with mcp_server({"web": sshd, "good": shared_sshd}) as server:
+    async with mcp_server({"web": sshd, "good": shared_sshd}, ssh_connect_timeout=2) as server:
         with anyio.fail_after(PATIENCE):
             text = await server.refused("ssh_shell_open", host="web")
-        assert text == (
-            "SessionRefused: The host opened a session but started no shell in it within 0.5 s: "
-            "the command never began. Look at the account's login shell, startup files and ForceCommand."
+        assert text.startswith(
+            "SessionRefused: The host opened a session but started no shell in it within 2 s: the command never began."
         )
+        assert text.endswith("Look at the account's login shell, startup files and ForceCommand.")
         assert server.audit()[-1]["error"] == "SessionRefused"
         assert (await server.call("ssh_shell_list"))["count"] == 0
         assert (await server.call("ssh_exec_run", host="good", command="echo on"))["stdout"] == "on\n"
@@ -59,9 +58,8 @@ async def test_a_command_that_never_begins_is_not_waited_for_without_mux_either(
     transport: str,
 ) -> None:
     monkeypatch.setattr(runner, "LOGIN_SECONDS", 2.0)
-    monkeypatch.setattr(runner, "START_SECONDS", 2.0)
     sshd = sshd_factory(force_command=forced(tmp_path, SILENT))
-    async with mcp_server({"web": sshd}, ssh_transport=transport) as server:
+    async with mcp_server({"web": sshd}, ssh_transport=transport, ssh_connect_timeout=2) as server:
         with anyio.fail_after(PATIENCE):
             text = await server.refused("ssh_exec_run", host="web", command="true", timeout=1)
     assert text.startswith(

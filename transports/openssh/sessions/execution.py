@@ -149,10 +149,12 @@ class Execution:
 
         Without the lines in which a program that took the frame's place complains of the command.
         """
+        return "\n".join(line for line in self.noise().split("\n") if not self.nonce or self.nonce not in line).strip()
+
+    def noise(self) -> str:
+        """The same with those lines, which may hold the command."""
         pieces = [decoder.noise for decoder in self._decoders.values()] or [self.stderr_head]
-        lines = [line for piece in pieces for line in piece.strip().split(b"\n")]
-        ours = self.nonce.encode() if self.nonce is not None else None
-        return b"\n".join(line for line in lines if ours is None or ours not in line).decode("utf-8", "replace").strip()
+        return b"\n".join(piece.strip() for piece in pieces).decode("utf-8", "replace")
 
     def last_words(self) -> str:
         """The last bytes of stderr: where a spawned ssh says how its connection ended."""

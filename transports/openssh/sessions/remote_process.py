@@ -7,7 +7,7 @@ import anyio
 from transports.api import StreamName
 from transports.errors import RemoteError
 from transports.openssh.sessions.inbox import Inbox
-from transports.openssh.sessions.runner import SETTLE_SECONDS, START_SECONDS, Runner, never_said
+from transports.openssh.sessions.runner import SETTLE_SECONDS, Runner
 from transports.openssh.sessions.running import Running, until
 from transports.openssh.sessions.session import Session
 from transports.openssh.sessions.stdin import deliver
@@ -105,11 +105,11 @@ async def start_process(runner: Runner, command: str) -> FramedProcess:
     inboxes.attach(execution.session)
     execution.on_stream_done = inboxes.done
     try:
-        with anyio.move_on_after(START_SECONDS):
+        with anyio.move_on_after(runner.begin_seconds):
             await deliver(execution, command, more=True)
         runner.watch.over(running)
         if not execution.begun.done():
-            raise never_said(START_SECONDS)
+            raise await runner.never_said(running)
         if execution.processes is None:
             raise await runner.never_began(running)
         return FramedProcess(runner, running, inboxes, execution.processes.parent)

@@ -49,10 +49,9 @@ SETTLE_SECONDS: Final = 1.0
 LINGER_SECONDS: Final = 0.25
 """How long a complete command's pipes may stay open before a background child is said to hold them. Nothing of the
 command's own output is waited for here, so it only has to outlast the way of an end of file over the network."""
-START_SECONDS: Final = 30.0
-"""How long a session that is open may take to say its first mark: a host that never says it is not waited for."""
 LOGIN_SECONDS: Final = 150.0
-"""The same where the login is part of it (no master). sshd itself gives a login two minutes (LoginGraceTime)."""
+"""How long a login and the first mark of its only session may take (no master). sshd itself gives a login two minutes
+(LoginGraceTime)."""
 REFUSAL_SECONDS: Final = 10.0
 """How long a call tries for a slot on a host that refuses sessions although we hold none."""
 T = TypeVar("T")
@@ -61,20 +60,20 @@ T = TypeVar("T")
 class Runner:
     """Runs commands on one host's sessions.
 
-    ``ready`` may hand out a frame that was opened ahead; ``check_seconds`` is how long a frame may take to begin before
-    the master is asked whether it lives.
+    ``ready`` may hand out a frame that was opened ahead. ``connect_seconds`` is how long an open session may take to
+    say its first mark: a login shell that never becomes our frame is not waited for.
     """
 
     def __init__(
         self,
         pool: Pool[Handle],
         backend: Backend,
-        check_seconds: float,
+        connect_seconds: float,
         ready: Callable[[OutputSink], Awaitable[Running | None]] | None = None,
     ) -> None:
         self.pool = pool
         self.backend = backend
-        self._check_seconds = check_seconds
+        self._connect_seconds = connect_seconds
         self._ready = ready
         self._pending = PendingCleanup(lambda script: self._aside(lambda _certain: script))
         self.watch = LinkWatch(pool, self.start)
@@ -193,16 +192,21 @@ class Runner:
             lease.release()
         return running
 
+    @property
+    def begin_seconds(self) -> float:
+        """How long a session may take to say its first mark; without a master that includes the login."""
+        return LOGIN_SECONDS if self.backend.masterless else self._connect_seconds
+
     async def _until_begun(self, running: Running) -> None:
         """Wait for the first mark, also behind a slow login; a master that is dead or frozen is not waited for."""
         execution = running.execution
         loop = asyncio.get_running_loop()
-        seconds = LOGIN_SECONDS if self.backend.masterless else START_SECONDS
+        seconds = self.begin_seconds
         give_up = loop.time() + seconds
         while not execution.begun.done():
             if (left := give_up - loop.time()) <= 0:
-                raise never_said(seconds)
-            with anyio.move_on_after(min(self._check_seconds, left)):
+                raise never_said(seconds, execution.said_before())
+            with anyio.move_on_after(min(self._connect_seconds, left)):
                 await until(execution.begun)
             if not execution.begun.done():
                 error = await self.backend.diagnose(running.lease.handle, None, "", began=False)
@@ -239,7 +243,7 @@ class Runner:
             if scope.cancelled_caught:
                 await self.end(running)
                 if framed and running.execution.processes is None:
-                    raise never_said(timeout or 0)
+                    raise never_said(timeout or 0, running.execution.said_before())
             elif not running.execution.over.done():
                 with anyio.move_on_after(LINGER_SECONDS):
                     await until(running.execution.over)
@@ -258,7 +262,15 @@ class Runner:
         if command is None:
             execution.send_stdin(whole, more=chunks is not None)
         else:
-            await deliver(execution, command, whole, more=chunks is not None)
+            with anyio.move_on_after(self.begin_seconds):
+                await deliver(execution, command, whole, more=chunks is not None)
+                await until(execution.begun)
+            if not execution.begun.done():
+                raise await self.never_said(running)
+            if execution.processes is None:  # another program took its place, and may never end
+                with anyio.move_on_after(SETTLE_SECONDS):
+                    await execution.finished()
+                return
             self.watch.over(running)
         if chunks is None:
             await execution.finished()
@@ -301,6 +313,7 @@ class Runner:
                 "The account's startup files read from stdin and took the command with them; it was not run.",
                 "Make them leave stdin alone in sessions that are not interactive.",
                 sent=False,
+                no_shell=True,
             )
         if execution.marked_status is not None:
             return execution.marked_status
@@ -330,20 +343,23 @@ class Runner:
         error = await self.diagnose(running, began=execution.command_sent)
         if error is not None:
             return error
-        if (refusal := account_refusal(said)) is not None:
+        if (refusal := account_refusal(execution.noise())) is not None:
+            says = f" The host says: {clean(said).rstrip('.')}." if said else ""
             return SessionRefused(
-                f"The account {refusal.what}; the command was not run. The host says: {clean(said).rstrip('.')}.",
+                f"The account {refusal.what}; the command was not run.{says}",
                 refusal.remedy,
                 sent=False,
+                no_shell=True,
             )
         says = f" and says: {clean(said).rstrip('.')}" if said else ""
-        remedy = "Use the file tools, or give the account a POSIX shell whose startup files leave it in place."
+        remedy = "Give the account a POSIX shell whose startup files leave it in place."
         if execution.taken:
             return SessionRefused(
-                f"The account's startup files replace its shell with another program; the command was not run"
-                f"{f'. The host says: {clean(said)}' if said else ''}.",
-                "Make them do so in interactive sessions only.",
+                f"The account's startup files, or a ForceCommand, replace its shell with another program; the command "
+                f"was not run{f'. The host says: {clean(said)}' if said else ''}.",
+                "Make startup files do so in interactive sessions only.",
                 sent=False,
+                no_shell=True,
             )
         if execution.exit_status == FRAME_STATUS:
             return SessionRefused(
@@ -356,8 +372,19 @@ class Runner:
                 remedy,
             )
         return SessionRefused(
-            f"The host does not run commands for this account{says}. The command was not run.", remedy, sent=False
+            f"The host does not run commands for this account{says}. The command was not run.",
+            remedy,
+            sent=False,
+            no_shell=True,
         )
+
+    async def never_said(self, running: Running) -> TransportError:
+        """Why a session that is still open has not said its first mark in time. It is left to be cleaned up."""
+        error = await self.backend.diagnose(running.lease.handle, None, "", began=False)
+        if isinstance(error, MasterLost):
+            running.lease.lost()
+        self._leave_pending(running)
+        return error or never_said(self.begin_seconds, running.execution.said_before())
 
     # --- ending -------------------------------------------------------------------------------------------------------
 
@@ -448,12 +475,14 @@ class Runner:
             raise RemoteError("The remote command has already ended.", "Nothing was signalled.", sent=False)
 
 
-def never_said(seconds: float) -> SessionRefused:
-    """A host that opens sessions and starts nothing in them."""
+def never_said(seconds: float, said: str) -> SessionRefused:
+    """A host that opens sessions and starts no shell in them: another program, or none. ``said``: its words."""
+    says = f" It says: {clean(said).rstrip('.')}." if said else ""
     return SessionRefused(
-        f"The host opened a session but started no shell in it within {seconds:g} s: the command never began.",
+        f"The host opened a session but started no shell in it within {seconds:g} s: the command never began.{says}",
         "Look at the account's login shell, startup files and ForceCommand.",
         sent=False,
+        no_shell=True,
     )
 
 

@@ -21,7 +21,7 @@ import anyio
 from transports.errors import LocalError, MasterLost, RemoteError, SessionRefused, TransportError
 from transports.openssh.masters.pool import Lease
 from transports.openssh.sessions.process import diagnose_client
-from transports.openssh.sessions.runner import LOGIN_SECONDS, START_SECONDS, Runner, never_said
+from transports.openssh.sessions.runner import Runner, never_said
 from transports.openssh.sessions.session import Backend, Handle
 
 if sys.platform != "win32":
@@ -102,7 +102,7 @@ class SshTerminal:
             while self._process.returncode is None and not self._local.raw:  # noqa: ASYNC110 - a state of the kernel, of which nothing notifies
                 await anyio.sleep(_POLL_SECONDS)
             return
-        raise never_said(seconds)
+        raise never_said(seconds, "")
 
     @property
     def status(self) -> int | None:
@@ -165,7 +165,7 @@ async def open_terminal(runner: Runner, command: str | None, columns: int, rows:
         argv, env = await runner.backend.terminal(lease.handle, command)
         made = await _start(argv, env, LocalTerminal(columns, rows))
         try:
-            await made.begun(LOGIN_SECONDS if runner.backend.masterless else START_SECONDS)
+            await made.begun(runner.begin_seconds)
             if (error := await _refused(runner, lease, made)) is not None:
                 raise error
         except BaseException:

@@ -99,9 +99,9 @@ async def _format(host: RemoteHost, path: str) -> _Format:
         known = ", ".join(endings[0] for endings, _ in _FORMATS)
         raise InvalidArgument(f"{shown(path)} names no known kind of archive.", f"Its name ends in {known}.")
     host.require_posix("tar", "Use ssh_sync or the SFTP tools.")
-    capable = await host.capabilities()
+    capable = await host.require_shell()
     missing = next((p for p in found.needs if not capable.has(p)), None)
-    if not capable.posix or missing is not None or (found.kind == "tar" and capable.dialect("tar") != "gnu"):
+    if missing is not None or (found.kind == "tar" and capable.dialect("tar") != "gnu"):
         what = f"no {missing}" if missing is not None else "no GNU tar"
         raise PlatformNotSupported(f"{host.name} has {what}.", "Use another format, or ssh_sync.")
     return found

@@ -18,6 +18,7 @@ from ssh_mcp.remote.files.listing import readable, time_of
 from ssh_mcp.remote.files.search.hidden import Hidden
 from ssh_mcp.remote.files.search.shell import Feed, Program, search
 from ssh_mcp.remote.files.walking import Walk, walk
+from ssh_mcp.remote.without_shell import require_files
 from ssh_mcp.results.files import FindEntry, FindResult
 from transports.api import FileAttributes
 from transports.errors import FileError, FileErrorKind
@@ -138,8 +139,10 @@ def _time(text: str) -> float | None:
 
 async def find(host: RemoteHost, path: str, query: Query) -> FindResult:
     """Paths below ``path`` that match. Raises InvalidArgument, FileError and the refusals of policy."""
-    if (await host.capabilities()).has("find"):
+    able = await host.capabilities()
+    if able.has("find"):
         return await _on_host(host, path, query)
+    require_files(able)
     return await _over_sftp(host, path, query)
 
 
@@ -158,8 +161,9 @@ class Listed:
 
 async def list_files(host: RemoteHost, path: str, query: Query) -> Listed:
     """The files of the tree that ``path`` leads to, or the one file. Raises FileError and the refusals of policy."""
-    if (await host.capabilities()).has("find"):
-        collected = _Collected((await host.capabilities()).dialect("find") or "bsd", details=False)
+    able = await host.capabilities()
+    if able.has("find"):
+        collected = _Collected(able.dialect("find") or "bsd", details=False)
         done = await search(
             host, path, Purpose.LIST, Program("find.sh", _values(query, collected.dialect), collected.begin)
         )
@@ -168,6 +172,7 @@ async def list_files(host: RemoteHost, path: str, query: Query) -> Listed:
         relative = collected.paths
         cut = done.done.timed_out or collected.beyond > 0
     else:
+        require_files(able)
         root, attributes = await host.paths.existing_file(path, Purpose.LIST)
         policy = await host.paths.policy()
         kind = {"file": "f", "directory": "d", "unknown": "d"}.get(attributes.kind, "o")

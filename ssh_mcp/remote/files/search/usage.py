@@ -14,6 +14,7 @@ from ssh_mcp.remote.files.listing import readable
 from ssh_mcp.remote.files.search.hidden import Hidden
 from ssh_mcp.remote.files.search.shell import Feed, Program, search
 from ssh_mcp.remote.files.walking import Walk, walk
+from ssh_mcp.remote.without_shell import require_files
 from ssh_mcp.results.files import DiskUsage, UsageEntry
 from transports.errors import FileError, FileErrorKind
 
@@ -31,8 +32,10 @@ async def usage(host: RemoteHost, path: str, depth: int) -> DiskUsage:
     """The largest entries down to ``depth``. Raises InvalidArgument, FileError and the refusals of policy."""
     if not 1 <= depth <= _DEPTH_MAX:
         raise InvalidArgument(f"depth is {depth}.", f"It is 1 to {_DEPTH_MAX}.")
-    if (await host.capabilities()).has("find"):
+    able = await host.capabilities()
+    if able.has("find"):
         return await _on_host(host, path, depth)
+    require_files(able)
     return await _over_sftp(host, path, depth)
 
 
