@@ -11,7 +11,7 @@ from typing import Final
 from tests.lab.places import LabError, here
 from tests.lab.suites import unpacked
 from tests.peers import need
-from tests.peers.accounts import lab_dir
+from tests.peers.accounts import peers_dir
 
 _PACKAGES: Final = ("openrc", "librc1", "libeinfo1", "runit")
 
@@ -78,7 +78,7 @@ def runit_host() -> tuple[str, ...]:
 
 def _inside(script: str) -> tuple[str, ...]:
     need(os.geteuid() == 0 and shutil.which("unshare"), "namespaces need root and unshare")
-    work = lab_dir() / "init-systems"
+    work = peers_dir() / "init-systems"
     work.mkdir(exist_ok=True)
     words = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh")
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.peers import need
-from tests.peers.accounts import Account, lab_dir, make_chroot
+from tests.peers.accounts import Account, make_chroot, peers_dir
 from tests.peers.sshd import Sshd
 
 MENU: Final = """#!/bin/sh
@@ -61,26 +61,28 @@ KINDS: Final[dict[str, Kind]] = {
 }
 
 
-def start(kind: Kind, sshd_factory: Callable[..., Sshd], lab_users: Callable[..., Account]) -> tuple[Sshd, Account]:
+def start(
+    kind: Kind, sshd_factory: Callable[..., Sshd], throwaway_users: Callable[..., Account]
+) -> tuple[Sshd, Account]:
     """The server and the account that it lets in."""
     options = dict(kind.options or {})
     if kind.chroot:
         options["chroot"] = make_chroot()
     for word in kind.startup.split("exec ")[-1].split()[:1]:
         need(shutil.which(word), f"{word} is not installed")
-    account = lab_users("shellless", _shell(kind.shell))
+    account = throwaway_users("shellless", _shell(kind.shell))
     (account.home / ".bashrc").write_text(f"{kind.startup}\n")
     return sshd_factory(**options), account
 
 
 def _shell(name: str) -> str:
     if name == "rbash":
-        link = lab_dir() / "rbash"
+        link = peers_dir() / "rbash"
         if not link.is_symlink():
             link.symlink_to("/bin/bash")
         return str(link)
     if name == "menu":
-        program = lab_dir() / "menu"
+        program = peers_dir() / "menu"
         program.write_text(MENU)
         program.chmod(0o755)
         return str(program)

@@ -37,10 +37,10 @@ FEW = ("ssh_exec_run", "ssh_sudo_exec")
 
 @pytest.mark.parametrize("name", list(KINDS))
 async def test_every_family_refuses_in_time_and_says_what_works_instead(
-    mcp_server: McpServerFactory, sshd_factory: SshdFactory, lab_users: UserFactory, name: str
+    mcp_server: McpServerFactory, sshd_factory: SshdFactory, throwaway_users: UserFactory, name: str
 ) -> None:
     kind = KINDS[name]
-    sshd, account = start(kind, sshd_factory, lab_users)
+    sshd, account = start(kind, sshd_factory, throwaway_users)
     host = Host(sshd, user=account.name)
     async with mcp_server({"web": host}, ssh_connect_timeout=CONNECT_TIMEOUT, ssh_command_timeout=60) as server:
         for tool, arguments in NEED_A_SHELL.items():
@@ -89,11 +89,11 @@ async def test_one_host_of_a_broadcast_says_what_works_there(
 
 
 async def test_a_shell_that_was_fixed_is_used_again(
-    mcp_server: McpServerFactory, sshd_factory: SshdFactory, lab_users: UserFactory
+    mcp_server: McpServerFactory, sshd_factory: SshdFactory, throwaway_users: UserFactory
 ) -> None:
     """What a refusal found out is not held against the host when commands run again."""
     kind = KINDS["startup files that start a shell"]
-    sshd, account = start(kind, sshd_factory, lab_users)
+    sshd, account = start(kind, sshd_factory, throwaway_users)
     async with mcp_server({"web": Host(sshd, user=account.name)}) as server:
         assert "SessionRefused" in await server.refused("ssh_exec_run", host="web", command="id")
         (account.home / ".bashrc").write_text("")
