@@ -11,7 +11,6 @@ from typing import Final
 
 from transports.errors import ProtocolError
 
-U8_MAX: Final = 0xFF
 U32_MAX: Final = 0xFFFFFFFF
 U64_MAX: Final = 0xFFFFFFFFFFFFFFFF
 

@@ -39,7 +39,6 @@ _WEAK = words(
     "cred",
 )
 _FAINT = words("key keys secrets tokens sessions sig signature sid")
-_SECRET_WORDS = _STRONG | _WEAK | _FAINT
 
 # What makes a plain "key" a secret one: encryption_key, api_key, AccountKey.
 _KEY_KIND = words(

@@ -158,7 +158,6 @@ def _no_escape(text: str) -> None:
 # --- mail -----------------------------------------------------------------------------------------------------------
 
 _MAIL = Forbidden("ESXY~:fLq", "exec file set config-file program-name mailer ~", "scbarutTgAMQ")
-_MAIL_READS = re.compile(r"-[A-Za-z]*[fuHLepi]\Z|--(?:file|headers|user)")
 
 
 def _mail(args: list[Arg], inner: Inner) -> None:

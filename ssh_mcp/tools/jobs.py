@@ -16,7 +16,7 @@ from ssh_mcp.tools.spec import tool
 
 _WINDOWS = "SFTP tools work on Windows hosts."
 JobId = Annotated[str, Field(description="12 hexadecimal digits")]
-Wait = Annotated[float, Field(ge=0, le=45, description="Seconds, at most 45")]
+Wait = Annotated[float, Field(ge=0, le=45, description="Seconds, at most 45")]  # many clients give a call up after 60
 Timeout = Annotated[int | None, Field(description="Seconds; none: no limit")]
 
 

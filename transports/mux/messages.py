@@ -36,7 +36,6 @@ MUX_S_TTY_ALLOC_FAIL: Final = 0x80000008
 
 MUX_FWD_LOCAL: Final = 1
 MUX_FWD_REMOTE: Final = 2
-MUX_FWD_DYNAMIC: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,6 @@ _OPENS: Final[dict[OpenMode, Operation]] = {
 }
 _COPY_PIECE: Final = 64 * 1024 * 1024
 """Bytes that the server copies in one go: sftp-server replies to nothing else meanwhile."""
-_NO_ATTRIBUTES: Final = FileAttributes()
 
 
 class SftpClient:

@@ -53,7 +53,6 @@ _PASSWORD_LIKE = words("password passwords passwd passwort passphrase pwd kennwo
 """Columns of these names hold passwords whatever they look like; others only what a word or number does not."""
 _RESULTS = words("fail failed fails failure failures skip skipped error errors total")
 """Beside one of these a column ``pass`` counts tests."""
-_PLACE = re.compile(r"\S(?:.*\S)?")
 
 Cells = list[Place]
 _LINE = (

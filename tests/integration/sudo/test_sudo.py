@@ -227,7 +227,7 @@ async def test_a_password_command_that_fails_or_hangs_is_named(
         assert "secret" not in text
     monkeypatch.setattr("ssh_mcp.remote.sudo.password.COMMAND_TIMEOUT", 0.5)
     async with mcp_server({"web": host_of(user, sshd)}, ssh_sudo_password_cmd="sleep 77") as server:
-        assert "did not answer" in await refused_soon(server)
+        assert "did not reply" in await refused_soon(server)
 
 
 async def test_a_keyring_that_hangs_or_breaks_is_passed_over(

@@ -258,7 +258,7 @@ def test_our_own_misuse_is_a_value_error_and_not_the_peers_fault() -> None:
     with pytest.raises(ValueError, match="once"):
         client.send(Hello())
     client.send(NewSession(0, b"x"))
-    with pytest.raises(ValueError, match="unanswered"):
+    with pytest.raises(ValueError, match="outstanding"):
         client.send(AliveCheck(0))
     with pytest.raises(ValueError, match="one session"):
         client.send(NewSession(1, b"x"))

@@ -263,7 +263,7 @@ class MasterLauncher:
         self._drop_warm(control_path)
 
     async def retire(self, control_path: str, pid: int) -> None:
-        """Have new sessions log in anew: the host no longer replies over this master's connection.
+        """Have new sessions log in again: the host no longer replies over this master's connection.
 
         Sessions that it carries stay, ours and other processes': the host may only be slow. It ends with the last of
         them, or by its keepalives.

@@ -27,8 +27,6 @@ from transports.errors import MasterLost, TransportError
 if TYPE_CHECKING:
     from ssh_mcp.remote.host import RemoteHost
 
-MAX_WAIT: Final = 45.0
-"""Seconds: many clients give a call up after 60."""
 MAX_TIMEOUT: Final = 30 * 86_400
 """Seconds: the longest timeout of a job."""
 _COMMAND_CHARS: Final = 4_000
