@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transports.errors import AuthenticationFailed, ConnectError, HostKeyMismatch, LocalError, UnknownHost
+from transports.errors import AuthenticationFailed, ConnectError, HostKeyMismatch, LocalError, UnknownHost, Unreachable
 from transports.openssh.login.askpass import HelperReport
 from transports.openssh.login.failures import Attempt, login_error, with_hop
 from transports.openssh.login.log import LogReport, Verdict, clean, clean_banner, read
@@ -35,11 +35,11 @@ CASES: dict[str, tuple[type[Exception], tuple[str, ...]]] = {
     "agent_refused": (AuthenticationFailed, ("signing failed", "agent refused operation")),
     "too_many_failures": (AuthenticationFailed, ("too many keys", "identity_fingerprint", "stray-0 ED25519")),
     "password_only": (AuthenticationFailed, ("the server accepts publickey, password",)),
-    "refused": (ConnectError, ("refused the connection",)),
-    "timed_out": (ConnectError, ("did not reply within 10 s",)),
-    "silent": (ConnectError, ("did not reply as an ssh server",)),
-    "unreachable": (ConnectError, ("Network is unreachable",)),
-    "unresolvable": (ConnectError, ("cannot be resolved",)),
+    "refused": (Unreachable, ("refused the connection",)),
+    "timed_out": (Unreachable, ("did not reply within 10 s",)),
+    "silent": (Unreachable, ("did not reply as an ssh server",)),
+    "unreachable": (Unreachable, ("Network is unreachable",)),
+    "unresolvable": (Unreachable, ("cannot be resolved",)),
     "closed_at_once": (ConnectError, ("ended the connection before the login", "MaxStartups")),
     "reset": (ConnectError, ("ended the connection before the login",)),
     "proxy_failed": (ConnectError, ("The ProxyCommand for web01", "ended before")),
