@@ -64,10 +64,29 @@ def _jwt(settings: Settings) -> AuthProvider:
 def _oidc(settings: Settings) -> AuthProvider:
     from fastmcp.server.auth.oidc_proxy import OIDCProxy
 
+    class Proxy(OIDCProxy):
+        """Holds the issuer's tokens to the same rules."""
+
+        def get_token_verifier(
+            self,
+            *,
+            algorithm: str | None = None,
+            audience: str | None = None,
+            required_scopes: list[str] | None = None,
+            timeout_seconds: int | None = None,  # noqa: ARG002 - FastMCP's signature
+        ) -> Verifier:
+            return Verifier(
+                jwks_uri=str(self.oidc_config.jwks_uri),
+                issuer=str(self.oidc_config.issuer),
+                algorithm=algorithm,
+                audience=audience,
+                required_scopes=required_scopes,
+            )
+
     options: dict[str, Any] = {}
     if settings.mcp_auth_audience is not None:
         options["audience"] = settings.mcp_auth_audience
-    return OIDCProxy(
+    return Proxy(
         config_url=str(settings.mcp_oidc_config_url),
         client_id=str(settings.mcp_oidc_client_id),
         client_secret=read_trusted(Path(str(settings.mcp_oidc_client_secret_file)), secret=True).decode().strip(),

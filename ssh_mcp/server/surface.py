@@ -29,6 +29,10 @@ def decorate(server: FastMCP[None], runner: Runner, entries: dict[str, Entry]) -
     """Add everything but the tools. Resources run through the runner, so that they are audited and guarded too."""
     _add_resources(server, runner, entries)
     _add_completion(server, runner.fleet)
+    if runner.fleet.settings.mcp_auth != "bearer":
+        from ssh_mcp.server.role_filter import RoleFilter
+
+        server.add_transform(RoleFilter(runner.fleet, entries))
     provider = skill_provider(runner.fleet.settings, runner.fleet.facts.closed)
     _add_search(server, runner.fleet, provider.library)
     server.add_provider(provider)

@@ -145,6 +145,28 @@ async def test_a_role_bounds_hosts_and_tiers_and_the_audit_names_the_identity(
     assert {"alice", "bob", "mallory"} <= {line.get("identity") for line in lines}
 
 
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+@pytest.mark.parametrize("search", ["false", "true"])
+async def test_a_role_is_listed_the_tools_that_it_may_call(mode: str, search: str, team: dict[str, str]) -> None:
+    always = "ssh_host_ping,ssh_exec_run"
+    with serving({**team, "SSH_ENABLE_BM25": search, "SSH_BM25_ALWAYS_VISIBLE": always}) as server:
+
+        async def listed(subject: str, **claims: Any) -> set[str]:
+            async with client(server, subject, mode, **claims) as connected:
+                if search == "true":
+                    assert (
+                        "ssh_delete" not in str(await connected.call_tool("search_tools", {"query": "delete a file"}))
+                        or subject == "alice"
+                    )
+                return {tool.name for tool in await connected.list_tools()}
+
+        operator, reader = await listed("alice"), await listed("bob", additional_claims={"groups": ["dev"]})
+        assert {"ssh_host_ping", "ssh_exec_run"} <= operator
+        assert "ssh_host_ping" in reader
+        assert "ssh_exec_run" not in reader
+        assert await listed("mallory") <= {"search_tools", "call_tool"}
+
+
 async def test_what_one_identity_opened_another_cannot_use(team: dict[str, str]) -> None:
     with serving({**team, "SSH_RESULT_MAX_BYTES": "300"}) as server:
         async with client(server, "alice") as alice, client(server, "dave") as dave:
