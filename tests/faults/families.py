@@ -60,6 +60,8 @@ class Family:
     tool: str
     onto_peer: bool = False
     """The file is written on the other host."""
+    hung_up: bool = False
+    """Closing the session ends what runs in it: Dropbear hangs a terminal up only with its connection."""
 
 
 class Failed(Exception):
@@ -148,6 +150,21 @@ def make_trees(local: Path) -> None:
             path.write_bytes(content + str(i).encode())
 
 
+async def _terminal(server: McpServer, t: Trial) -> dict[str, Any]:
+    """A terminal from its opening to its end. One that ends too early is a failure, as what it says."""
+    command = f"sh -c 'echo ready; read -r x; echo got $x; read -r x' {t.number}"
+    seen = await call(server, "ssh_terminal_open", host=t.host, command=command)
+    try:
+        send = {"terminal_id": seen["terminal_id"], "text": "some\n", "wait_for": "got some", "timeout": 15}
+        seen = seen if seen["ended"] else await call(server, "ssh_terminal_send", **send)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await call(server, "ssh_terminal_close", terminal_id=seen["terminal_id"])
+    if not seen["matched"]:
+        raise Failed(f"MasterLost: {seen['output_warnings']} {seen['screen']}")
+    return seen
+
+
 # --- checks ---------------------------------------------------------------------------------------------------------
 
 
@@ -180,6 +197,11 @@ def _job_done(_t: Trial, o: Outcome) -> None:
 def _job_cancelled(_t: Trial, o: Outcome) -> None:
     if o.result is not None:
         assert o.result["state"] == "cancelled"
+
+
+def _typed(_t: Trial, o: Outcome) -> None:
+    if o.result is not None:
+        assert o.result["screen"] == "ready\nsome\ngot some"
 
 
 def _old_or(new: bytes) -> Callable[[Trial, Outcome], None]:
@@ -264,6 +286,7 @@ FAMILIES: list[Family] = [
     Family("job", _job, _job_done, "ssh_job_start"),
     Family("job cancelled", _cancelled_job, _job_cancelled, "ssh_job_cancel"),
     Family("shell", _shell, _stdout("{number} /\n"), "ssh_shell_open"),
+    Family("terminal", _terminal, _typed, "ssh_terminal_open", hung_up=True),
     Family("stat", _row("ssh_sftp_stat", host="{host}", path="{dir}/target"), _nothing, "ssh_sftp_stat"),
     Family("list", _row("ssh_sftp_list", host="{host}", path="{dir}"), _listed, "ssh_sftp_list"),
     Family("download", _row("ssh_sftp_download", host="{host}", path="{dir}/source"), _downloaded, "ssh_sftp_download"),

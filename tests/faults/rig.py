@@ -8,7 +8,7 @@ import random
 import re
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -261,14 +261,14 @@ async def _eventually(
 
 
 @contextmanager
-def proxied(sshd_factory: Callable[..., Sshd], count: int) -> Iterator[list[Lane]]:
+def proxied(sshd_factory: Callable[..., Sshd], count: int, **options: Any) -> Iterator[list[Lane]]:
     """``count`` servers behind one proxy process; SFTP by a process of its own, so that it can be killed alone."""
     proxy = Proxy()
     server = next(p for p in ("/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server") if Path(p).exists())
     try:
         lanes = []
         for i in range(count):
-            sshd = sshd_factory(subsystem=server)
+            sshd = sshd_factory(subsystem=server, **options)
             lanes.append(Lane(f"h{i}", sshd, proxy.new(f"h{i}", sshd.port)))
         yield lanes
     finally:
@@ -277,20 +277,28 @@ def proxied(sshd_factory: Callable[..., Sshd], count: int) -> Iterator[list[Lane
 
 @asynccontextmanager
 async def rig(
-    mcp_server: McpServerFactory, lanes: list[Lane], peer: Sshd, work: Path, control_dir: str, **settings: Any
+    mcp_server: McpServerFactory,
+    lanes: list[Lane],
+    peer: Sshd,
+    work: Path,
+    control_dir: str,
+    *,
+    kind: type[Rig] = Rig,
+    lines: Sequence[str] = (),
+    **settings: Any,
 ) -> AsyncIterator[Rig]:
-    """The program with all hosts warm, and what is there now as the baseline."""
+    """The program with all hosts warm, and what is there now as the baseline. ``lines`` go into the lanes' entries."""
     (work / "local").mkdir()
     (work / "local" / "bulk").write_bytes(BULK)
     make_trees(work / "local")
     options = {**SETTINGS, "ssh_local_transfer_roots": [str(work / "local")], **settings}
     with echo_server() as echo:
-        lines = [f'forward_local = ["127.0.0.1:{echo}"]']
-        hosts = {lane.name: Host(replace(lane.sshd, port=lane.port.number), lines=lines) for lane in lanes}
+        entry = [f'forward_local = ["127.0.0.1:{echo}"]', *lines]
+        hosts = {lane.name: Host(replace(lane.sshd, port=lane.port.number), lines=entry) for lane in lanes}
         async with mcp_server({**hosts, PEER: peer}, **options) as server:
             most = (len(lanes) + 1) * options["ssh_max_connections_per_host"]
             tools = {tool.name for tool in await server.client.list_tools()}
-            made = Rig(server, lanes, work, Path(control_dir), Path(tempfile.gettempdir()), tools, most, echo)
+            made = kind(server, lanes, work, Path(control_dir), Path(tempfile.gettempdir()), tools, most, echo)
             for lane in lanes:
                 await made.works(lane)
             await made.works(Lane(PEER, peer, lanes[0].port))

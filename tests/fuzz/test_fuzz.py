@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.fuzz import file_targets, text_targets, wire_targets
+from tests.fuzz import device_targets, file_targets, text_targets, wire_targets
 from tests.fuzz.engine import Broken, Target, TooSlow, run
 
-TARGETS = [*wire_targets.TARGETS, *text_targets.TARGETS, *file_targets.TARGETS]
+TARGETS = [*wire_targets.TARGETS, *text_targets.TARGETS, *file_targets.TARGETS, *device_targets.TARGETS]
 ROUNDS = {
     "facts": 300,
+    "device_reply": 500,
+    "terminal_screen": 300,
     "shell_reader": 500,
     "command_table": 500,
     "compose_file": 250,

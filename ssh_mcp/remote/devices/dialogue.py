@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Final
 
 from ssh_mcp.remote.devices.definitions import Definition
-from ssh_mcp.remote.devices.printed import printed_text
+from ssh_mcp.remote.devices.printed import plain_text, printed_text
 
 MAX_OUTPUT: Final = 8 << 20
 """Bytes of one command's output."""
@@ -71,6 +71,7 @@ class Reply:
         self._data = bytearray()
         self._echoed = not self._sent
         self.prompt = ""
+        """The prompt that it ends with now."""
 
     def feed(self, data: bytes) -> State:
         self._data += data
@@ -83,19 +84,19 @@ class Reply:
     def state(self) -> State:
         tail = printed_text(_text(bytes(self._data[-_TAIL:])))
         if not self._echoed:
-            begin = printed_text(_text(bytes(self._data[:_ECHO])))
+            begin = plain_text(_text(bytes(self._data[:_ECHO])))
             self._echoed = self._sent in _BLANKS.sub("", begin)
         last = tail[tail.rfind("\n") + 1 :]
         if self._ask is not None and self._ask.search(last):
             return State.ASKED
-        if (prompt := self._prompt_at_end(tail)) is not None:
-            self.prompt = prompt
-            return State.OVER if self._echoed and self._known.again(prompt) else State.PROMPTED
+        self.prompt = self._prompt_at_end(tail)
+        if self.prompt:
+            return State.OVER if self._echoed and self._known.again(self.prompt) else State.PROMPTED
         if _PAGER.search(last):
             return State.PAGED
         return State.LOGGED if self._echoed and not last and self._logged(tail) else State.OPEN
 
-    def _prompt_at_end(self, tail: str) -> str | None:
+    def _prompt_at_end(self, tail: str) -> str:
         """The longest prompt of any mode that the text ends with: some have two rows."""
         end = tail.rstrip(" \t")
         found = [
@@ -104,7 +105,7 @@ class Reply:
             for match in mode.prompt.finditer(end)
             if match.end() == len(end) and not match[0].endswith("\n") and mode.shows(match[0])
         ]
-        return max(found, key=len, default="") or None
+        return max(found, key=len, default="")
 
     def _logged(self, tail: str) -> bool:
         """Whether a row is the prompt that is known, and whole rows came after it."""

@@ -10,10 +10,8 @@ _SEQUENCE: Final = re.compile(
     re.DOTALL,
 )
 """What is not text of a terminal's output: control sequences such as ``ESC [ 31 m``, titles, control characters."""
-_BACK: Final = re.compile(r"\x1b\[(\d{0,4})D")
-"""Cursor left, with which some pagers wipe themselves out: ``ESC [ 42 D``."""
-_MOST_BACK: Final = 4096
-_OVERWRITES: Final = re.compile(r"[\r\x08]")
+_OVERWRITES: Final = re.compile(r"(\r|\x08+|\x1b\[\d{0,4}D)")
+"""What moves the cursor left: a return, backspaces, and ``ESC [ 42 D``, with which some pagers wipe themselves out."""
 
 
 def plain_text(output: str) -> str:
@@ -24,23 +22,24 @@ def plain_text(output: str) -> str:
 def printed_text(output: str) -> str:
     """The same, where a line also shows only what was left of it after its returns and backspaces."""
     text = re.sub(r"\r+\n", "\n", output)
-    text = _BACK.sub(lambda m: "\x08" * min(int(m[1] or 1), _MOST_BACK), text)
     if _OVERWRITES.search(text) is None:
         return _SEQUENCE.sub("", text)
     return "\n".join(_left(line) if _OVERWRITES.search(line) else _SEQUENCE.sub("", line) for line in text.split("\n"))
 
 
 def _left(line: str) -> str:
-    """``line`` as the terminal shows it: each return begins it again, each backspace goes one character back."""
+    """``line`` as the terminal shows it: what follows a move to the left is written over what was there."""
     cells: list[str] = []
     at = 0
-    for piece in re.split(r"([\r\x08])", line):
-        if piece == "\r":
-            at = 0
-        elif piece == "\x08":
-            at = max(at - 1, 0)
+    for number, piece in enumerate(_OVERWRITES.split(line)):
+        if number % 2:
+            at = 0 if piece == "\r" else max(at - _steps(piece), 0)
         else:
             text = _SEQUENCE.sub("", piece)
             cells[at : at + len(text)] = text
             at += len(text)
     return "".join(cells).rstrip(" ")
+
+
+def _steps(move: str) -> int:
+    return len(move) if move[0] == "\x08" else int(move[2:-1] or 1)

@@ -7,12 +7,14 @@ marks heaped on one character, cost no more than a bounded part of memory.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import deque
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 import pyte
 from pyte import modes
+from wcwidth import wcwidth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +49,7 @@ class _Screen(pyte.Screen):
     def draw(self, data: str) -> None:
         self.busy = self._drawing = True
         try:
-            super().draw(data)
+            super().draw(data if data.isascii() and data.isprintable() else "".join(filter(_is_drawn, data)))
         finally:
             self._drawing = False
         row, x = self.buffer[self.cursor.y], max(self.cursor.x - 1, 0)
@@ -109,6 +111,12 @@ class _Screen(pyte.Screen):
             self.replies += data.encode()
 
 
+def _is_drawn(char: str) -> bool:
+    """Whether pyte draws it; at any other character, such as a zero-width joiner, it drops the rest of the text."""
+    width = wcwidth(char)
+    return width > 0 or (width == 0 and unicodedata.combining(char) > 0)
+
+
 def _tolerant(name: str) -> Callable[..., None]:
     method = getattr(_Screen, name)
 
@@ -117,8 +125,8 @@ def _tolerant(name: str) -> Callable[..., None]:
         self.busy = True
         try:
             method(self, *args, **kwargs)
-        except (TypeError, IndexError, ValueError):
-            return  # parameters that pyte takes no such sequence with, such as vim's "ESC [ > 4 ; 2 m"
+        except (TypeError, IndexError, ValueError, UnboundLocalError):
+            return  # parameters that pyte takes no such sequence with: vim's "ESC [ > 4 ; 2 m", "ESC [ 42 J"
 
     return call
 

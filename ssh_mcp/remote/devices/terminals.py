@@ -174,8 +174,13 @@ class Terminals:
         self._open[terminal.id] = terminal
         if self._tending is None:
             self._tending = asyncio.get_running_loop().create_task(self._tend())
-        await terminal.settle(_FIRST, _FIRST)
-        return await self._result(host, terminal, None)
+        try:
+            await terminal.settle(_FIRST, _FIRST)
+            return await self._result(host, terminal, None)
+        except BaseException:  # nobody has its id
+            self._open.pop(terminal.id, None)
+            await terminal.aclose()
+            raise
 
     def _require_room(self) -> None:
         if len(self._open) + self._opening >= MAX_TERMINALS:

@@ -54,6 +54,12 @@ def test_a_sequence_that_never_ends_is_given_up() -> None:
     assert screen.text.startswith("seen")
 
 
+def test_what_has_no_width_takes_nothing_with_it() -> None:
+    screen = TerminalScreen(20, 5)
+    screen.feed("a\u200db\u2060c\x1b[42Jd e\u0301".encode())
+    assert screen.text == "abcd \u00e9"
+
+
 def test_marks_heaped_on_one_character_are_bounded() -> None:
     screen = TerminalScreen(20, 5)
     for _ in range(50):
