@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench import auditing, catalogue, fleet, latency, rows, searching, shares
+from tests.bench import auditing, catalogue, fleet, interactive, latency, rows, searching, shares
 from tests.bench.lab import BenchLab, bench_lab
 from tests.bench.measure import Figure, Row, table
 
@@ -63,6 +63,8 @@ def measured(lab: BenchLab, part: str, quick: bool, log_mib: int | None) -> Iter
         yield from auditing.reading(lab, 100_000 if quick else 1_000_000)
     elif part == "catalogue":
         yield from catalogue.sizes(lab)
+    elif part == "interactive":
+        yield from interactive.interactive(lab, rounds // 3)
     elif part == "shares":
         yield from shares.guard_and_audit(lab, rounds)
 
@@ -83,6 +85,7 @@ PARTS = (
     "jobs",
     "audit",
     "catalogue",
+    "interactive",
     "shares",
 )
 SPECIAL = {"bastion": latency.bastion, "latency": latency.over_the_wire}
