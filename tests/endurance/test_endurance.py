@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import psutil
@@ -170,7 +171,7 @@ async def test_thousands_of_calls_with_faults_leave_memory_descriptors_and_proce
     began = time.monotonic()
     work = Path(tempfile.mkdtemp(prefix="smcp-e-", dir="/tmp"))
     with proxied(sshd_factory, HOSTS) as lanes:
-        options = {"ssh_max_connections_per_host": 2, "log_level": "ERROR"}
+        options: dict[str, Any] = {"ssh_max_connections_per_host": 2, "log_level": "ERROR"}
         async with rig(mcp_server, lanes, sshd_factory(), work, control_dir, **options) as r:
             # A second master may come and stay, and each holds its lock and a session: room for those, not for a leak.
             r.descriptors += 8 * HOSTS
