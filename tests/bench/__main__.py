@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench import auditing, catalogue, fleet, interactive, latency, rows, searching, shares
+from tests.bench import auditing, catalogue, fleet, forwards, interactive, latency, rows, searching, shares
 from tests.bench.lab import BenchLab, bench_lab
 from tests.bench.measure import Figure, Row, table
 
@@ -49,6 +49,8 @@ def measured(lab: BenchLab, part: str, quick: bool, log_mib: int | None) -> Iter
         yield from rows.host_to_host(lab, size // 2)
     elif part == "directories":
         yield from rows.directories(lab, 1000 if quick else 10_000, size)
+    elif part == "forwards":
+        yield from forwards.forwards(lab, rounds, size)
     elif part == "concurrent":
         yield from fleet.concurrent_on_one(lab, 5 if quick else 15)
     elif part == "fan_out":
@@ -78,6 +80,7 @@ PARTS = (
     "files",
     "transfer",
     "directories",
+    "forwards",
     "concurrent",
     "fan_out",
     "start_up",

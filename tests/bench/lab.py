@@ -95,7 +95,7 @@ def bench_lab(count: int, *, extra: Sequence[str] = (), addresses: Sequence[str]
         (root / "known_hosts").write_text("".join(s.known_hosts_line() for s in sshds))
         tables = [
             f'[hosts.{ALIAS.format(n)}]\nhostname = "{s.address}"\nport = {s.port}\nuser = "{s.user}"\n'
-            f'path_allowlist = ["*"]\ncommand_allowlist = ["*"]\n'
+            f'path_allowlist = ["*"]\ncommand_allowlist = ["*"]\nforward_local = ["127.0.0.1:*"]\n'
             f'[hosts.{ALIAS.format(n)}.auth]\nmethod = "key"\nkey = "{s.key}"\nidentities_only = true\n'
             for n, s in enumerate(sshds)
         ]

@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import stat
+import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
@@ -83,6 +84,50 @@ async def test_a_hostile_archive_writes_nothing_anywhere(
             assert text.startswith(("FileConflict", "PathRestricted")), text
             assert not dest.exists() or os.listdir(dest) == [], path
         assert os.listdir(outside) == []
+
+
+def bombs(directory: Path) -> list[Path]:
+    """A sparse file of a terabyte, zeros that were compressed, and a zip that says that its 64 MiB are 10 bytes."""
+    big = directory / "big"
+    with big.open("wb") as file:
+        file.truncate(1 << 40)
+    sparse = directory / "sparse.tar.gz"
+    subprocess.run(["tar", "-C", directory, "-czSf", sparse, "big"], check=True)
+    big.unlink()
+    found = [sparse]
+    if shutil.which("unzip") and shutil.which("zip"):
+        lying = directory / "lying.zip"
+        with zipfile.ZipFile(lying, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("big", bytes(1 << 26))
+        found.append(lying)
+        lying.write_bytes(lying.read_bytes().replace((1 << 26).to_bytes(4, "little"), (10).to_bytes(4, "little")))
+    return found
+
+
+async def test_bombs_and_chains_of_links_leave_nothing(
+    sshd: Sshd, tmp_path: Path, mcp_server: McpServerFactory
+) -> None:
+    need(shutil.which("tar"), "tar is not installed")
+    dest, outside = tmp_path / "dest", tmp_path / "outside"
+    outside.mkdir()
+    link, regular = tarfile.SYMTYPE, tarfile.REGTYPE
+    chain = [("l0", link, "."), *((f"l{i}", link, f"l{i - 1}") for i in range(1, 10))]
+    archives = [
+        *bombs(tmp_path),
+        hostile(tmp_path / "chain.tar.gz", *chain, ("l9/x", regular, "")),
+        hostile(tmp_path / "climb.tar.gz", *chain, ("out", link, "l9/../outside"), ("out/x", regular, "")),
+        hostile(tmp_path / "swap.tar.gz", ("d", tarfile.DIRTYPE, ""), ("d", link, str(outside)), ("d/x", regular, "")),
+    ]
+    async with mcp_server({"web": sshd}) as server:
+        for path in archives:
+            text = await server.refused("ssh_archive", host="web", action="extract", archive=str(path), dest=str(dest))
+            assert text.startswith(("FileConflict: ", "TooLarge: ", "RemoteError: ")), (path.name, text)
+            assert not dest.exists() or os.listdir(dest) == [], path.name
+        assert os.listdir(outside) == []
+        plain = hostile(tmp_path / "plain.tar.gz", *chain, ("x", regular, ""))
+        done = await server.call("ssh_archive", host="web", action="extract", archive=str(plain), dest=str(dest))
+        assert done["entries"] == 11
+        assert (dest / "l9").is_symlink()
 
 
 async def test_what_is_hidden_is_not_packed(sshd: Sshd, tmp_path: Path, mcp_server: McpServerFactory) -> None:
