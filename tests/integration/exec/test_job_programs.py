@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import secrets
 import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,6 +117,10 @@ def _alive(text: str) -> list[int]:
         for process in psutil.process_iter(["cmdline", "status"])
         if text in " ".join(process.info["cmdline"] or []) and process.info["status"] != psutil.STATUS_ZOMBIE
     ]
+
+
+def _arguments() -> list[str]:
+    return [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
 
 
 def _running(text: str) -> list[int]:
@@ -382,3 +389,51 @@ def test_of_two_that_start_a_name_at_once_fifty_times_one_starts_it(plain: HostS
         plain.cancel(made[0][0])
     running = [job for job in plain.ask("list")[0].jobs if job.state == "running"]
     assert (running, _alive(number)) == ([], [])
+
+
+def test_whatever_of_a_job_is_killed_whenever_its_state_is_true_and_a_cancellation_leaves_nothing(
+    plain: HostShell,
+) -> None:
+    chance, number = random.Random(17), _number()
+    seen: Counter[str] = Counter()
+    for turn in range(16):
+        command = f"/bin/sleep {number} & /bin/sleep {number}; true"
+        job = plain.quick(command) if turn % 3 else plain.start(command)[0]
+        time.sleep(chance.random() * 0.04)  # the moment, not a synchronisation
+        with contextlib.suppress(psutil.NoSuchProcess):
+            keeper = psutil.Process(plain.keeper(job))
+            chance.choice([keeper, *keeper.children(recursive=True)]).kill()
+        found = plain.status(job)
+        seen[found.state] += 1
+        ended, _ = plain.cancel(job)
+        if found.state == "running":
+            assert ended.state in ("cancelled", "lost", "exited", "killed"), (found, ended)
+        else:
+            assert ended.state == found.state
+    assert seen["running"]
+    assert set(seen) <= {"running", "lost", "exited", "killed"}
+    assert _alive(number) == []
+    deadline = time.monotonic() + 10  # what only waits for the ends of pipes
+    while any(f"ssh-mcp-job {job}" in text for text in _arguments() for job in plain.started):
+        assert time.monotonic() < deadline
+
+
+def test_a_clock_that_jumps_changes_neither_states_nor_durations(plain: HostShell, tmp_path: Path) -> None:
+    clock = tmp_path / "clock"
+    date = Path(plain.path.split(":")[0]) / "date"
+    date.write_text(f"#!/bin/sh\ncat '{clock}'\n")
+    date.chmod(0o755)
+    clock.write_text("2000000000\n")
+    number = _number()
+    job, *_ = plain.start(f"/bin/sleep {number}; true")
+    for epoch in ("1", "99999999999", "1500000000"):
+        clock.write_text(f"{epoch}\n")
+        found = plain.status(job)
+        assert (found.state, found.began) == ("running", job.began)
+        assert found.duration is not None
+        assert 0 <= found.duration < 600
+        assert plain.ask("list")[0].jobs[0].state == "running"
+    ended, _ = plain.cancel(job)
+    assert (ended.state, ended.ended) == ("cancelled", 1_500_000_000)
+    assert ended.duration is not None
+    assert ended.duration < 600

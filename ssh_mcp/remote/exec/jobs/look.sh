@@ -57,7 +57,7 @@ look() {
     state=running
   elif [ "$boot" != "$inboot" ]; then
     state=host_rebooted
-  elif [ "$group" != - ] && shell_lives; then
+  elif if [ "$group" = - ]; then begins; else shell_lives; fi; then
     state=running
   elif ended; then
     :
@@ -89,6 +89,15 @@ shell_lives() {
   else
     alive "$group" -
   fi
+}
+# A job without its keeper whose shell is still on its way: what starts it has the id among its arguments.
+begins() {
+  [ -r /proc/self/stat ] || return
+  # shellcheck disable=SC2013
+  for l in $(grep -ls "[${id%"${id#?}"}]${id#?}" /proc/[0-9]*/cmdline); do
+    tr '\000' ' ' <"$l" | grep -q "ssh-mcp-job $id " && { IFS= read -r group <"$d/group" || group=-; } && return
+  done 2>/dev/null
+  return 1
 }
 # Who is the first to see a job's end writes it into an audit; when that was is the end of those that wrote none.
 first_seen() {

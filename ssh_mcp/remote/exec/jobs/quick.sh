@@ -29,5 +29,11 @@ case $(command -v printf) in
 /*) say='print -r --' ;;
 *) say='printf %s\n' ;;
 esac
-(for l in "$7" "$8" "$9" "$7"; do $say "$l"; done >"$p/0") &
-exec setsid sh -c "$keep_sh" ssh-mcp-job "$1" "$d" "$7" "$5" "$6" "$u" "$run_sh" "$end_sh" "$guard_sh" setsid '' <"$p/0"
+# Opened for both directions, which waits for nobody: should the writer be killed before it has begun, the reader sees
+# the end. exec, as in keep.sh.
+exec 5<>"$p/0"
+(
+  exec >&5 5>&-
+  for l in "$7" "$8" "$9" "$7"; do $say "$l"; done
+) &
+exec setsid sh -c "$keep_sh" ssh-mcp-job "$1" "$d" "$7" "$5" "$6" "$u" "$run_sh" "$end_sh" "$guard_sh" setsid '' <"$p/0" 5>&-
