@@ -15,7 +15,7 @@ from ssh_mcp.cli.policy_cases import Outcome, as_annotations, load_cases, run_ca
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.inventory.resolve import load_inventory
 from ssh_mcp.inventory.sources import LISTS, Sources
-from ssh_mcp.policy.explain import Explanation
+from ssh_mcp.policy.explanation import Explanation
 from ssh_mcp.policy.tiers import enabled_groups, open_tiers
 from ssh_mcp.settings.model import load_settings
 from ssh_mcp.shell.starters import entry_warning

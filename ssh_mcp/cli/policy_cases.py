@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from ssh_mcp.errors import InvalidArgument, Refusal, public_text
 from ssh_mcp.inventory.values import nearest, shown
-from ssh_mcp.policy.explain import Explanation
+from ssh_mcp.policy.explanation import Explanation
 from ssh_mcp.tools.explaining import COMMAND_TOOL, Explainer
 
 _KEYS: Final = ("host", "tool", "command", "arguments", "expect", "because")

@@ -1,18 +1,13 @@
 """What policy would decide about a tool call, and why. Pure: nothing is sent to any host.
 
 The decisions are made by the functions that the real call uses (``permit``, ``decide``, ``decide_run``, the ask rules);
-this module only knows which parameter of a tool is a path, a command or a list of options, and puts into words what
-came out. What only the host can say (links, PATH) is listed as unknown.
+``parameters`` has which parameter of a tool is a path or a command; this module puts into words what came out. What only the host can say (links, PATH) is listed as unknown.
 """
 
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Final
+from collections.abc import Iterable
 
 from ssh_mcp.errors import (
     CommandIsCheatsheetMatch,
@@ -24,175 +19,20 @@ from ssh_mcp.errors import (
 )
 from ssh_mcp.inventory.model import HostPolicy
 from ssh_mcp.policy.allowlist import Allowlist
-from ssh_mcp.policy.approval import AskMatch, AskRules
+from ssh_mcp.policy.approval import AskMatch
 from ssh_mcp.policy.closed import ClosedTools
-from ssh_mcp.policy.closed import Reason as Closed
-from ssh_mcp.policy.commands import Circumstances, permit, permit_script
+from ssh_mcp.policy.commands import permit, permit_script
 from ssh_mcp.policy.docker_run import decide_run
+from ssh_mcp.policy.explanation import Asked, Decision, Explanation, Ground, Needs, Reason, Source, settings_in
 from ssh_mcp.policy.forwards import permit as permit_target
 from ssh_mcp.policy.forwards import require_dynamic
+from ssh_mcp.policy.parameters import COMMANDS, ELSEWHERE, PATHS, SCRIPTS, TWO_PATHS, PathParameter
 from ssh_mcp.policy.paths import Purpose, decide, decide_two, normalise_argument, redact_listed, restricted_by
 from ssh_mcp.policy.permitted import PermittedCommand
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.shell.values import known
 
-Source = Callable[[str, str], str]
-"""From a field of hosts.toml and one of its entries ("" for the whole list) to where that was written."""
-
-
-class Decision(StrEnum):
-    """In the order of their weight: deny wins over ask, ask over allow."""
-
-    ALLOW = "allow"
-    ASK = "ask"
-    DENY = "deny"
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """``rule`` decided about ``part`` of the call; ``source``: file:line, or the name of a setting.
-
-    ``refusal`` is what the real call would say, empty where the rule permits.
-    """
-
-    rule: str
-    source: str
-    part: str
-    refusal: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What must be so for the call to run: the tool's tier, a setting that is closed, the rule that asks a person."""
-
-    tier: str
-    setting: str | None = None
-    approval: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What would be decided. ``unknown``: what only the host can say."""
-
-    decision: Decision
-    reasons: tuple[Reason, ...]
-    needs: Needs
-    unknown: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The call to explain, its arguments validated. ``closed``: why it is closed, if it is."""
-
-    tool: str
-    group: str
-    tier: Tier
-    arguments: Mapping[str, Any]
-    closed: Closed | None = None
-
-    @property
-    def as_root(self) -> bool:
-        """Whether a tool that runs as the login's user is asked to run as root: rules about sudo hold then."""
-        return self.tier is not Tier.SUDO and self.arguments.get("sudo") is True
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """The host's policy and what else the decision depends on.
-
-    ``canonical``: paths that the host itself resolved, by the normalised argument; the others are resolved without
-    their links.
-    """
-
-    policy: HostPolicy
-    circumstances: Circumstances
-    ask: AskRules
-    source: Source
-    docker_privileged: bool = False
-    blocked: frozenset[str] = frozenset()
-    """Block keys of SSH_HOSTS_BLOCKLIST, for the targets of forwards."""
-    canonical: Mapping[str, str] = field(default_factory=dict)
-    other: HostPolicy | None = None
-    """The second host of a transfer: the target; ``other_ask`` are its rules."""
-    other_ask: AskRules = field(default_factory=AskRules)
-
-
-# --- which parameter is what ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
-    """A parameter that is a path. ``tree``: what lies below it changes too; ``reader`` masks in the same view."""
-
-    parameter: str
-    purpose: Purpose
-    tree: bool = False
-    reader: str = "ssh_read_redacted"
-
-
-_READ, _WRITE, _LIST, _STAT = Purpose.READ_RAW, Purpose.WRITE, Purpose.LIST, Purpose.STAT
-_PATHS: Final[dict[str, tuple[_Path, ...]]] = {
-    "ssh_sftp_list": (_Path("path", _LIST),),
-    "ssh_sftp_stat": (_Path("path", _STAT),),
-    "ssh_sftp_download": (_Path("path", _READ),),
-    "ssh_read_redacted": (_Path("path", Purpose.READ_REDACTED),),
-    "ssh_file_hash": (_Path("path", _STAT),),
-    "ssh_find": (_Path("path", _LIST),),
-    "ssh_grep": (_Path("path", _LIST),),
-    "ssh_disk_usage_of": (_Path("path", _LIST),),
-    "ssh_upload": (_Path("path", _WRITE),),
-    "ssh_deploy": (_Path("path", _WRITE),),
-    "ssh_edit": (_Path("path", _WRITE),),
-    "ssh_patch": (_Path("path", _WRITE),),
-    "ssh_mkdir": (_Path("path", _WRITE),),
-    "ssh_delete": (_Path("path", Purpose.DELETE, tree=True),),
-    "ssh_delete_folder": (_Path("path", Purpose.DELETE, tree=True),),
-    "ssh_mv": (_Path("src", Purpose.DELETE, tree=True), _Path("dst", _WRITE, tree=True)),
-    "ssh_link": (_Path("src", _STAT), _Path("dst", _WRITE, tree=True)),
-    "ssh_sudo_read": (_Path("path", _READ, reader="ssh_sudo_read_redacted"),),
-    "ssh_sudo_read_redacted": (_Path("path", Purpose.READ_REDACTED),),
-    "ssh_sudo_sftp_list": (_Path("path", _LIST),),
-    "ssh_sudo_write": (_Path("path", _WRITE),),
-    "ssh_sudo_edit": (_Path("path", _WRITE),),
-    **{f"ssh_docker_compose_{verb}": (_Path("compose_file", _READ),)
-       for verb in ("up", "down", "logs", "ps", "pull", "restart", "start", "stop")},
-}  # fmt: skip
-_TWO: Final = {"ssh_cp": ("src", "dst"), "ssh_mv": ("src", "dst"), "ssh_transfer": ("src_path", "dst_path")}
-"""Both sides are decided together: a redact-listed file must not get a name under which it could be read raw."""
-_COMMANDS: Final = {
-    "ssh_exec_run": "command",
-    "ssh_exec_run_streaming": "command",
-    "ssh_broadcast": "command",
-    "ssh_shell_exec": "command",
-    "ssh_docker_exec": "command",
-    "ssh_sudo_exec": "command",
-    "ssh_job_start": "command",
-}
-_SCRIPTS: Final = {"ssh_exec_script": "script", "ssh_sudo_run_script": "script"}
-_ELSEWHERE: Final = {
-    "ssh_sync": "paths are decided one by one while the trees are compared",
-    "ssh_archive": "the members of the archive are decided before anything is written",
-    "ssh_fleet": "the tool that it calls is decided on each host",
-    "ssh_terminal_open": "what is typed into the terminal is decided by the host alone",
-}
-
-
-def path_parameters(tool: str) -> tuple[str, ...]:
-    """The parameters of ``tool`` that are paths on the host, in order."""
-    found = dict.fromkeys(p.parameter for p in _PATHS.get(tool, ()))
-    found |= dict.fromkeys(_TWO.get(tool, ()))
-    return (*found, *(("host_path",) if tool == "ssh_docker_cp" else ()))
-
-
-_SETTING: Final = re.compile(r"\b(?:ALLOW|SSH)_[A-Z_]+\b")
-
-
-def settings_in(closed: Closed | None) -> str | None:
-    """The settings that open a closed tool, separated by commas."""
-    return ", ".join(_SETTING.findall(closed.opens)) if closed else None
-
-
-# --- the explanation ------------------------------------------------------------------------------------------------
+_READ, _WRITE, _STAT = Purpose.READ_RAW, Purpose.WRITE, Purpose.STAT
 
 
 class _Account:
@@ -229,17 +69,17 @@ def explain(asked: Asked, ground: Ground) -> Explanation:
         account.asks += rules.for_tool(tool, asked.group, asked.tier)
         if asked.as_root:
             account.asks += rules.for_tool(tool, "sudo", Tier.SUDO)
-    if tool in _COMMANDS:
-        _command(account, account.argument(_COMMANDS[tool]), script=False)
-    elif tool in _SCRIPTS:
-        _command(account, account.argument(_SCRIPTS[tool]), script=True)
+    if tool in COMMANDS:
+        _command(account, account.argument(COMMANDS[tool]), script=False)
+    elif tool in SCRIPTS:
+        _command(account, account.argument(SCRIPTS[tool]), script=True)
     _paths(account)
     if tool == "ssh_docker_run":
         _docker_run(account)
     if tool == "ssh_forward_open":
         _forward(account)
-    if tool in _ELSEWHERE:
-        account.unknown.append(_ELSEWHERE[tool])
+    if tool in ELSEWHERE:
+        account.unknown.append(ELSEWHERE[tool])
     if not account.reasons:
         account.permits(f"tier {asked.tier}", "open", tool)
     return _concluded(account)
@@ -310,22 +150,22 @@ def _programs(account: _Account, permitted: PermittedCommand) -> None:
 
 def _paths(account: _Account) -> None:
     tool = account.asked.tool
-    two = _TWO.get(tool)
+    two = TWO_PATHS.get(tool)
     hard = tool == "ssh_link" and account.asked.arguments.get("symbolic") is False
     if two is not None or hard:
         _two_paths(account, *(two or ("src", "dst")))
     if hard:  # who has the second name can write the first
-        _one_path(account, _Path("src", _WRITE))
-    for path in _PATHS.get(tool, ()):
+        _one_path(account, PathParameter("src", _WRITE))
+    for path in PATHS.get(tool, ()):
         _one_path(account, path)
     if tool == "ssh_docker_cp":
         out = account.asked.arguments.get("direction") == "from_container"
-        _one_path(account, _Path("host_path", _WRITE if out else _READ))
+        _one_path(account, PathParameter("host_path", _WRITE if out else _READ))
     if tool.startswith("ssh_docker_compose_"):
         account.unknown.append("what the compose file mounts and reads: its content is decided when it was read")
 
 
-def _one_path(account: _Account, path: _Path) -> None:
+def _one_path(account: _Account, path: PathParameter) -> None:
     given = account.asked.arguments.get(path.parameter)
     if not isinstance(given, str):
         return
@@ -470,6 +310,6 @@ def _docker_run(account: _Account) -> None:
     for source in plan.sources:
         mount = Asked(account.asked.tool, account.asked.group, account.asked.tier, {"source": source})
         inner = _Account(mount, account.ground)
-        _one_path(inner, _Path("source", _READ))
+        _one_path(inner, PathParameter("source", _READ))
         account.reasons += inner.reasons
         account.unknown += inner.unknown

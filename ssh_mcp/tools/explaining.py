@@ -16,17 +16,9 @@ from ssh_mcp.policy.approval import AskRules
 from ssh_mcp.policy.closed import Reason as Closed
 from ssh_mcp.policy.closed import closed_by
 from ssh_mcp.policy.commands import Circumstances
-from ssh_mcp.policy.explain import (
-    Asked,
-    Decision,
-    Explanation,
-    Ground,
-    Needs,
-    Reason,
-    explain,
-    path_parameters,
-    settings_in,
-)
+from ssh_mcp.policy.explain import explain
+from ssh_mcp.policy.explanation import Asked, Decision, Explanation, Ground, Needs, Reason, settings_in
+from ssh_mcp.policy.parameters import path_parameters
 from ssh_mcp.policy.paths import normalise_argument
 from ssh_mcp.policy.tiers import Tier, visible
 from ssh_mcp.results.explain import Explained, ExplainNeeds, ExplainReason

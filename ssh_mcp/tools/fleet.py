@@ -12,7 +12,7 @@ from ssh_mcp.errors import InvalidArgument, Refusal, public_text
 from ssh_mcp.guard.shared import guard_for
 from ssh_mcp.inventory.selectors import select
 from ssh_mcp.policy.approval import AskMatch
-from ssh_mcp.policy.explain import Decision
+from ssh_mcp.policy.explanation import Decision
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.call import Call
 from ssh_mcp.remote.confirming import tool_matches

@@ -187,7 +187,7 @@ def test_without_home_it_still_reports(doctor: Doctor) -> None:
 def test_no_agent_is_said(doctor: Doctor) -> None:
     doctor.setting(ssh_auth_sock=doctor.directory / "gone")
     assert doctor() == 1
-    assert "no agent answers at" in doctor.line("FAIL")
+    assert "no agent replies at" in doctor.line("FAIL")
     assert "Start ssh-agent" in doctor.line("FAIL")
 
 
@@ -328,7 +328,7 @@ def test_a_key_that_the_host_does_not_accept_is_said(doctor: Doctor, sshd: Sshd)
     doctor.host(sshd, auth=f'method = "key"\nkey = "{keygen(doctor.directory / "stranger")}"\nidentities_only = true')
     assert doctor() == 1
     assert "publickey" in doctor.line("FAIL")
-    assert "ssh-mcp connect web" in doctor.line("answers no questions")
+    assert "ssh-mcp connect web" in doctor.line("cannot reply to prompts")
 
 
 @pytest.fixture
@@ -390,7 +390,7 @@ def test_a_noisy_rc_file_is_said_with_what_it_prints(doctor: Doctor, sshd: Sshd,
 def test_max_sessions_one_is_said(doctor: Doctor, sshd_factory: SshdFactory) -> None:
     doctor.host(sshd_factory(max_sessions=1))
     doctor()
-    assert "Raise MaxSessions" in doctor.line("few sessions a connection")
+    assert "Raise MaxSessions" in doctor.line("few sessions per connection")
 
 
 def test_aliases_of_one_hostname_do_not_count_as_a_lack_of_sessions(doctor: Doctor, sshd: Sshd) -> None:

@@ -273,7 +273,7 @@ async def test_a_quota_like_failure_leaves_the_old_file_and_no_litter(
     async with mcp_server({"web": limited}) as server:
         text = await server.refused("ssh_upload", host="web", path=str(scene.file), content_text=NEW * 2)
         assert text.startswith("RemoteError: ")
-        assert "nothing tells why" in text
+        assert "does not say why" in text
         assert scene.file.read_text() == OLD
         assert scene.names() == ["f"]
 

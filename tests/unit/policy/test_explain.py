@@ -9,7 +9,8 @@ import pytest
 
 from ssh_mcp.errors import InvalidArgument
 from ssh_mcp.inventory.resolve import load_inventory
-from ssh_mcp.policy.explain import Decision, Explanation, path_parameters
+from ssh_mcp.policy.explanation import Decision, Explanation
+from ssh_mcp.policy.parameters import path_parameters
 from ssh_mcp.settings.model import Settings
 from ssh_mcp.tools.catalogue import read
 from ssh_mcp.tools.explaining import Explainer
