@@ -1,7 +1,8 @@
 """What policy would decide about a tool call, and why. Pure: nothing is sent to any host.
 
-The decisions are made by the functions that the real call uses (``permit``, ``decide``, ``decide_run``, the ask rules);
-``parameters`` has which parameter of a tool is a path or a command; this module puts into words what came out. What only the host can say (links, PATH) is listed as unknown.
+The decisions are made by the functions that the real call uses (``permit``, ``decide``, ``decide_run``, the ask rules).
+``parameters`` has which parameter of a tool is a path or a command; this module words what came out. What only
+the host can say (links, PATH) is listed as unknown.
 """
 
 from __future__ import annotations

@@ -118,16 +118,7 @@ class Runner:
         ``parent`` is the call that makes this one, which bounds its own result; ``accepted``: a person was asked there.
         """
         self.fleet.refresh()
-        record = self.audit.begin(entry.name, entry.tier)
-        record.caller(caller.identity, caller.client, caller.session)
-        claimed = _claimed_host(arguments)
-        if claimed is not None:
-            record.host(claimed)
-        elif "hosts" in entry.input_schema.get("properties", {}):
-            record.hosts(_claimed_hosts(arguments))
-        if parent is not None:
-            record.parent(parent.record.correlation_id)
-        self.hooks.notify(HookContext.before(entry.name, entry.tier, claimed, record.correlation_id))
+        record = self._opened_record(entry, arguments, caller, parent)
         call = Call(
             fleet=self.fleet,
             record=record,
@@ -150,15 +141,8 @@ class Runner:
             guarded = await self._run(entry, arguments, call)
             return guarded if parent is not None else await self._fitted(guarded, call)
         except (Refusal, TransportError) as error:
-            from ssh_mcp.remote.without_shell import with_what_works
-
             failure = error
-            text = public_text(await with_what_works(error, call.hosts))
-            for guard in self._guards(call):
-                text = (await aside(len(text), guard.text, text)).text
-            closed = self.fleet.facts.closed
-            named = isinstance(error, TierClosed)  # its text names the closed tool to say what opens it
-            raise ToolFailed(text if named else closed.without_advice(text)) from None
+            raise ToolFailed(await self._shown(error, call)) from None
         except QuestionForClient as question:
             failure = question
             raise
@@ -175,6 +159,32 @@ class Runner:
         finally:
             self.fleet.running.pop(record.correlation_id, None)
             self.hooks.notify(HookContext.after(record.finish(failure)))
+
+    def _opened_record(
+        self, entry: Entry, arguments: Mapping[str, Any], caller: Caller, parent: Call | None
+    ) -> AuditCall:
+        """The audit record of a call that begins, with the hosts as the caller wrote them; hooks are notified."""
+        record = self.audit.begin(entry.name, entry.tier)
+        record.caller(caller.identity, caller.client, caller.session)
+        claimed = _claimed_host(arguments)
+        if claimed is not None:
+            record.host(claimed)
+        elif "hosts" in entry.input_schema.get("properties", {}):
+            record.hosts(_claimed_hosts(arguments))
+        if parent is not None:
+            record.parent(parent.record.correlation_id)
+        self.hooks.notify(HookContext.before(entry.name, entry.tier, claimed, record.correlation_id))
+        return record
+
+    async def _shown(self, error: Refusal | TransportError, call: Call) -> str:
+        """The guarded text of a failure, without advice to use closed tools."""
+        from ssh_mcp.remote.without_shell import with_what_works
+
+        text = public_text(await with_what_works(error, call.hosts))
+        for guard in self._guards(call):
+            text = (await aside(len(text), guard.text, text)).text
+        named = isinstance(error, TierClosed)  # its text names the closed tool to say what opens it
+        return text if named else self.fleet.facts.closed.without_advice(text)
 
     def refuse_absent(self, name: str, arguments: Mapping[str, Any], tier: str) -> str | None:
         """Write the audit line of a call that reaches no tool; ``tier`` is ``?`` where the name is none of ours.
