@@ -52,6 +52,8 @@ PACKAGES = (
     "rsync",
     "zip",
     "unzip",
+    "man-db",
+    "librsvg2-bin",
     "zstd",
     "xz-utils",
     "frr",

@@ -59,6 +59,15 @@ async def test_another_program_called_ssh_is_refused(tmp_path: Path, monkeypatch
         await probe()
 
 
+async def test_an_ssh_that_finds_no_account_for_its_user_is_named_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    stub(tmp_path, "No user exists for uid 62920")
+    with pytest.raises(LocalError, match="has no account on this machine"):
+        await probe()
+
+
 async def test_the_probe_runs_once_and_features_follow_the_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

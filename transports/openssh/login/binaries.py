@@ -90,6 +90,8 @@ def parse_settings(text: str) -> dict[str, tuple[str, ...]]:
     return {keyword: tuple(values) for keyword, values in found.items()}
 
 
+_NO_ACCOUNT = "No user exists for uid"
+"""What ssh says, and nothing else, where getpwuid(3) does not know who runs it."""
 _known: dict[tuple[str, int, int], Binaries] = {}
 _flights: SingleFlight[tuple[str, int, int], Binaries] = SingleFlight()
 
@@ -115,6 +117,12 @@ async def _question(ssh: str) -> Binaries:
     if not version_text:  # the first line of -v says what -V does; whatever leaves it out is asked
         version_text = (await _output(ssh, "-V"))[1].strip()
     version = parse_version(version_text)
+    if version is None and _NO_ACCOUNT in debug + version_text:
+        raise LocalError(
+            f"ssh does not run for user id {os.geteuid()}, which has no account on this machine.",
+            "Run the server as a user of /etc/passwd; for a unit with DynamicUser=, install libnss-systemd.",
+            sent=False,
+        )
     if version is None:
         raise LocalError(
             f"{ssh} is not OpenSSH.", "Put the directory of an OpenSSH 8.0 or newer first on PATH.", sent=False
