@@ -98,6 +98,10 @@ class Verdict:
     last_hash: str | None = None
 
 
+_FRONT_MAX: Final = 300
+"""Bytes in which ``seq``, ``prev`` and ``file_start`` of a line end, with room to spare."""
+
+
 def seal(record_json: str, seq: int, prev: str, *, file_start: bool = False, mended: Mended | None = None) -> Sealed:
     """The line (with its newline) for a record's JSON object, and its hash."""
     front = f'{{"seq":{seq},"prev":"{prev}",'
@@ -131,6 +135,8 @@ def read_link(line: bytes) -> Link | None:
 
 def read_mended(line: bytes) -> Mended | None:
     """What the line says about unfinished bytes before it."""
+    if b'"mended":{' not in line[:_FRONT_MAX]:
+        return None
     front = _FRONT.match(line)
     found = _MENDED.match(line, front.end()) if front else None
     return Mended(int(found[1]), found[2].decode("ascii")) if found else None

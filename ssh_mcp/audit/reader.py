@@ -21,6 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
+from pydantic_core import from_json
+
 from .chain import HEAD_SUFFIX, MAX_LINE, Verdict, verify_all, verify_from
 from .formats import NESTED
 from .record import AuditRecord
@@ -96,9 +98,12 @@ def began(record: AuditRecord) -> float:
 def parse_line(line: bytes) -> AuditRecord | None:
     """The record of a line of any format, or None where it is none."""
     try:
-        fields = json.loads(line.decode())  # of bytes, it would look for their encoding first
-    except (ValueError, RecursionError):
-        return None
+        fields = from_json(line)
+    except ValueError:
+        try:
+            fields = json.loads(line.decode())  # half of a surrogate pair, in a name of the client's
+        except (ValueError, RecursionError):
+            return None
     if not isinstance(fields, dict):
         return None
     for place in NESTED.values():

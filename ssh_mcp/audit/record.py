@@ -137,6 +137,9 @@ class AuditRecord:
         kept: dict[str, Any] = {}
         for name, value in fields.items():
             kind = _TYPES.get(name)
+            if kind is str and value.__class__ is str:  # most are: a report reads a million lines
+                kept[name] = value
+                continue
             if kind is None or value is None:
                 continue
             if kind is tuple:

@@ -32,12 +32,14 @@ class Tally:
     longest_ms: int = 0
     last: float = 0.0
 
-    def add(self, record: AuditRecord, when: float) -> None:
+    def add(self, took: int, when: float, *, error: bool) -> None:
         self.calls += 1
-        self.errors += failed(record)
-        self.total_ms += record.duration_ms
-        self.longest_ms = max(self.longest_ms, record.duration_ms)
-        self.last = max(self.last, when)
+        self.errors += error
+        self.total_ms += took
+        if took > self.longest_ms:
+            self.longest_ms = took
+        if when > self.last:
+            self.last = when
 
 
 @dataclass(slots=True)
@@ -89,15 +91,17 @@ class Summary:
     _number: itertools.count[int] = field(default_factory=itertools.count)
 
     def add(self, record: AuditRecord) -> None:
-        when = began(record)
+        when, took = began(record), record.duration_ms
         error = failed(record)
         self.calls += 1
         self.errors += error
-        self.first = when if self.first is None else min(self.first, when)
-        self.last = when if self.last is None else max(self.last, when)
+        if self.first is None or when < self.first:
+            self.first = when
+        if self.last is None or when > self.last:
+            self.last = when
         for host in record.hosts or ((record.alias or record.host,) if record.host else ()):
-            _tally(self.hosts, host or OTHERS).add(record, when)
-        _tally(self.tools, record.tool).add(record, when)
+            _tally(self.hosts, host or OTHERS).add(took, when, error=error)
+        _tally(self.tools, record.tool).add(took, when, error=error)
         self.tiers[record.tier] += 1
         _count(self.clients, record.client or record.identity or "unknown", OTHERS)
         self.timeline.add(when, error=error)
@@ -107,13 +111,14 @@ class Summary:
             self.asked[record.approval.outcome] += 1
             self.approvals.append(record)
             del self.approvals[:-MAX_APPROVALS]
-        self._keep_slowest(record)
+        if len(self._slowest) < MAX_SLOWEST or took > self._slowest[0][0]:
+            self._keep_slowest(record)
 
     def _keep_slowest(self, record: AuditRecord) -> None:
         item = (record.duration_ms, next(self._number), record)
         if len(self._slowest) < MAX_SLOWEST:
             heapq.heappush(self._slowest, item)
-        elif item[0] > self._slowest[0][0]:
+        else:
             heapq.heapreplace(self._slowest, item)
 
     @property
@@ -123,9 +128,10 @@ class Summary:
 
 
 def _tally(tallies: dict[str, Tally], name: str) -> Tally:
-    if name not in tallies and len(tallies) >= MAX_NAMES:
-        name = OTHERS
-    return tallies.setdefault(name, Tally())
+    found = tallies.get(name)
+    if found is not None:
+        return found
+    return tallies.setdefault(name if len(tallies) < MAX_NAMES else OTHERS, Tally())
 
 
 def _count(counter: Counter[_Name], name: _Name, others: _Name) -> None:
