@@ -36,10 +36,8 @@ class Tally:
         self.calls += 1
         self.errors += error
         self.total_ms += took
-        if took > self.longest_ms:
-            self.longest_ms = took
-        if when > self.last:
-            self.last = when
+        self.longest_ms = max(self.longest_ms, took)
+        self.last = max(self.last, when)
 
 
 @dataclass(slots=True)

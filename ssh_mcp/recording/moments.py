@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, runtime_checkable
 
+from ssh_mcp.errors import CutShort
 from ssh_mcp.results.base import Result
 from ssh_mcp.results.exec import BroadcastResult, ExecResult, ShellExecResult
 from ssh_mcp.results.jobs import JobOutput, JobResult
@@ -64,6 +65,12 @@ def moments(result: Result, correlation_id: str, command: str | None, job_id: st
             yield Moment("job", job_id, "", result.text)
         case Screen():
             yield Moment("terminal", result.terminal_id, result.host, result.screen, screen=True)
+
+
+def cut_short(error: CutShort, host: str, correlation_id: str, command: str | None, session_id: str | None) -> Moment:
+    """The part of a call whose connection was lost: what had arrived, and that it is not all."""
+    output = f"{error.output}\n[The recording of this command ends here. {error.what}]\n"
+    return Moment("shell" if session_id else "command", session_id or correlation_id, host, output, command)
 
 
 def _of(result: ExecResult, kind: Kind, own_id: str, command: str | None) -> Moment:

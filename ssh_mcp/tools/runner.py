@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +17,7 @@ from ssh_mcp.audit.hooks import HookContext, Hooks
 from ssh_mcp.audit.sinks import Audit, AuditCall
 from ssh_mcp.errors import (
     ApprovalRequired,
+    CutShort,
     InvalidArgument,
     PlatformNotSupported,
     Refusal,
@@ -42,6 +43,7 @@ from transports.errors import TransportError
 
 if TYPE_CHECKING:
     from ssh_mcp.guard.guard import Guard
+    from ssh_mcp.recording.moments import Moment
     from ssh_mcp.recording.recorder import Recorder
 
 logger = logging.getLogger("ssh_mcp")
@@ -142,6 +144,7 @@ class Runner:
             return guarded if parent is not None else await self._fitted(guarded, call)
         except (Refusal, TransportError) as error:
             failure = error
+            await self._record_cut(error, call)
             raise ToolFailed(await self._shown(error, call)) from None
         except QuestionForClient as question:
             failure = question
@@ -254,10 +257,24 @@ class Runner:
                 job_id if isinstance(job_id, str) else None,
             )
         )
-        if not found:
+        if found:
+            await self._add(recorder, found, weight(guarded), call)
+
+    async def _record_cut(self, error: Exception, call: Call) -> None:
+        """Put what had arrived of a lost command into its recording."""
+        if self.recorder is None or not isinstance(error, CutShort):
             return
+        from ssh_mcp.recording.moments import cut_short
+
+        session_id = call.arguments.get("session_id")
+        host = call.hosts[0].name if call.hosts else ""
+        own = session_id if isinstance(session_id, str) else None
+        part = cut_short(error, host, call.record.correlation_id, call.record.masked_command, own)
+        await self._add(self.recorder, [part], len(error.output), call)
+
+    async def _add(self, recorder: Recorder, parts: Sequence[Moment], size: int, call: Call) -> None:
         try:
-            made = await aside(weight(guarded), recorder.add, found, call.tool, self._guards(call, always=True))
+            made = await aside(size, recorder.add, parts, call.tool, self._guards(call, always=True))
         except OSError as error:
             logger.warning("a call was not recorded: %s", error.strerror or type(error).__name__)
             return

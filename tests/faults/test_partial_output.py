@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -141,3 +142,20 @@ async def test_of_a_silent_command_it_is_said_that_nothing_came(
     mcp_server: McpServerFactory, link: Link, trace: Trace
 ) -> None:
     assert await _lines(mcp_server, link, trace, "") == ["Nothing of its output had arrived."]
+
+
+@pytest.mark.parametrize("tool", ["ssh_exec_run", "ssh_shell_exec"])
+async def test_its_recording_has_it_too_and_says_that_it_is_not_all(
+    mcp_server: McpServerFactory, link: Link, trace: Trace, tmp_path: Path, tool: str
+) -> None:
+    records = tmp_path / "records"
+    async with mcp_server({"web": link.host}, ssh_record_dir=str(records)) as server:
+        own = {"host": "web"}
+        if tool == "ssh_shell_exec":
+            own = {"session_id": (await server.call("ssh_shell_open", host="web"))["session_id"]}
+        await _lost(server, link, trace, tool, command=f"{SAYS}; {trace.sleep}", **own)
+        line = next(line for line in server.audit() if line["tool"] == tool and line["result"] == "error")
+    shown = (records / f"{line['recording']}.cast").read_text()
+    assert "line one" in shown
+    assert "The recording of this command ends here." in shown
+    assert "hunter2" not in shown
