@@ -17,6 +17,8 @@ from ssh_mcp.shell.values import Arg, Variables
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _EXPORTING = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _INTEGER = re.compile(r"-?\d+\Z")
+_SUBSCRIPT = re.compile(r"\[[^\]]*(?:\$\(|\$\{|`)")
+"""A substitution in a subscript: ``x[$(command)]``."""
 _COMPUTING = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 _JOB = re.compile(r"-[lpnrs]\Z|%\d+\Z")
 _SET_LETTERS = frozenset("eufxhCvb")
@@ -56,6 +58,13 @@ def _name(arg: Arg, what: str) -> str:
     if protected(value):
         raise Denied(f"setting {value} can change which program runs", value)
     return value
+
+
+def _arithmetic(args: list[Arg], _scope: Scope) -> None:
+    """Korn shells compute these arguments, and so run the substitution in ``shift 'x[$(command)]'``."""
+    for arg in args:
+        if any(_SUBSCRIPT.search(text) for text in arg.texts):
+            raise Denied("some shells run what is in these brackets", arg.excerpt)
 
 
 def _read(args: list[Arg], _scope: Scope) -> None:
@@ -129,8 +138,10 @@ def _jobs(args: list[Arg], _scope: Scope) -> None:
 # --- test, [ and [[ --------------------------------------------------------------------------------------------------
 
 
-def _test(args: list[Arg], _scope: Scope) -> None:
+def _test(args: list[Arg], scope: Scope) -> None:
     """Bash evaluates the subscript in ``[ -v 'x[$(command)]' ]``: no operand may come behind a possible ``-v``."""
+    if any(arg.value in _COMPUTING for arg in args):
+        _arithmetic(args, scope)
     for index, arg in enumerate(args):
         following = args[index + 1] if index + 1 < len(args) else None
         if arg.wild:
@@ -173,6 +184,7 @@ def _number(arg: Arg, scope: Scope) -> None:
 
 
 _CHECKS: dict[str, Callable[[list[Arg], Scope], None]] = {
+    **dict.fromkeys(("shift", "break", "continue", "return", "exit", "ulimit"), _arithmetic),
     "read": _read,
     "getopts": _getopts,
     "export": _export,
