@@ -139,6 +139,12 @@ def test_messages_know_no_codec_and_codecs_no_client(where: str) -> None:
             assert order.get(module, -1) < number, (name, module)
 
 
+def test_unit_tests_mirror_the_rooms() -> None:
+    rooms = {p.name for p in (ROOT / "ssh_mcp").iterdir() if p.is_dir()} | {"transports", "publishing"}
+    folders = {p.name for p in (ROOT / "tests" / "unit").iterdir() if (p / "__init__.py").exists()}
+    assert folders <= rooms
+
+
 def test_only_the_app_and_the_doctor_make_the_transport() -> None:
     makers = {
         str(path.relative_to(ROOT))
