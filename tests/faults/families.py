@@ -60,8 +60,6 @@ class Family:
     tool: str
     onto_peer: bool = False
     """The file is written on the other host."""
-    hung_up: bool = False
-    """Closing the session ends what runs in it: Dropbear hangs a terminal up only with its connection."""
 
 
 class Failed(Exception):
@@ -286,7 +284,7 @@ FAMILIES: list[Family] = [
     Family("job", _job, _job_done, "ssh_job_start"),
     Family("job cancelled", _cancelled_job, _job_cancelled, "ssh_job_cancel"),
     Family("shell", _shell, _stdout("{number} /\n"), "ssh_shell_open"),
-    Family("terminal", _terminal, _typed, "ssh_terminal_open", hung_up=True),
+    Family("terminal", _terminal, _typed, "ssh_terminal_open"),
     Family("stat", _row("ssh_sftp_stat", host="{host}", path="{dir}/target"), _nothing, "ssh_sftp_stat"),
     Family("list", _row("ssh_sftp_list", host="{host}", path="{dir}"), _listed, "ssh_sftp_list"),
     Family("download", _row("ssh_sftp_download", host="{host}", path="{dir}/source"), _downloaded, "ssh_sftp_download"),

@@ -15,6 +15,7 @@ from ssh_mcp.errors import InvalidArgument, PlatformNotSupported
 from ssh_mcp.guard.shared import guard_for
 from ssh_mcp.redaction.values import MARKER
 from ssh_mcp.remote.admission import handle
+from ssh_mcp.remote.devices.hang_up import hang_up, needed, new_leader
 from ssh_mcp.remote.devices.keys import named, sequence, typed
 from ssh_mcp.remote.devices.printed import plain_text
 from ssh_mcp.remote.host import connection_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ssh_mcp.remote.caller import Caller
     from ssh_mcp.remote.devices.screen import TerminalScreen
     from ssh_mcp.remote.host import RemoteHost
-    from transports.api import Terminal
+    from transports.api import CommandLine, Terminal
 
 MAX_TERMINALS: Final = 8
 """Open terminals of a server."""
@@ -62,6 +63,9 @@ class OpenTerminal:
         self.screen = screen
         self.ended = False
         self.shown: str | None = None
+        self.leader: int | None = None
+        """The session leader on a host that does not hang it up by itself."""
+        self._connection = connection_of(host)
         self._terminal = terminal
         self._heard = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -141,8 +145,11 @@ class OpenTerminal:
 
     async def aclose(self) -> None:
         """End it. Idempotent."""
+        leader = None if self.ended else self.leader
         self._task.cancel()
         await self._terminal.aclose()
+        if leader is not None:
+            await hang_up(self._connection, leader)
         await asyncio.wait((self._task,))
 
 
@@ -153,6 +160,7 @@ class Terminals:
         self._open: dict[str, OpenTerminal] = {}
         self._opening = 0
         self._tending: asyncio.Task[None] | None = None
+        self._one_at_a_time = anyio.Lock()
 
     async def open(self, host: RemoteHost, command: str | None, columns: int, rows: int) -> TerminalScreenResult:
         """Raises InvalidArgument beyond the limit, CommandNotAllowed, what approval and connecting raise."""
@@ -166,12 +174,9 @@ class Terminals:
         self._require_room()
         self._opening += 1
         try:
-            line = permitted.wire() if command else None
-            made = await connection_of(host).terminal(line, columns, rows)
+            terminal = await self._begin(host, screen, permitted.wire() if command else None)
         finally:
             self._opening -= 1
-        terminal = OpenTerminal(host, made, screen)
-        self._open[terminal.id] = terminal
         if self._tending is None:
             self._tending = asyncio.get_running_loop().create_task(self._tend())
         try:
@@ -181,6 +186,18 @@ class Terminals:
             self._open.pop(terminal.id, None)
             await terminal.aclose()
             raise
+
+    async def _begin(self, host: RemoteHost, screen: TerminalScreen, line: CommandLine | None) -> OpenTerminal:
+        connection = connection_of(host)
+        if not await needed(connection):
+            terminal = OpenTerminal(host, await connection.terminal(line, *screen.size), screen)
+            self._open[terminal.id] = terminal
+            return terminal
+        async with self._one_at_a_time:
+            terminal = OpenTerminal(host, await connection.terminal(line, *screen.size), screen)
+            self._open[terminal.id] = terminal
+            terminal.leader = await new_leader(connection, [each.leader for each in self._open.values()])
+            return terminal
 
     def _require_room(self) -> None:
         if len(self._open) + self._opening >= MAX_TERMINALS:

@@ -20,6 +20,7 @@ from ssh_mcp.remote.devices import terminals
 from tests.integration.conftest import masters_of
 from tests.integration.mcp_server import Host, McpServer, McpServerFactory
 from tests.peers import need
+from tests.peers.other_servers import start_dropbear_for_root
 from tests.peers.sshd import Sshd, kill_all
 
 MENU = r"""
@@ -254,3 +255,19 @@ async def test_a_cancelled_call_keeps_its_terminal_and_idle_time_closes_it(
     monkeypatch.setattr(terminals, "IDLE_LIMIT", 0.0)
     await anyio.to_thread.run_sync(psutil.Process(int(seen["screen"])).wait, 10)
     assert "There is no terminal" in await server.refused("ssh_terminal_send", terminal_id=shell)
+
+
+async def test_closing_a_terminal_of_dropbear_ends_what_runs_in_it(
+    mcp_server: McpServerFactory, tmp_path: Path
+) -> None:
+    with start_dropbear_for_root(tmp_path) as dropbear:
+        async with mcp_server({"web": dropbear}) as server:
+            made = [
+                await server.call("ssh_terminal_open", host="web", command="echo $$; exec sleep 1000") for _ in range(2)
+            ]
+            first, second = (psutil.Process(int(each["screen"])) for each in made)
+            await server.call("ssh_terminal_close", terminal_id=made[0]["terminal_id"])
+            await anyio.to_thread.run_sync(first.wait, 10)
+            assert second.is_running()
+            await server.call("ssh_terminal_close", terminal_id=made[1]["terminal_id"])
+            await anyio.to_thread.run_sync(second.wait, 10)
