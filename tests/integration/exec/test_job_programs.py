@@ -437,3 +437,24 @@ def test_a_clock_that_jumps_changes_neither_states_nor_durations(plain: HostShel
     assert (ended.state, ended.ended) == ("cancelled", 1_500_000_000)
     assert ended.duration is not None
     assert ended.duration < 600
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"), [("ro", "Read-only file system"), ("size=4k", "No space left on device")]
+)
+def test_a_home_in_which_nothing_can_be_written_is_a_refusal_that_says_so(
+    plain: HostShell, tmp_path: Path, options: str, reason: str
+) -> None:
+    need(os.geteuid() == 0, "only root mounts filesystems")
+    plain.home = tmp_path / "mounted"
+    plain.home.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"{options},mode=755", "none", str(plain.home)]
+    need(subprocess.run(mount, check=False, capture_output=True).returncode == 0, "no filesystem can be mounted here")
+    try:
+        if options != "ro":
+            (plain.home / "full").write_bytes(b"x" * 4096)
+        reply, _ = plain.ask("start", "0" * 12, "-", "", "", 1, 1 << 20, 0, "mark", "", 0, 8192, stdin=b"mark\n")
+        assert reply.words[0] == "refused"
+        assert reason in " ".join(reply.words) or "nothing can be written" in " ".join(reply.words)
+    finally:
+        subprocess.run(["umount", "-l", str(plain.home)], check=True)
