@@ -47,12 +47,13 @@ relay() {
       n=$((n))
     else
       : >"$d/$1.full"
+      n=-
       break
     fi
   done
-  [ "$n" -lt "$2" ] || : >"$d/$1.cap"
-  : >"$d/$1.end"
-  cat >/dev/null
+  case $n in *[!0-9]*) ;; *) [ "$n" -lt "$2" ] || : >"$d/$1.cap" ;; esac
+  printf '%s\n' "$n" >"$d/$1.end" || : >"$d/$1.end"
+  if [ -e "$d/$1.full" ] || [ -e "$d/$1.cap" ]; then cat >/dev/null; fi
 }
 stderr() {
   while IFS= read -r l; do
@@ -69,7 +70,7 @@ stderr() {
     relay stderr $((cap / 8))
   else
     exec 3>&-
-    : >"$d/stderr.end"
+    echo 0 >"$d/stderr.end"
   fi
 }
 # Two named pipes, opened without waiting for anybody by way of a descriptor for both directions. Only this shell and
@@ -110,7 +111,6 @@ else
 fi
 # Background children of the job may hold the pipes for ever: their output is still kept, but not waited for.
 exec >/dev/null 2>&1 </dev/null 4>&-
-if [ "$p" = "$d" ]; then rm -f "$p/0" "$p/1" "$p/2"; else rm -rf "$p"; fi
 i=0
 while [ ! -e "$d/stdout.end" ] || [ ! -e "$d/stderr.end" ]; do
   [ $i -lt 50 ] || break
@@ -119,11 +119,13 @@ while [ ! -e "$d/stdout.end" ] || [ ! -e "$d/stderr.end" ]; do
 done
 if [ ! -e "$d/group" ] && [ -z "$known" ]; then
   rm -rf "$d"
+  [ "$p" = "$d" ] || rm -rf "$p"
   exit
 fi
 clock
 o=- e=-
-[ ! -e "$d/stdout.end" ] || o=$(wc -c <"$d/stdout")
-[ ! -e "$d/stderr.end" ] || e=$(wc -c <"$d/stderr")
+IFS= read -r o <"$d/stdout.end" || o=-
+IFS= read -r e <"$d/stderr.end" || e=-
 # In place, into blocks that are the file's already: a full disk must not cost the exit status.
-printf '%-98s.\n' "$s $(date +%s) $u ${o##* } ${e##* }" 1<>"$d/status.new" && mv "$d/status.new" "$d/status"
+printf '%-98s.\n' "$s $(date +%s) $u $o $e" 1<>"$d/status.new" && mv "$d/status.new" "$d/status"
+if [ "$p" = "$d" ]; then rm -f "$p/0" "$p/1" "$p/2"; else rm -rf "$p"; fi
