@@ -1,7 +1,8 @@
 """A program for a host's PATH, as ``rsync`` or ``tar``, that does what the file MODE beside it says.
 
 rsync's names are exchanged in what the real one sends: ``swap OLD NEW``, of equal length; ``other DIRECTORY`` serves
-another directory than asked for. tar sends the file that MODE names (``send PATH``). Both: ``garbage`` and ``endless``.
+another directory than asked for. tar sends the file that MODE names (``send PATH``). Both: ``garbage``,
+``endless`` and ``silent``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(sys.argv[0]).parent
@@ -32,6 +34,8 @@ def main() -> None:
     elif words[0] == "endless":
         while True:
             os.write(1, bytes(65536))
+    elif words[0] == "silent":
+        time.sleep(30)
     elif words[0] == "send":
         os.write(1, Path(words[1]).read_bytes())
     elif words[0] == "other":

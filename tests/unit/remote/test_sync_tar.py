@@ -88,6 +88,7 @@ HOSTILE = {
     "twice": header(b"a", 0, 0o644, 0) * 2,
     "longer than it was": header(b"a", 11, 0o644, 0),
     "endless": header(b"a", (1 << 88) - 1, 0o644, 0),
+    "zeros without end": bytes(512 * 100_001),
     "garbage": b"\x01" * 512,
     "a login banner": b"Welcome to the machine!\n" * 40,
     "a wrong checksum": header(b"a", 1, 0o644, 0).replace(b"0000644", b"0000645"),

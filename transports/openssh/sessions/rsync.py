@@ -25,14 +25,18 @@ from transports.errors import LocalError
 
 _FIXED: Final = (
     "--files-from=-", "--from0", "--protect-args", "--times", "--perms", "--chmod=Fu-s,Fg-s", "--sparse", "--no-motd",
-    "--no-links", "--no-devices", "--no-specials", "--no-owner", "--no-group", "--info=progress2",
+    "--no-links", "--no-devices", "--no-specials", "--no-owner", "--no-group", "--info=progress2,flist1",
     "--no-human-readable",
 )  # fmt: skip
+IDLE_SECONDS: Final = 300
+"""A copy in which nothing has moved for so long is over (``--timeout``); both sides send signs of life meanwhile."""
 _OLDEST: Final = (3, 1, 0)
 """The first with ``--info``. macOS's openrsync says 2.6.9."""
 _VERSION: Final = re.compile(rb"rsync\s+version\s+v?(\d+)\.(\d+)\.(\d+)")
 _PROGRESS: Final = re.compile(rb"\s*(\d+)\s+\d+%")
 """One line of ``--info=progress2``, such as ``  1234567  45%   10.5MB/s    0:00:01``."""
+_TIMEOUT: Final = 30
+"""Its exit status after a timeout (rsync(1), EXIT VALUES)."""
 _LINE_MAX: Final = 200
 """Bytes kept of a line that was not complete."""
 _STDERR_MAX: Final = 64 * 1024
@@ -65,7 +69,7 @@ def rsync_argv(rsync: str, shell: Sequence[str], name: str, copy: RsyncCopy) -> 
     """The command line. ``shell`` is an ssh over the master up to its ``--``; the local side is the directory that it
     is started in.
     """
-    options = [*_FIXED]
+    options = [*_FIXED, f"--timeout={IDLE_SECONDS}"]
     if not copy.upload:
         options.append("--no-implied-dirs")  # directories here are not given modes that shut us out
     if copy.ignore_times:
@@ -100,16 +104,24 @@ async def run_rsync(rsync: str, shell: Sequence[str], copy: RsyncCopy, progress:
         raise LocalError(
             f"rsync could not be started ({error.strerror}).", "Check it on this machine.", sent=False
         ) from error
+    begun, errors = asyncio.Event(), bytearray()
+    reading = asyncio.ensure_future(_errors(process, errors))
     try:
-        _, _, errors = await asyncio.gather(
-            _feed(process, copy.names), _watch(process, copy.total, progress), _errors(process)
+        _, silent, _ = await asyncio.gather(
+            _feed(process, copy.names), _greeted(process, begun), _watch(process, copy.total, progress, begun)
         )
         code = await process.wait()
+        # the master holds its stderr as long as the host's half lives
+        await asyncio.wait([reading], timeout=_GRACE)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await _end(process)
         raise
-    return RsyncEnded(code, errors)
+    finally:
+        reading.cancel()
+    if silent:
+        return RsyncEnded(_TIMEOUT, b"the other rsync was silent for %d seconds" % IDLE_SECONDS)
+    return RsyncEnded(code, bytes(errors))
 
 
 async def _feed(process: asyncio.subprocess.Process, names: bytes) -> None:
@@ -120,23 +132,36 @@ async def _feed(process: asyncio.subprocess.Process, names: bytes) -> None:
     process.stdin.close()
 
 
-async def _watch(process: asyncio.subprocess.Process, total: int, progress: Progress | None) -> None:
+async def _greeted(process: asyncio.subprocess.Process, begun: asyncio.Event) -> bool:
+    """End it where the host's half does not say its version: ``--timeout`` counts from then on. True: ended."""
+    try:
+        await asyncio.wait_for(begun.wait(), IDLE_SECONDS)
+    except TimeoutError:
+        await _end(process)
+        return True
+    return False
+
+
+async def _watch(
+    process: asyncio.subprocess.Process, total: int, progress: Progress | None, begun: asyncio.Event
+) -> None:
+    """``begun`` is set by its first words, which come when both halves know each other (``--info=flist1``)."""
     assert process.stdout is not None
     rest = b""
     while data := await process.stdout.read(65536):
+        begun.set()
         lines = (rest + data).split(b"\r")
         rest = lines[-1][-_LINE_MAX:]
         found = next((f for line in lines[:-3:-1] if (f := _PROGRESS.match(line))), None)
         if progress is not None and found:
             progress(min(int(found[1]), total), total)
+    begun.set()
 
 
-async def _errors(process: asyncio.subprocess.Process) -> bytes:
+async def _errors(process: asyncio.subprocess.Process, kept: bytearray) -> None:
     assert process.stderr is not None
-    kept = b""
     while data := await process.stderr.read(65536):
-        kept = (kept + data)[:_STDERR_MAX]
-    return kept
+        kept += data[: _STDERR_MAX - len(kept)]
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

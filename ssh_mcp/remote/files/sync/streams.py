@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -36,6 +36,8 @@ _PIECE: Final = 512 * 1024
 _READ: Final = 1 << 20
 _GROWN: Final = 1 << 20
 """A file may be so many bytes longer than it was when it was listed."""
+IDLE_SECONDS: Final = 300
+"""A stream in which nothing has moved for so long is over."""
 _STDERR_MAX: Final = 64 * 1024
 _OTHER_VIEW: Final = (66, 67)
 """Exit status of our programs where the shell has another directory under the name, or somebody else's."""
@@ -371,7 +373,8 @@ async def _feed(staging: RemoteTree, send: Callable[[Write], Awaitable[None]]) -
 
         async def write(piece: bytes) -> None:
             try:
-                await running.process.write(piece)
+                with _not_idle(staging):
+                    await running.process.write(piece)
             except RemoteError:
                 await running.end()  # says why it stopped reading
                 raise
@@ -379,7 +382,8 @@ async def _feed(staging: RemoteTree, send: Callable[[Write], Awaitable[None]]) -
         async with alongside(running.drain):
             await send(write)
             await running.process.close_stdin()
-            await running.end()
+            with _not_idle(staging):
+                await running.end()
 
 
 async def _fetch(source: RemoteTree, steps: Sequence[Step], take: Callable[[bytes], Awaitable[None]]) -> None:
@@ -395,10 +399,26 @@ async def _fetch(source: RemoteTree, steps: Sequence[Step], take: Callable[[byte
             await running.drain()
 
         async with alongside(ask):
-            while piece := await running.process.read("stdout", _READ):
+            while True:
+                with _not_idle(source):
+                    piece = await running.process.read("stdout", _READ)
+                if not piece:
+                    break
                 await take(piece)
             if await running.end(harmless=_CHANGED):
                 source.host.call.warn("Some files changed while they were read. Call again for their new state.")
+
+
+@contextmanager
+def _not_idle(tree: RemoteTree) -> Iterator[None]:
+    """Raise RemoteError where the block takes longer than IDLE_SECONDS."""
+    try:
+        with anyio.fail_after(IDLE_SECONDS):
+            yield
+    except TimeoutError:
+        raise RemoteError(
+            f"tar on {tree.host.name} was silent for {IDLE_SECONDS} seconds.", "Look at the host and call again."
+        ) from None
 
 
 def _wire(path: str) -> bytes:

@@ -22,6 +22,8 @@ _MEMBERS_SPARE: Final = 10_000
 """Members beyond those asked for that are skipped (directories, links, descriptions)."""
 _GNU: Final = b"ustar  \0"
 _POSIX: Final = b"ustar\x0000"
+_ZEROS_MAX: Final = 100_000
+"""Blocks of zeros between two members: the end of an archive, and what fills its last record."""
 _LONG: Final = b"././@LongLink"
 _PAX: Final = re.compile(rb"(\d{1,9}) ([^=]+)=")
 """The begin of a pax record, such as ``18 path=some/name\\n``: its length in all, its key."""
@@ -104,6 +106,7 @@ class TarReader:
         self._named: bytes | None = None
         self._sized: int | None = None
         self._dated: int | None = None
+        self._zeros = 0
         self._spare = len(wanted) + _MEMBERS_SPARE
 
     @property
@@ -170,7 +173,11 @@ class TarReader:
 
     def _member(self, block: bytes) -> Member | None:
         if not any(block):
+            self._zeros += 1
+            if self._zeros > _ZEROS_MAX:
+                raise TarError("zeros without end")
             return None  # the end of an archive; another one may follow
+        self._zeros = 0
         _check(block)
         self._count()
         path = self._named if self._named is not None else _path(block)
