@@ -90,12 +90,18 @@ class LinkWatch:
         if session is not None and _key(session) != key:  # on its successor
             session.close()
             session = None
-        if session is None or self._closed or not watch.watched:
-            self._forget(key, watch)
         if session is None:
+            self._forget(key, watch)
             return
-        await deliver(session.execution, watch_script(), more=True, ahead=False)
+        try:
+            await deliver(session.execution, watch_script(), more=True, ahead=False)
+        except BaseException:
+            self._forget(key, watch)
+            session.close()
+            raise
         watch.session = session
+        if self._closed or not watch.watched:  # all has ended meanwhile
+            self._forget(key, watch)
         if self._watches.get(key) is not watch:
             await self._goodbye(watch)
             return
