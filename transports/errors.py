@@ -113,10 +113,12 @@ class MasterStalled(MasterLost):
 class SessionRefused(TransportError):
     """The host accepted the login but refuses the session, the command or the subsystem.
 
-    ``no_shell``: it starts no shell for this account, whatever the command; nothing was run.
+    ``no_shell``: it starts no shell for this account, whatever the command; nothing was run. ``broke_off``: it seems so
+    because a session ended without a word or a status before anything was sent over it.
     """
 
     public_name = "SessionRefused"
+    broke_off = False
 
     def __init__(self, what: str, remedy: str = "", *, sent: bool = True, no_shell: bool = False) -> None:
         super().__init__(what, remedy, sent=sent)

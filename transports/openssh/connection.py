@@ -167,6 +167,10 @@ class OpenSSHConnection:
                 if framed or not whole or asyncio.get_running_loop().time() > give_up:
                     raise
                 await anyio.sleep(_REFUSED_PAUSE)
+            except SessionRefused as error:
+                if not (error.broke_off and again and whole):
+                    raise
+                again = False  # its shell may have been killed as it started
             except MasterLost as error:
                 # A stream may be half taken: what is left of it must not be passed off as all.
                 if not again or not whole or (error.sent and not idempotent):

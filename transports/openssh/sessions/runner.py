@@ -371,12 +371,14 @@ class Runner:
                 f"The session was ended on the host before the command began{says}; whether it ran is not known.",
                 remedy,
             )
-        return SessionRefused(
+        refused = SessionRefused(
             f"The host does not run commands for this account{says}. The command was not run.",
             remedy,
             sent=False,
             no_shell=True,
         )
+        refused.broke_off = execution.exit_status is None and not execution.command_sent and not said
+        return refused
 
     async def never_said(self, running: Running) -> TransportError:
         """Why a session that is still open has not said its first mark in time. It is left to be cleaned up."""
