@@ -19,7 +19,11 @@ class SftpEntry(Result):
 
 
 class SftpListing(Spooled):
-    """One page of a directory, sorted by name."""
+    """One page of a directory, sorted by name.
+
+    ``next_offset``: where the next page starts, while ``has_more``. It is ``offset + limit`` of the result, also where
+    the page is shorter than the limit that was asked for.
+    """
 
     host: Ours
     path: Ours
@@ -27,10 +31,19 @@ class SftpListing(Spooled):
     offset: int = 0
     limit: int = 0
     has_more: bool = False
+    next_offset: int | None = None
 
     def when_cut(self) -> dict[str, object]:
-        """The page ends with the last entry that fits: the next one starts at ``offset + limit``."""
-        return {"has_more": True, "limit": len(self.entries)}
+        """The page ends with the last entry that fits, and the next one starts after it."""
+        count = len(self.entries)
+        following = self.offset + count
+        remark = f"This page has {count} of the {self.limit} entries asked for. Continue with offset={following}."
+        return {
+            "has_more": True,
+            "limit": count,
+            "next_offset": following,
+            "output_warnings": [remark, *self.output_warnings],
+        }
 
 
 class SftpStat(Warned):

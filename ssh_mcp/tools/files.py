@@ -46,7 +46,7 @@ DryRun = bool
 @tool(group="sftp-read", tier=Tier.READ)
 async def ssh_sftp_list(host: RemoteHost, path: str, offset: int = 0, limit: int = 100) -> SftpListing:
     """List a directory, sorted by name, with kind, size in bytes, mode, UTC time and link targets. While has_more, go
-    on with offset.
+    on with offset=next_offset.
     """
     return await host.files.list(path, offset, limit)
 

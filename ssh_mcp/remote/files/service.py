@@ -56,6 +56,7 @@ class FileService(Generic[ViewT]):
         texts = readable(list(targets.values()), self._host.call)
         shown = dict(zip(targets, texts, strict=True))
         names = readable([entry.name for entry in page], self._host.call)
+        has_more = offset + limit < len(entries)
         # one validation of plain rows: a model made row by row takes three times as long, 4 ms a thousand
         return SftpListing.model_validate(
             {
@@ -64,7 +65,8 @@ class FileService(Generic[ViewT]):
                 "entries": [row_of(entry, name, shown) for entry, name in zip(page, names, strict=True)],
                 "offset": offset,
                 "limit": limit,
-                "has_more": offset + limit < len(entries),
+                "has_more": has_more,
+                "next_offset": offset + limit if has_more else None,
             }
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import pwd
 import random
@@ -63,6 +64,32 @@ async def test_a_directory_is_listed_in_pages_sorted_with_link_targets(
         assert "InvalidArgument" in await server.refused("ssh_sftp_list", host="web", path=str(place), limit=0)
         text = await server.refused("ssh_sftp_list", host="web", path=str(place / "a"))
         assert text.startswith("RemoteError: ")
+
+
+async def test_paging_by_next_offset_returns_each_of_5000_entries_once(
+    mcp_server: McpServerFactory, sshd: Sshd, place: Path
+) -> None:
+    names = [f"entry-{number:04}" for number in range(5000)]
+    for name in names:
+        (place / name).touch()
+    async with mcp_server({"web": sshd}) as server:
+        seen: list[str] = []
+        offset: int | None = 0
+        while offset is not None:
+            page = await server.call("ssh_sftp_list", host="web", path=str(place), offset=offset, limit=1000)
+            shown = [entry["name"] for entry in page["entries"]]
+            if offset == 0:
+                assert 0 < len(shown) == page["limit"] < 1000
+                rest = await server.call("ssh_output_read", output_id=page["output_id"], stream="entries")
+                assert rest["lines_total"] == 1000
+                last = await server.call("ssh_output_read", output_id=page["output_id"], stream="entries", last_lines=1)
+                assert json.loads(last["text"])["name"] == names[999]
+            assert page["has_more"] == (page["next_offset"] is not None)
+            seen += shown
+            offset = page["next_offset"]
+        assert seen == names
+        default = await server.call("ssh_sftp_list", host="web", path=str(place))
+        assert (len(default["entries"]), default["limit"], default["next_offset"]) == (100, 100, 100)
 
 
 async def test_names_that_are_not_utf8_are_shown_and_reported(

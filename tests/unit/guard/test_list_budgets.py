@@ -127,6 +127,8 @@ def test_a_short_page_of_a_directory_says_where_to_go_on() -> None:
     assert made.has_more
     assert made.entries == entries[: made.limit]
     assert made.left_out == {"entries": 1000 - made.limit}
+    assert made.next_offset == 500 + len(made.entries)
+    assert made.output_warnings[0].endswith(f"of the 1000 entries asked for. Continue with offset={made.next_offset}.")
 
 
 def test_a_find_that_is_cut_is_truncated_and_still_counts_all() -> None:
