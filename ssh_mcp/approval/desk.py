@@ -220,12 +220,14 @@ class CallApproval:
         began = time.monotonic()
         fingerprint = subject.fingerprint()
         self._open_returned()
-        if fingerprint in self._accepted:
-            return
+        # before what the client brought back: a no of the operator came while the question was on its way
+        if (who := self.desk.take_denial(fingerprint)) is not None:
+            self._refused[fingerprint] = Decision(yes=False, channel="operator", who=who)
+            self._settle(self._refused[fingerprint], "", began)
         if (decision := self._refused.get(fingerprint)) is not None:
             raise _denied(decision)
-        if (who := self.desk.take_denial(fingerprint)) is not None:
-            self._settle(Decision(yes=False, channel="operator", who=who), "", began)
+        if fingerprint in self._accepted:
+            return
         if (grant := self.desk.take_grant(fingerprint)) is not None:
             self._settle(Decision(yes=True, channel="operator", who=grant.who, grant=grant.id), "", began)
         else:

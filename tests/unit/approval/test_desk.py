@@ -252,3 +252,14 @@ async def test_of_two_servers_that_start_at_once_both_have_one_key(tmp_path: Pat
             tasks.start_soon(look, store)
     assert len(keys) == 1
     assert (tmp_path / "s" / "key").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_no_of_the_operator_wins_over_a_yes_that_the_client_brings_back_later(tmp_path: Path) -> None:
+    desk = Approvals(ApprovalStore(tmp_path / "s"))
+    with pytest.raises(QuestionForClient) as asked:
+        await CallApproval(desk, Client(by_result=True), "c").confirm(BASE, MATCH)
+    desk.decide(desk.pending()[0].question.id, yes=False, who="bob")
+    call = CallApproval(desk, Client(by_result=True, returned=Returned(asked.value.state, Reply.YES)), "c")
+    for _ in range(2):
+        with pytest.raises(ApprovalDenied, match="bob"):
+            await call.confirm(BASE, MATCH)
