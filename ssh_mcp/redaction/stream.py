@@ -1,4 +1,8 @@
-"""Masking of output that comes in pieces: the same as of the whole, however it was cut."""
+"""Masking of output that comes in pieces: the same however it was cut.
+
+One difference to a text that is redacted whole: a value is masked where it occurs again *behind* the line that names it
+as a secret, for what was above that line may be shown already.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,8 @@ _VALUE_END = re.compile(r"[\s\"']")
 
 
 class OutputStream:
-    """``feed`` gives what is safe to show so far, ``close`` the rest; together they are ``redact(all of it)``.
+    """``feed`` gives what is safe to show so far, ``close`` the rest; together they are ``redact_output`` of all
+    of it with ``Repeats(forward=True)``.
 
     Text goes out up to a place where cutting cannot change what is found (``settled``). Beyond ``HOLD`` characters
     without such a place it goes out all the same, and then at least as much is masked as in the whole: what is open

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ssh_mcp.guard.guard import Guard, decode
 from ssh_mcp.guard.sanitise import remarks, split_pending, strip_controls
 from ssh_mcp.inventory.model import RedactionPolicy
+from ssh_mcp.redaction.repeats import Repeats
 from tests.unit.redaction.redaction_support import shown
 
 GUARD = Guard(RedactionPolicy())
@@ -217,14 +218,25 @@ WIRE = [
 ]  # fmt: skip
 
 
-@given(st.lists(st.sampled_from(WIRE), max_size=14).map(b"".join), st.data())
+BODY = "MIIEpAIBAAKCAQEAabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKL"
+
+
+@given(st.lists(st.sampled_from(WIRE), max_size=14).map(b"".join), st.lists(st.integers(0, 400), max_size=6))
+@example(f"{BODY}\npassword={BODY}\n".encode(), [])
+@example(f"pass\x1b]0;title\x07word={BODY}\n{BODY}\n".encode(), [2, 9, 40])
 @settings(max_examples=600, deadline=None)
-def test_bytes_in_pieces_are_shown_as_the_whole(data: bytes, draw: st.DataObject) -> None:
-    guard = Guard(RedactionPolicy())
-    cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=6)))
-    stream = guard.stream()
-    shown = [stream.feed(data[a:b]) for a, b in itertools.pairwise([0, *cuts, len(data)])]
-    assert "".join([*shown, stream.close()]) == guard.text(data).text
+def test_bytes_in_pieces_are_shown_as_the_whole(data: bytes, cuts: list[int]) -> None:
+    at = sorted(min(cut, len(data)) for cut in cuts)
+    stream = GUARD.stream()
+    shown = [stream.feed(data[a:b]) for a, b in itertools.pairwise([0, *at, len(data)])]
+    assert "".join([*shown, stream.close()]) == GUARD.text(data, repeats=Repeats(forward=True)).text
+
+
+def test_a_stream_masks_a_repeated_value_only_behind_the_line_that_names_it() -> None:
+    data = f"{BODY}\npassword={BODY}\n{BODY}\n"
+    assert shown(GUARD.text(data).text) == "§\npassword=§\n§\n"
+    stream = GUARD.stream()
+    assert shown(stream.feed(data.encode()) + stream.close()) == f"{BODY}\npassword=§\n§\n"
 
 
 @pytest.mark.parametrize(
