@@ -319,6 +319,23 @@ async def test_a_signal_reaches_the_group_or_only_the_shells_children(host: Open
     await process.aclose()
 
 
+async def test_an_ending_that_is_cancelled_closes_the_session_and_leaves_the_rest_pending(
+    host: OpenSSHConnection, server: Sshd
+) -> None:
+    process = await host.start("trap '' TERM; echo on; while :; do sleep 4720; done")
+    assert await process.read("stdout") == b"on\n"
+    ending = asyncio.create_task(process.terminate())
+    await asyncio.sleep(0)  # it has begun
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    with anyio.fail_after(20):
+        assert await process.wait() == -1
+        await host.run("true")  # what is pending is made up for beside the next session
+        while running_on(server, "sleep 4720"):
+            await asyncio.sleep(0.05)
+
+
 async def test_closing_a_running_process_terminates_it(host: OpenSSHConnection) -> None:
     process = await host.start("trap '' TERM; echo on; while :; do sleep 4719; done")
     assert await process.read("stdout") == b"on\n"

@@ -393,14 +393,16 @@ class Runner:
     async def end(self, running: Running) -> None:
         """End what still runs, and close: TERM, grace, KILL for the remote group. Shielded, bounded, idempotent."""
         execution = running.execution
-        if execution.command_sent and not running.settled:
-            if execution.complete.done():
-                self._leave_pending(running)
-            else:
-                running.settled = True
-                with anyio.move_on_after(ENDING_SECONDS, shield=True):
-                    await self._end_group(running)
-        running.close()
+        try:
+            if execution.command_sent and not running.settled:
+                if execution.complete.done():
+                    self._leave_pending(running)
+                else:
+                    running.settled = True
+                    with anyio.move_on_after(ENDING_SECONDS, shield=True):
+                        await self._end_group(running)
+        finally:  # no shield of anyio's keeps asyncio's own ``Task.cancel`` out
+            running.close()
 
     async def _end_group(self, running: Running) -> None:
         execution = running.execution
