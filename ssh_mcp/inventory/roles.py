@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from ssh_mcp.errors import IdentityNotAllowed, InvalidArgument
+from ssh_mcp.errors import HostNotAllowed, IdentityNotAllowed, InvalidArgument
 from ssh_mcp.inventory.model import AskEntry, HostPolicy
 from ssh_mcp.inventory.values import nearest, shown
 from ssh_mcp.policy.tiers import Tier
@@ -34,6 +34,21 @@ class Role:
 
     def reaches(self, alias: str) -> bool:
         return self.hosts is None or alias in self.hosts
+
+    def require_host(self, alias: str) -> None:
+        """Raise HostNotAllowed for a host that the role does not reach."""
+        if not self.reaches(alias):
+            raise HostNotAllowed(
+                f"{alias} is not among the hosts of the role {self.name}.", "ssh_host_list shows those."
+            )
+
+    def require_tier(self, tier: Tier) -> None:
+        """Raise IdentityNotAllowed for a tier that the role does not open."""
+        if tier not in self.tiers:
+            raise IdentityNotAllowed(
+                f"The role {self.name} does not open the {tier.value} tier.",
+                "The operator changes [roles] in hosts.toml.",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ the host can say (links, PATH) is listed as unknown.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePath
+from typing import Final
 
 from ssh_mcp.errors import (
     CommandIsCheatsheetMatch,
@@ -22,18 +24,21 @@ from ssh_mcp.inventory.model import HostPolicy
 from ssh_mcp.policy.allowlist import Allowlist
 from ssh_mcp.policy.approval import AskMatch
 from ssh_mcp.policy.closed import ClosedTools
-from ssh_mcp.policy.commands import permit, permit_script
+from ssh_mcp.policy.commands import permit, permit_script, permit_typed
+from ssh_mcp.policy.devices import permit as permit_line
 from ssh_mcp.policy.docker_run import decide_run
 from ssh_mcp.policy.explanation import Asked, Decision, Explanation, Ground, Needs, Reason, Source, settings_in
 from ssh_mcp.policy.forwards import permit as permit_target
 from ssh_mcp.policy.forwards import require_dynamic
+from ssh_mcp.policy.local_paths import LocalPolicy, check_argument
 from ssh_mcp.policy.parameters import COMMANDS, ELSEWHERE, PATHS, SCRIPTS, TWO_PATHS, PathParameter
 from ssh_mcp.policy.paths import Purpose, decide, decide_two, normalise_argument, redact_listed, restricted_by
 from ssh_mcp.policy.permitted import PermittedCommand
+from ssh_mcp.policy.switches import require_device, require_shells, require_sync_delete
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.shell.values import known
 
-_READ, _WRITE, _STAT = Purpose.READ_RAW, Purpose.WRITE, Purpose.STAT
+_READ, _WRITE, _STAT, _LIST = Purpose.READ_RAW, Purpose.WRITE, Purpose.STAT, Purpose.LIST
 
 
 class _Account:
@@ -75,10 +80,11 @@ def explain(asked: Asked, ground: Ground) -> Explanation:
     elif tool in SCRIPTS:
         _command(account, account.argument(SCRIPTS[tool]), script=True)
     _paths(account)
+    _local_path(account)
     if tool == "ssh_docker_run":
         _docker_run(account)
-    if tool == "ssh_forward_open":
-        _forward(account)
+    if tool in _OTHERS:
+        _OTHERS[tool](account)
     if tool in ELSEWHERE:
         account.unknown.append(ELSEWHERE[tool])
     if not account.reasons:
@@ -166,22 +172,24 @@ def _paths(account: _Account) -> None:
         account.unknown.append("what the compose file mounts and reads: its content is decided when it was read")
 
 
-def _one_path(account: _Account, path: PathParameter) -> None:
-    given = account.asked.arguments.get(path.parameter)
-    if not isinstance(given, str):
-        return
-    policy = account.ground.policy.paths
-    try:
-        canonical = _canonical(account, given, account.ground.policy)
-        decide(canonical, policy, purpose=path.purpose, reader=path.reader)
-    except Refusal as refusal:
-        _refused_path(account, account.ground.policy, given, refusal)
-        return
-    _permitted_path(account, account.ground.policy, canonical)
-    if path.purpose is _READ:
-        account.unknown.append(f"whether the text of {canonical} holds secrets")
-    if path.purpose in (_WRITE, Purpose.DELETE):
-        _asks_for_write(account, account.ground.policy, canonical, tree=path.tree)
+def _one_path(account: _Account, path: PathParameter, host: HostPolicy | None = None) -> None:
+    """Each path that the parameter holds; ``host``: the one where it is, if it is not the call's own."""
+    policy = host or account.ground.policy
+    values = account.asked.arguments.get(path.parameter)
+    for given in values if isinstance(values, list | tuple) else (values,):
+        if not isinstance(given, str):
+            continue
+        try:
+            canonical = _canonical(account, given, policy)
+            decide(canonical, policy.paths, purpose=path.purpose, reader=path.reader)
+        except Refusal as refusal:
+            _refused_path(account, policy, given, refusal)
+            continue
+        _permitted_path(account, policy, canonical)
+        if path.purpose is _READ:
+            account.unknown.append(f"whether the text of {canonical} holds secrets")
+        if path.purpose in (_WRITE, Purpose.DELETE):
+            _asks_for_write(account, policy, canonical, tree=path.tree)
 
 
 def _two_paths(account: _Account, source: str, target: str) -> None:
@@ -295,6 +303,79 @@ def _forward(account: _Account) -> None:
     account.permits(f"forward_{kind}", source(f"forward_{kind}", ""), target[:200])
 
 
+# --- trees, shells, terminals, devices ------------------------------------------------------------------------------
+
+
+def _sync(account: _Account) -> None:
+    up = account.argument("direction") == "up"
+    writes = account.ground.other or account.ground.policy
+    if account.asked.arguments.get("delete") is True:
+        try:
+            require_sync_delete(writes)
+        except Refusal as refusal:
+            account.refuses("sync_delete", account.ground.source("sync_delete", ""), "delete", refusal)
+    _one_path(account, PathParameter("remote_path", _WRITE, tree=True) if up else PathParameter("remote_path", _LIST))
+    if account.ground.other is not None:
+        _one_path(account, PathParameter("other_path", _WRITE, tree=True), account.ground.other)
+
+
+def _local_path(account: _Account) -> None:
+    given = account.asked.arguments.get("local_path")
+    if not isinstance(given, str):
+        return
+    roots = tuple(map(PurePath, account.ground.local_roots))
+    setting = "SSH_LOCAL_TRANSFER_ROOTS"
+    try:
+        check_argument(given, LocalPolicy(roots, never=(), own=(), max_bytes=0))
+    except Refusal as refusal:
+        account.refuses(setting, setting, given[:200], refusal)
+    else:
+        account.unknown.append(f"whether local_path lies in {setting}: links of the server's machine are followed")
+
+
+def _archive(account: _Account) -> None:
+    purposes = {"list": _STAT, "extract": _READ, "create": _WRITE}
+    _one_path(account, PathParameter("archive", purposes[account.argument("action")]))
+    _one_path(account, PathParameter("paths", _READ))
+    _one_path(account, PathParameter("dest", _WRITE, tree=True))
+
+
+def _shell_open(account: _Account) -> None:
+    try:
+        require_shells(account.ground.policy)
+    except Refusal as refusal:
+        account.refuses("persistent_session", account.ground.source("persistent_session", ""), "", refusal)
+
+
+def _terminal(account: _Account) -> None:
+    text = account.argument("command")
+    try:
+        permitted = permit_typed(text, account.ground.policy.commands, account.ground.circumstances)
+    except Refusal as refusal:
+        rule, source = _command_rule(account, refusal)
+        account.refuses(rule, source, text[:200], refusal)
+        return
+    account.asks += account.ground.ask.for_command(permitted)
+    _programs(account, permitted)
+
+
+def _device(account: _Account) -> None:
+    source = account.ground.source
+    try:
+        policy = require_device(account.ground.policy)
+    except Refusal as refusal:
+        account.refuses("platform", source("platform", ""), account.asked.tool, refusal)
+        return
+    lines = account.asked.arguments.get("commands" if account.asked.tool == "ssh_device_run" else "lines")
+    for line in map(str, lines) if isinstance(lines, list | tuple) else ():
+        try:
+            permitted = permit_line(line, policy.allow, policy.definition)
+        except Refusal as found:
+            account.refuses("device_allow", source("device_allow", ""), line[:200], found)
+        else:
+            account.permits("device_allow", source("device_allow", ""), permitted.text[:200])
+
+
 # --- docker ---------------------------------------------------------------------------------------------------------
 
 
@@ -314,3 +395,15 @@ def _docker_run(account: _Account) -> None:
         _one_path(inner, PathParameter("source", _READ))
         account.reasons += inner.reasons
         account.unknown += inner.unknown
+
+
+_OTHERS: Final[Mapping[str, Callable[[_Account], None]]] = {
+    "ssh_archive": _archive,
+    "ssh_device_configure": _device,
+    "ssh_device_run": _device,
+    "ssh_forward_open": _forward,
+    "ssh_shell_open": _shell_open,
+    "ssh_sync": _sync,
+    "ssh_terminal_open": _terminal,
+}
+"""Tools whose rules are their own."""

@@ -90,6 +90,8 @@ class Ground:
     blocked: frozenset[str] = frozenset()
     """Block keys of SSH_HOSTS_BLOCKLIST, for the targets of forwards."""
     canonical: Mapping[str, str] = field(default_factory=dict)
+    local_roots: tuple[str, ...] = ()
+    """SSH_LOCAL_TRANSFER_ROOTS."""
     other: HostPolicy | None = None
     """The second host of a transfer: the target; ``other_ask`` are its rules."""
     other_ask: AskRules = field(default_factory=AskRules)

@@ -58,15 +58,23 @@ COMMANDS: Final = {
 }
 SCRIPTS: Final = {"ssh_exec_script": "script", "ssh_sudo_run_script": "script"}
 ELSEWHERE: Final = {
-    "ssh_sync": "paths are decided one by one while the trees are compared",
+    "ssh_sync": "what lies in the trees is decided one by one while they are compared",
     "ssh_archive": "the members of the archive are decided before anything is written",
     "ssh_fleet": "the tool that it calls is decided on each host",
     "ssh_terminal_open": "what is typed into the terminal is decided by the host alone",
 }
 
 
+_BY_DIRECTION: Final = {
+    "ssh_docker_cp": ("host_path",),
+    "ssh_sync": ("remote_path",),
+    "ssh_archive": ("archive", "paths", "dest"),
+}
+"""Read or written as another argument says."""
+
+
 def path_parameters(tool: str) -> tuple[str, ...]:
     """The parameters of ``tool`` that are paths on the host, in order."""
     found = dict.fromkeys(p.parameter for p in PATHS.get(tool, ()))
     found |= dict.fromkeys(TWO_PATHS.get(tool, ()))
-    return (*found, *(("host_path",) if tool == "ssh_docker_cp" else ()))
+    return (*found, *_BY_DIRECTION.get(tool, ()))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from ssh_mcp.errors import IdentityNotAllowed, RateLimited, WrongInstance
+from ssh_mcp.errors import RateLimited, WrongInstance
 
 if TYPE_CHECKING:
     from ssh_mcp.policy.tiers import Tier
@@ -48,11 +48,8 @@ def admit(call: Call, tier: Tier, arguments: Mapping[str, Any]) -> None:
     """Give an authenticated caller its role. Raises IdentityNotAllowed, WrongInstance."""
     if call.caller.authenticated:
         call.role = call.fleet.inventory.roles.of(call.caller.identity, call.caller.claims)
-    if call.role is not None and tier not in call.role.tiers:
-        raise IdentityNotAllowed(
-            f"The role {call.role.name} does not open the {tier.value} tier.",
-            "The operator changes [roles] in hosts.toml.",
-        )
+    if call.role is not None:
+        call.role.require_tier(tier)
     own = call.fleet.settings.mcp_instance or ""
     for name in HANDLES:
         given = arguments.get(name)

@@ -151,11 +151,9 @@ class Fleet:
     def _resolve(self, name: str, call: Call) -> HostPolicy:
         try:
             policy = self.inventory.resolve(name)
-            if call.role is None or call.role.reaches(policy.alias):
-                return policy
-            raise HostNotAllowed(
-                f"{policy.alias} is not among the hosts of the role {call.role.name}.", "ssh_host_list shows those."
-            )
+            if call.role is not None:
+                call.role.require_host(policy.alias)
+            return policy
         except HostNotAllowed as error:
             if self.inventory_problem is None:
                 raise

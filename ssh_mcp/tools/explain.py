@@ -30,5 +30,5 @@ async def ssh_explain(
     canonical: dict[str, str] = {}
     if on_host:
         canonical = await resolved_paths(host, wanted_paths(host.policy, tool, given))
-    explainer = Explainer(fleet.inventory, fleet.settings, canonical)
+    explainer = Explainer(fleet.inventory, fleet.settings, canonical, host.call.role)
     return as_result(host.alias, tool, explainer.explain(host.alias, tool, given))

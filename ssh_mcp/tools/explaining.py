@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ssh_mcp.errors import InvalidArgument, Refusal
+from ssh_mcp.errors import InvalidArgument, Refusal, public_text
 from ssh_mcp.inventory.sources import Sources
 from ssh_mcp.inventory.values import nearest, shown
 from ssh_mcp.policy.approval import AskRules
@@ -28,6 +29,7 @@ from ssh_mcp.tools.modules import load
 if TYPE_CHECKING:
     from ssh_mcp.inventory.model import HostPolicy
     from ssh_mcp.inventory.resolve import Inventory
+    from ssh_mcp.inventory.roles import Role
     from ssh_mcp.settings.model import Settings
 
 COMMAND_TOOL = "ssh_exec_run"
@@ -41,11 +43,14 @@ def _entries() -> dict[str, Entry]:
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """Explains calls under one inventory and its settings. ``canonical``: paths that a host resolved already."""
+    """Explains calls under one inventory and its settings. ``canonical``: paths that a host resolved already;
+    ``role``: what the caller is limited to.
+    """
 
     inventory: Inventory
     settings: Settings
     canonical: Mapping[str, str] = field(default_factory=dict)
+    role: Role | None = None
 
     def explain(self, host: str, tool: str, arguments: Mapping[str, Any]) -> Explanation:
         """What would be decided about ``tool`` on ``host``. Raises HostNotAllowed, HostBlocked, InvalidArgument."""
@@ -63,14 +68,32 @@ class Explainer:
         asked = Asked(tool, entry.group, entry.tier, values)
         needed = replace(entry, tier=Tier.SUDO) if asked.as_root else entry
         asked = replace(asked, closed=closed_by(tool, needed, self.settings))
-        if spec.windows_instead is not None and policy.windows:
-            refusal = f"PlatformNotSupported: {tool} needs a POSIX shell, and {policy.alias} is a Windows host."
-            reason = Reason(
-                "platform", Sources(self.inventory.document, self.settings, policy.alias).document.file, tool, refusal
-            )
-            return Explanation(Decision.DENY, (reason,), _needs(entry, asked.closed))
+        barred = self._barred_by_role(asked, needed.tier) or self._barred_by_platform(
+            policy, tool, posix=spec.windows_instead is not None
+        )
+        if barred is not None:
+            return Explanation(Decision.DENY, (barred,), _needs(entry, asked.closed))
         found = explain(asked, self._ground(policy, tool, values))
         return self._with_child(host, found, values) if tool == "ssh_fleet" else found
+
+    def _barred_by_role(self, asked: Asked, tier: Tier) -> Reason | None:
+        if self.role is None or asked.closed is not None:
+            return None
+        try:
+            self.role.require_tier(tier)
+        except Refusal as refusal:
+            place = self.inventory.document.place(("roles", self.role.name, "tiers"))
+            return Reason(f"roles.{self.role.name}", place, asked.tool, public_text(refusal))
+        return None
+
+    def _barred_by_platform(self, policy: HostPolicy, tool: str, *, posix: bool) -> Reason | None:
+        """Why a tool that needs a POSIX shell cannot work there."""
+        if not posix or not (policy.windows or policy.device is not None):
+            return None
+        what = "a Windows host" if policy.device is None else f"a network device ({policy.device.definition})"
+        place = Sources(self.inventory.document, self.settings, policy.alias).of("platform")
+        text = f"PlatformNotSupported: {tool} needs a POSIX shell, and {policy.alias} is {what}."
+        return Reason("platform", place, tool, text)
 
     def _with_child(self, host: str, fleet: Explanation, values: Mapping[str, Any]) -> Explanation:
         """A fleet call as far as it concerns ``host``: what its tool would come to there counts."""
@@ -91,7 +114,8 @@ class Explainer:
         found = _entries().get(tool)
         if found is None:
             guess = nearest(tool, list(_entries()))
-            raise InvalidArgument(f"There is not a tool {shown(tool)}.", f"Did you mean {guess}?" if guess else "")
+            instead = f"Did you mean {guess}?" if guess else "Name one of the listed tools."
+            raise InvalidArgument(f"There is no tool {shown(tool)}.", instead)
         return found
 
     def _ground(self, policy: HostPolicy, tool: str, values: Mapping[str, Any]) -> Ground:
@@ -104,24 +128,35 @@ class Explainer:
             sudo=sudo,
             container=container,
             host=policy.alias,
-            elevated=visible(Tier.SUDO, "sudo", self.settings),
+            elevated=visible(Tier.SUDO, "sudo", self.settings) and (self.role is None or Tier.SUDO in self.role.tiers),
             closed=closed_tools(_entries().values(), self.settings),
         )
         return Ground(
             policy=policy,
             circumstances=circumstances,
-            ask=_rules(policy),
+            ask=self._rules(policy),
             source=Sources(self.inventory.document, self.settings, policy.alias).of,
             docker_privileged=self.settings.allow_docker_privileged,
             blocked=self.inventory.blocked,
             canonical=self.canonical,
+            local_roots=tuple(self.settings.ssh_local_transfer_roots),
             other=other,
-            other_ask=_rules(other) if other is not None else AskRules(),
+            other_ask=self._rules(other) if other is not None else AskRules(),
         )
 
     def _other(self, values: Mapping[str, Any]) -> HostPolicy | None:
-        name = values.get("dst_host")
-        return self.inventory.resolve(name) if isinstance(name, str) else None
+        """The second host of a call, which the caller's role must reach too. Raises HostNotAllowed, HostBlocked."""
+        name = values.get("dst_host", values.get("other_host"))
+        if not isinstance(name, str):
+            return None
+        policy = self.inventory.resolve(name)
+        if self.role is not None:
+            self.role.require_host(policy.alias)
+        return policy
+
+    def _rules(self, policy: HostPolicy) -> AskRules:
+        entries = (*policy.ask, *(self.role.ask if self.role is not None else ()))
+        return AskRules.of((each.entry, each.source) for each in entries)
 
     def _wrong(self, entry: Entry, error: ValidationError) -> Explanation:
         """Arguments that the real call would refuse."""
@@ -136,20 +171,15 @@ def _needs(entry: Entry, closed: Closed | None) -> Needs:
     return Needs(entry.tier.value, settings_in(closed))
 
 
-def _rules(policy: HostPolicy) -> AskRules:
-    return AskRules.of((each.entry, each.source) for each in policy.ask)
-
-
 def wanted_paths(policy: HostPolicy, tool: str, arguments: Mapping[str, Any]) -> list[str]:
     """The paths of a call as the host would be asked to canonicalise them; wrong ones are left out."""
     found = []
     for name in path_parameters(tool):
-        given = arguments.get(name)
-        if isinstance(given, str):
-            try:
-                found.append(normalise_argument(given, policy.paths))
-            except Refusal:
-                continue
+        values = arguments.get(name)
+        for given in values if isinstance(values, list) else (values,):
+            if isinstance(given, str):
+                with suppress(Refusal):
+                    found.append(normalise_argument(given, policy.paths))
     return found
 
 

@@ -96,7 +96,7 @@ async def _decide(call: Call, name: str, tool: str, arguments: dict[str, Any], f
     """Resolve a host and ask policy; what is refused is an error of this host alone."""
     try:
         host = await call.host(name)
-        found = Explainer(call.fleet.inventory, call.fleet.settings).explain(name, tool, arguments)
+        found = Explainer(call.fleet.inventory, call.fleet.settings, role=call.role).explain(name, tool, arguments)
     except (Refusal, TransportError) as error:
         fleet.errors[name] = guard_for(call.fleet.inventory.default_redaction).text(public_text(error)).text
         return

@@ -69,7 +69,8 @@ def child_entry(call: Call, name: str) -> Entry:
         if name in closed:
             raise closed.refusal(name)
         guess = nearest(name, list(runner.entries))
-        raise InvalidArgument(f"There is not a tool {shown(name)}.", f"Did you mean {guess}?" if guess else "")
+        instead = f"Did you mean {guess}?" if guess else "Name one of the listed tools."
+        raise InvalidArgument(f"There is no tool {shown(name)}.", instead)
     if load(entry.family, entry.name).hosts != ("host",):
         raise InvalidArgument(f"{name} does not take one host.", "Call it directly.")
     return entry

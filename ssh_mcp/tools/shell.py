@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssh_mcp.errors import InvalidArgument
+from ssh_mcp.policy.switches import require_shells
 from ssh_mcp.policy.tiers import Tier
 from ssh_mcp.remote.call import Call
 from ssh_mcp.remote.host import RemoteHost
@@ -16,10 +16,7 @@ async def ssh_shell_open(host: RemoteHost) -> ShellOpened:
     """Open a shell session (sh, no terminal) whose cwd, environment and functions last. Close it when done; for one
     command use ssh_exec_run.
     """
-    if not host.policy.persistent_session:
-        raise InvalidArgument(
-            f"{host.name} has persistent_session = false in hosts.toml.", "Use ssh_exec_run, one command per call."
-        )
+    require_shells(host.policy)
     return await host.call.fleet.shells.open(host)
 
 

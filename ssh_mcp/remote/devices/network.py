@@ -15,6 +15,7 @@ import anyio
 
 from ssh_mcp.errors import CommandNotAllowed, InvalidArgument, PlatformNotSupported
 from ssh_mcp.policy.devices import PermittedDeviceCommand, permit
+from ssh_mcp.policy.switches import require_device
 from ssh_mcp.remote.confirming import tool_matches
 from ssh_mcp.remote.devices.definitions import Definition, definition
 from ssh_mcp.remote.devices.session import COLUMNS, ROWS, DeviceSession, NoPrompt
@@ -82,7 +83,7 @@ _SAVE: Final = {
 
 async def run(host: RemoteHost, commands: Sequence[str], mode: str | None, timeout: float | None) -> DeviceResult:
     """Raises CommandNotAllowed, InvalidArgument, PlatformNotSupported, RemoteError, and what connecting raises."""
-    policy = _device(host)
+    policy = require_device(host.policy)
     permitted = _permitted(host, commands, policy)
     if mode is not None and mode not in _READING_MODES:
         raise CommandNotAllowed(
@@ -115,7 +116,7 @@ async def run(host: RemoteHost, commands: Sequence[str], mode: str | None, timeo
 
 async def configure(host: RemoteHost, lines: Sequence[str], *, dry_run: bool, save: bool) -> DeviceConfigured:
     """Raises as ``run``. A line that fails ends it; with a candidate configuration nothing is in force then."""
-    policy = _device(host)
+    policy = require_device(host.policy)
     permitted = _permitted(host, lines, policy)
     mode = _configuration(policy, save=save)
     candidate = _CANDIDATES.get(policy.definition)
@@ -180,14 +181,6 @@ async def _save(device: _Device, done: DeviceConfigured, save: Save, mode: str, 
         done.saved = (await device.send(save.command, seconds)).failed is not True and not device.stopped
     if not done.saved:
         done.output_warnings.append("The configuration was not saved: it does not outlive a reboot.")
-
-
-def _device(host: RemoteHost) -> DevicePolicy:
-    if host.policy.device is None:
-        raise PlatformNotSupported(
-            f"{host.name} is not a network device.", "The operator names its system as platform in hosts.toml."
-        )
-    return host.policy.device
 
 
 def _configuration(policy: DevicePolicy, *, save: bool) -> str:

@@ -12,7 +12,7 @@ from tests.peers.sshd import Sshd
 
 REFUSALS = (
     "PathNotAllowed", "PathRestricted", "RedactBypassBlocked", "CommandNotAllowed", "CommandIsCheatsheetMatch",
-    "TierClosed", "InvalidArgument", "PlatformNotSupported", "ForwardNotAllowed", "HostBlocked",
+    "TierClosed", "InvalidArgument", "PlatformNotSupported", "ForwardNotAllowed", "HostBlocked", "LocalPathPolicyError",
 )  # fmt: skip
 ASKS = ("ApprovalRequired", "ApprovalPending", "ApprovalDenied")
 PARTS = ("true", "echo a", "ls /nonexistent", "rm /nonexistent", "$x", "echo $(true)", "sh -c 'true'", "cat .env", "id")
@@ -43,8 +43,29 @@ def _calls(place: Path, rng: random.Random) -> list[tuple[str, dict[str, Any]]]:
     targets = ("127.0.0.1:9", "127.0.0.1:8", "::", "shut.example:9")
     calls += [("ssh_forward_open", {"target": t, "kind": k}) for t in targets for k in ("local", "remote")]
     calls += [("ssh_forward_open", {"target": "", "kind": "dynamic"})]
+    calls += _whole_trees(place)
+    calls += [("ssh_shell_open", {}), ("ssh_terminal_open", {}), ("ssh_terminal_open", {"command": "true"})]
+    calls += [("ssh_device_run", {"commands": ["show version"]})]
+    calls += [("ssh_upload", {"path": f"{place}/a", "local_path": "/etc/hosts"})]
     calls += [("ssh_sudo_exec", {"command": "true"}), ("ssh_apt_remove", {"packages": ["none-such"]})]
     return [*calls, ("ssh_sftp_stat", {"pat": "x"}), ("ssh_apt_install", {"packages": []})]
+
+
+def _whole_trees(place: Path) -> list[tuple[str, dict[str, Any]]]:
+    between = {"direction": "between", "other_host": "web"}
+    trees = [f"{place}/{n}" for n in ("sub", "shut", "asked")] + ["/etc", "a\n"]
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("ssh_sync", {"remote_path": a, "other_path": f"{b}/new", **between})
+        for a, b in itertools.product(trees, trees)
+        if (a, b) != (f"{place}/sub", f"{place}/asked")  # an empty tree: there is nothing to ask about
+    ]
+    calls += [("ssh_sync", {"remote_path": f"{place}/sub", "other_path": f"{place}/new", "delete": True, **between})]
+    calls += [("ssh_sync", {"remote_path": f"{place}/sub", "local_path": "/tmp"})]
+    for tree in trees:
+        calls += [("ssh_archive", {"action": "create", "archive": f"{tree}/new.tar", "paths": [f"{place}/a"]})]
+        calls += [("ssh_archive", {"action": "create", "archive": f"{place}/new.tar", "paths": [tree]})]
+        calls += [("ssh_archive", {"action": "extract", "archive": f"{place}/new.tar", "dest": f"{tree}/out"})]
+    return [*calls, ("ssh_archive", {"action": "list", "archive": "/etc/none.tar"})]
 
 
 async def _explained(
@@ -76,6 +97,7 @@ async def test_explain_and_the_real_call_agree(mcp_server: McpServerFactory, ssh
     lines = [
         f'path_allowlist = ["{place}"]',
         f'restricted_paths = ["{place}/shut"]',
+        "persistent_session = false",
         'restricted_globs = ["**/*.key"]',
         'command_allowlist = ["true", "echo", "ls", "sh", "cat", "rm"]',
         'forward_local = ["127.0.0.1:9", "shut.example:9"]',

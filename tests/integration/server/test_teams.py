@@ -99,7 +99,7 @@ def status(server: Serving, path: str, bearer: str | None = None) -> int:
         connection.close()
 
 
-async def refusal(connected: Client[Any], tool: str, **arguments: Any) -> str:
+async def refusal(connected: Client[Any], tool: str, /, **arguments: Any) -> str:
     result = await connected.call_tool(tool, arguments, raise_on_error=False)
     assert result.is_error, result
     return str(getattr(result.content[0], "text", ""))
@@ -143,6 +143,24 @@ async def test_a_role_bounds_hosts_and_tiers_and_the_audit_names_the_identity(
             assert closed.startswith("IdentityNotAllowed: The role reader does not open the dangerous tier.")
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     assert {"alice", "bob", "mallory"} <= {line.get("identity") for line in lines}
+
+
+async def test_an_explanation_and_a_fleet_call_are_bounded_by_the_role(team: dict[str, str]) -> None:
+    transfer = {"src_host": "web", "src_path": "/a", "dst_host": "db", "dst_path": "/b"}
+    reboot = {"tool": "ssh_exec_run", "arguments": {"command": "reboot"}}
+    with serving({**team, "SSH_ASK_SECONDS": "1"}) as server:
+        async with client(server, "alice") as alice:
+            said = (await alice.call_tool("ssh_explain", {"host": "web", **reboot})).data
+            assert (said.decision, said.needs.approval) == ("ask", "command:reboot")
+            other = await refusal(alice, "ssh_explain", host="web", tool="ssh_transfer", arguments=transfer)
+            assert other.startswith("HostNotAllowed: db is not among")
+            whole = await refusal(alice, "ssh_fleet", hosts=["@web"], **reboot)
+            assert whole.startswith("Approval"), whole
+        async with client(server, "bob", additional_claims={"groups": ["dev"]}) as bob:
+            said = (await bob.call_tool("ssh_explain", {"host": "web", **reboot})).data
+            assert said.decision == "deny"
+            assert "The role reader does not open the dangerous tier." in said.reasons[0].refusal
+            assert said.reasons[0].rule == "roles.reader"
 
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])

@@ -25,6 +25,10 @@ path_allowlist = ["/srv", "/etc"]
 restricted_paths = ["/srv/backup"]
 command_allowlist = ["ls", "systemctl status", "echo", "reboot"]
 
+[hosts.switch]
+platform = "cisco_iosxe"
+device_allow = ["show"]
+
 [hosts.win]
 platform = "windows"
 """
@@ -145,3 +149,35 @@ def test_every_path_parameter_of_every_tool_is_known_to_the_explanation() -> Non
 
 
 PATHS = {"path", "src", "dst", "src_path", "dst_path", "host_path", "compose_file", "remote_path"}
+
+
+@pytest.mark.parametrize(
+    ("host", "tool", "arguments", "decision", "rule"),
+    [
+        ("switch", "ssh_device_run", {"commands": ["show clock"]}, Decision.ALLOW, "device_allow"),
+        ("switch", "ssh_device_run", {"commands": ["show clock", "reload"]}, Decision.DENY, "device_allow"),
+        ("switch", "ssh_device_configure", {"lines": ["hostname x"]}, Decision.DENY, "device_allow"),
+        ("web01", "ssh_device_run", {"commands": ["show clock"]}, Decision.DENY, "platform"),
+        ("switch", "ssh_exec_run", {"command": "ls"}, Decision.DENY, "platform"),
+    ],
+)
+def test_a_device_is_explained_by_its_own_list(
+    decide: Any, host: str, tool: str, arguments: dict[str, Any], decision: Decision, rule: str
+) -> None:
+    found = decide(tool, arguments, host)
+    assert (found.decision, found.reasons[-1].rule) == (decision, rule)
+
+
+def test_one_refused_device_stops_a_fleet_call_before_it_begins(decide: Any) -> None:
+    found = decide("ssh_fleet", {"tool": "ssh_device_run", "arguments": {"commands": ["reload"]}}, "switch")
+    assert found.decision is Decision.DENY
+
+
+@pytest.mark.parametrize(
+    ("roots", "path", "decision"),
+    [((), "/srv/x", Decision.DENY), (("/srv",), "x", Decision.DENY), (("/srv",), "/srv/x", Decision.ALLOW)],
+)
+def test_a_local_path_needs_roots(decide: Any, roots: tuple[str, ...], path: str, decision: Decision) -> None:
+    arguments = {"path": "/srv/a", "local_path": path}
+    found = decide("ssh_sftp_download", arguments, ssh_local_transfer_roots=roots)
+    assert found.decision is decision

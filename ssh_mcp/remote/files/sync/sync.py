@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from anyio.to_thread import run_sync
 
-from ssh_mcp.errors import InvalidArgument, LocalPathPolicyError, PathNotAllowed, TooLarge
+from ssh_mcp.errors import InvalidArgument, LocalPathPolicyError, TooLarge
 from ssh_mcp.inventory.values import has_control, shown
+from ssh_mcp.policy.switches import require_sync_delete
 from ssh_mcp.remote.confirming import tool_matches, write_matches
 from ssh_mcp.remote.files.sync import carry
 from ssh_mcp.remote.files.sync.carry import Ends
@@ -67,11 +68,8 @@ async def sync(host: RemoteHost, wanted: Wanted) -> SyncResult:
     """Do it, or with ``dry_run`` say what would be done. Raises the refusals of both sides' policies."""
     wanted.check()
     writes = wanted.other if wanted.other is not None else host
-    if wanted.delete and not writes.policy.sync_delete:
-        raise PathNotAllowed(
-            f"Deleting by ssh_sync is off for {writes.name}.",
-            "Synchronise without delete, or ask the operator to set sync_delete = true for the host in hosts.toml.",
-        )
+    if wanted.delete:
+        require_sync_delete(writes.policy)
     async with _opened(host, wanted) as ends:
         plan, scans = await _planned(ends, wanted)
         method = await carry.method_for(ends, plan)
