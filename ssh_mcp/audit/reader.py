@@ -195,7 +195,7 @@ def _appended(file: Path, stream: IO[bytes], query: Query) -> Iterator[AuditReco
 def lines_since(file: Path, since: float | None) -> Iterator[bytes]:
     """Lines with their newline that the file holds now, from somewhat before ``since`` on."""
     with _opened(file) as stream:
-        if _is_compressed(file):
+        if is_compressed(file):
             yield from iter(partial(stream.readline, MAX_LINE), b"")
             return
         size = os.fstat(stream.fileno()).st_size
@@ -228,7 +228,7 @@ def check_chain(files: Sequence[Path], since: float | None) -> tuple[Path, Verdi
 
     Compressed files are not checked. Of more than ``WHOLE_CHECK`` bytes only what follows ``since`` is.
     """
-    plain = [file for file in files if not _is_compressed(file)]
+    plain = [file for file in files if not is_compressed(file)]
     if since is not None and sum(file.stat().st_size for file in plain) > WHOLE_CHECK:
         for file in _recent(plain, since):
             with file.open("rb") as stream:
@@ -286,10 +286,10 @@ def _backwards(file: Path) -> Iterator[bytes]:
 
 
 def _opened(file: Path) -> IO[bytes]:
-    return cast("IO[bytes]", _COMPRESSED[file.suffix](file)) if _is_compressed(file) else file.open("rb")
+    return cast("IO[bytes]", _COMPRESSED[file.suffix](file)) if is_compressed(file) else file.open("rb")
 
 
-def _is_compressed(file: Path) -> bool:
+def is_compressed(file: Path) -> bool:
     return file.suffix in _COMPRESSED
 
 

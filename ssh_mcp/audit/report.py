@@ -17,6 +17,7 @@ from transports.errors import TransportError
 
 from .reader import began, failed
 from .record import AuditRecord
+from .rows import ending
 from .summary import Summary, Tally, Timeline
 
 _MOST: Final = 40
@@ -180,7 +181,7 @@ _CALL_COLUMNS: Final = ("time", "host", "tool", "n:took", "result", "detail")
 
 
 def _call(record: AuditRecord) -> str:
-    result = f"exit {record.exit_code}" if record.exit_code else record.error or record.result
+    result = ending(record)
     detail = record.command or " ".join(record.paths) or (f"job {record.job}" if record.job else record.client or "")
     return (
         f'<tr><td class="t">{_time(began(record))}</td><td>{_host(record)}</td><td>{_text(record.tool)}</td>'

@@ -10,6 +10,9 @@ from ssh_mcp.audit.record import AuditRecord
 
 HEADING: Final = f"{'time':<19} {'host':<16} {'tool':<24} {'ms':>7}  result"
 
+NO_STATUS: Final = -1
+"""The exit code of a command that was ended: by a timeout, a signal or a cancelled call."""
+
 
 def row(record: AuditRecord) -> str:
     """When, where, what, how long, and how it ended. A name in it cannot move a terminal."""
@@ -29,9 +32,7 @@ def where(record: AuditRecord) -> str:
 
 def outcome(record: AuditRecord) -> str:
     """How it ended, and what else is known: status, approval, job, text of the command, who called."""
-    parts = [record.error or record.result]
-    if record.exit_code:
-        parts[0] = f"exit {record.exit_code}"
+    parts = [ending(record)]
     if record.approval is not None:
         by = f" by {record.approval.who}" if record.approval.who else ""
         parts.append(f"{record.approval.outcome}{by} ({record.approval.channel})")
@@ -44,6 +45,15 @@ def outcome(record: AuditRecord) -> str:
     if record.client:
         parts.append(f"[{record.client}]")
     return "  ".join(parts)
+
+
+def ending(record: AuditRecord) -> str:
+    """The refusal or failure, else the exit status that is not 0, else ``ok``. A failed call's status is a probe's."""
+    if record.error:
+        return record.error
+    if record.exit_code == NO_STATUS:
+        return "no exit status"
+    return f"exit {record.exit_code}" if record.exit_code else record.result
 
 
 def plain(text: str) -> str:

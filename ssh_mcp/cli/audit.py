@@ -205,8 +205,17 @@ def _as_json(total: Summary) -> dict[str, object]:
 
 
 def verify(files: list[Path], expect_last: str | None) -> int:
-    """Print the verdicts; exit status 0 for a whole chain, 1 for a broken one, 2 where a file is missing."""
+    """Print the verdicts of ``files``, or of the server's own audit without its compressed files.
+
+    Exit status 0 for a whole chain, 1 for a broken one, 2 where a file is missing.
+    """
     console = Console(highlight=False, markup=False, soft_wrap=True)
+    if not files:
+        own = reader.audit_files(audit_file(None)[0])
+        files = [file for file in own if not reader.is_compressed(file)]
+        for file in own:
+            if file not in files:
+                console.print(f"{file}: not checked; unpack it and name all files")
     missing = [file for file in files if not file.is_file()]
     if missing:
         console.print(f"{missing[0]}: {'is not a regular file' if missing[0].exists() else 'no such file'}")

@@ -120,14 +120,15 @@ def play_recording(
 
 @audit_app.command(sort_key=5, help_epilogue="")
 def verify(
-    file: Annotated[Path, Parameter(help="The audit file; with rotated ones, oldest first.")],
-    /,
-    *more: Path,
+    *files: Annotated[
+        Path,
+        Parameter(name="FILE", help="Audit files, oldest first; SSH_AUDIT_FILE with its rotated files by default."),
+    ],
     expect_last: Annotated[
         str | None, Parameter(help="The hash that the last line must have, noted elsewhere.")
     ] = None,
 ) -> int:
     """Check the chain of an audit file; names the first line that was changed, removed or moved."""
-    from ssh_mcp.cli.audit import verify as verify_file
+    from ssh_mcp.cli.audit import verify as verify_files
 
-    return verify_file([file, *more], expect_last)
+    return verify_files(list(files), expect_last)

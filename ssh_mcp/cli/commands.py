@@ -417,7 +417,8 @@ def _run(arguments: Sequence[str], errors: Console) -> int:
         )
     except CycloptsError as error:
         say(errors, f"ssh-mcp: {' '.join(str(error).split())}")
-        say(errors, "See ssh-mcp help, or ssh-mcp COMMAND --help.")
+        chain = " ".join(error.command_chain or ())
+        say(errors, f"See ssh-mcp {chain} --help." if chain else "See ssh-mcp help, or ssh-mcp COMMAND --help.")
         return EXIT_USAGE
     except ConfigError as error:
         say(errors, f"ssh-mcp: {error}")

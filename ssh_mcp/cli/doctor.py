@@ -71,8 +71,6 @@ def _configuration() -> tuple[Settings | None, Inventory | None, list[Finding]]:
     count = len(inventory.listed())
     if count:
         findings.append(ok(f"{count} host{'s' if count != 1 else ''} from {inventory.source}"))
-    else:
-        findings.append(warn("no hosts", "Write hosts.toml (`ssh-mcp init`), or set SSH_HOSTS_ALLOWLIST."))
     return settings, inventory, [*findings, local_checks.catalogue(settings)]
 
 

@@ -282,10 +282,13 @@ def _ask_what_to_open(out: Console) -> Opened:
             raise ValueError(f"{', '.join(unknown)}: the tiers are {', '.join(TIERS)}.")
         return tuple(name for name in TIERS if name in chosen or (name == "dangerous" and "sudo" in chosen))
 
-    say(out, "An empty reply opens nothing; everything can be changed in the file later.")
+    def programs(answer: str) -> tuple[str, ...]:
+        return tuple(entry for part in answer.split(",") if (entry := " ".join(part.split())))
+
+    say(out, "Separate several by commas. An empty reply opens nothing; everything can be changed in the file later.")
     return Opened(
         _ask(out, "Directories that file tools may touch (like /var/log,/srv/app): ", paths),
-        _ask(out, "Programs that commands may use (like uptime,df,journalctl): ", lambda answer: tuple(split(answer))),
+        _ask(out, "Programs that commands may use (like uptime,df,systemctl status): ", programs),
         _ask(out, "Tiers to open beside read (low-access, dangerous, sudo): ", tiers),
     )
 

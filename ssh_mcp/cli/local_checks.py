@@ -245,13 +245,16 @@ def allowances(settings: Settings, policies: list[HostPolicy]) -> list[Finding]:
     findings: list[Finding] = []
     if no_paths:
         findings.append(
-            warn(f"{_some(no_paths)}: path_allowlist is empty, so every file tool refuses", "Set path_allowlist.")
+            warn(
+                f"{_some(no_paths)}: path_allowlist is empty, so every file tool refuses",
+                "Set path_allowlist in hosts.toml.",
+            )
         )
     if settings.allow_dangerous_tools and no_programs:
         findings.append(
             warn(
                 f"{_some(no_programs)}: no command is allowed, so the exec tools refuse everything",
-                "Set command_allowlist, or ALLOW_ANY_COMMAND=true for all.",
+                "Set command_allowlist in hosts.toml, or ALLOW_ANY_COMMAND=true for all.",
             )
         )
     return findings or ([ok("no allowlist is empty")] if policies else [])

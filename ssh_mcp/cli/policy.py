@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from ssh_mcp.policy.tiers import enabled_groups, open_tiers
 from ssh_mcp.settings.model import load_settings
 from ssh_mcp.shell.starters import entry_warning
 from ssh_mcp.tools.explaining import COMMAND_TOOL, Explainer, as_result
+
+_Line = tuple[str, str, str, str]
+"""Field, value, source, and a remark about the value."""
 
 _FIELDS = {
     "path_allowlist": "allow",
@@ -49,14 +52,27 @@ def show(host: str, *, as_json: bool) -> int:
     if as_json:
         console.print(json.dumps([{"field": f, "value": v, "source": s, "note": n} for f, v, s, n in lines], indent=2))
         return 0
+    lines = list(_without_built_in(lines))
     wide = max(len(f"{field}  {value}") for field, value, _, _ in lines)
     for field, value, source, note in lines:
         console.print(f"{f'{field}  {value}'.ljust(min(wide, 72))}  {source}{f'  # {note}' if note else ''}".rstrip())
     return 0
 
 
-def _lines(explainer: Explainer, host: str) -> Iterator[tuple[str, str, str, str]]:
-    """Field, value, source, and a remark about the value."""
+def _without_built_in(lines: Iterable[_Line]) -> Iterator[_Line]:
+    """The built-in patterns as one line: they would hide what the operator wrote."""
+    built_in = 0
+    for line in lines:
+        if line[2] != "built in":
+            yield line
+        else:
+            built_in += 1
+    if built_in:
+        yield "redact_paths_globs", f"{built_in} patterns", "built in", "--json lists them"
+
+
+def _lines(explainer: Explainer, host: str) -> Iterator[_Line]:
+    """The merged policy in the order in which it is read."""
     policy = explainer.inventory.resolve(host)
     settings = explainer.settings
     sources = Sources(explainer.inventory.document, settings, policy.alias)

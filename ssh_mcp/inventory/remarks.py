@@ -29,7 +29,7 @@ def remarks(policies: Iterable[HostPolicy], document: Document, settings: Settin
         found += _grouped(hosts, _command_entries)
         found += _grouped(hosts, _open_entries)
     if not hosts:
-        found.append("No host is known: write hosts.toml or set SSH_HOSTS_ALLOWLIST.")
+        found.append("No host is known: write hosts.toml (`ssh-mcp init`) or set SSH_HOSTS_ALLOWLIST.")
     return found
 
 

@@ -135,7 +135,8 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
         server.add_tool(made)
     decorate(server, runner, {entry.name: entry for entry in entries})
     tiers = {entry.name: entry.tier.value for entry in catalogue}
-    server.refuse_absent = lambda name, given: runner.refuse_absent(name, given, tiers.get(name, "?"))
+    known = [entry.name for entry in entries]
+    server.refuse_absent = lambda name, given: runner.refuse_absent(name, given, tiers.get(name, "?"), known)
     server.on_bad_state(lambda name, given: runner.note_bad_state(name, given, tiers.get(name, "?")))
     for line in remarks:
         logger.warning("%s", line)
@@ -143,12 +144,12 @@ def build(settings: Settings, warnings: list[str] | None = None, *, transport: T
     # A client in a terminal shows what we write: one line, and for HTTP that is the address.
     logger.log(
         logging.INFO if settings.mcp_transport == "stdio" else logging.DEBUG,
-        "ssh-mcp %s: %d of %d tools (%s), %d hosts",
+        "ssh-mcp %s: %d of %d tools (%s), %s",
         facts.version,
         facts.total_tools,
         len(catalogue),
         ", ".join(facts.tiers),
-        len(inventory.listed()),
+        "1 host" if (count := len(inventory.listed())) == 1 else f"{count} hosts",
     )
     for line in overview(catalogue, settings):
         logger.debug("%s", line)

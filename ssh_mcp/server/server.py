@@ -29,14 +29,14 @@ class Server(FastMCP[None]):
     """FastMCP with its store of session state made when something is first kept in it.
 
     ``refuse_absent`` gets name and arguments of each call of a tool that is not there, and returns the sentence for the
-    client where the tool is closed, or None where FastMCP's own reply will do.
+    client where the tool is closed or misspelt, or None where FastMCP's own reply will do.
     """
 
     _keeps_state = False
     refuse_absent: Callable[[str, Mapping[str, Any]], str | None] | None = None
 
     async def call_tool(self, name: str, arguments: dict[str, Any] | None = None, **options: Any) -> ToolResult:
-        """As FastMCP's. Raises NotFoundError for an unknown tool, ToolError for a closed one."""
+        """As FastMCP's. Raises NotFoundError for an unknown tool, ToolError for a closed or misspelt one."""
         try:
             return await super().call_tool(name, arguments, **options)
         except NotFoundError as error:

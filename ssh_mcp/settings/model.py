@@ -295,6 +295,7 @@ def _remarks(settings: Settings, given: Mapping[str, str]) -> list[str]:
     if not settings.ssh_redact_salt:
         found.append(
             "SSH_REDACT_SALT is not set: redaction markers are plain SHA-256, from which short secrets can be guessed."
+            " Set it to 32 or more random characters, as from `openssl rand -hex 32`."
         )
     config = settings.ssh_config_file
     if config and config != os.devnull and not Path(config).is_file():

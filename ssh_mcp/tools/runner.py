@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -190,10 +190,13 @@ class Runner:
         named = isinstance(error, TierClosed)  # its text names the closed tool to say what opens it
         return text if named else self.fleet.facts.closed.without_advice(text)
 
-    def refuse_absent(self, name: str, arguments: Mapping[str, Any], tier: str) -> str | None:
+    def refuse_absent(self, name: str, arguments: Mapping[str, Any], tier: str, known: Collection[str]) -> str | None:
         """Write the audit line of a call that reaches no tool; ``tier`` is ``?`` where the name is none of ours.
 
-        Returns the sentence for the client where the tool is closed; None where there is no such tool.
+        ``known``: the names of the open tools.
+
+        Returns the sentence for the client where the tool is closed, or where an open one has a similar name; else
+        None.
         """
         record = self.audit.begin(name if _NAME.fullmatch(name) else "?", tier)
         claimed = _claimed_host(arguments)
@@ -202,7 +205,10 @@ class Runner:
         closed = self.fleet.facts.closed
         refusal = closed.refusal(name) if name in closed else None
         record.finish(refusal or UnknownTool("There is no such tool here."))
-        return public_text(refusal) if refusal else None
+        if refusal:
+            return public_text(refusal)
+        guess = nearest(name, known) if _NAME.fullmatch(name) else None
+        return f"Unknown tool: {name!r}. Did you mean {guess}?" if guess else None
 
     def note_bad_state(self, name: str, arguments: Mapping[str, Any], tier: str) -> None:
         """Write the audit line of a call whose state (an approval's) is forged, altered, expired or another call's."""

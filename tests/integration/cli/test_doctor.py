@@ -285,7 +285,7 @@ def test_a_misspelt_setting_and_no_hosts_are_said(doctor: Doctor) -> None:
     doctor.setting(ssh_enabled_group="host", ssh_hosts_file="")
     assert doctor() == 0
     assert "SSH_ENABLED_GROUPS" in doctor.line("SSH_ENABLED_GROUP is not a setting")
-    assert "ssh-mcp init" in doctor.line("no hosts")
+    assert "ssh-mcp init" in doctor.line("No host is known")
 
 
 def test_groups_that_leave_no_tool_are_said(doctor: Doctor) -> None:
@@ -300,7 +300,7 @@ def test_allowlists_that_permit_nothing_are_said(doctor: Doctor, sshd: Sshd) -> 
     doctor.hosts(text.replace('path_allowlist = ["/srv"]\ncommand_allowlist = ["uptime"]\n', ""))
     doctor.setting(allow_dangerous_tools="true")
     assert doctor() == 0, doctor.said
-    assert "Set path_allowlist." in doctor.line("web: path_allowlist is empty")
+    assert "Set path_allowlist in hosts.toml." in doctor.line("web: path_allowlist is empty")
     assert "ALLOW_ANY_COMMAND" in doctor.line("web: no command is allowed")
 
 
@@ -484,7 +484,7 @@ def test_the_installed_command_works_in_a_bare_environment(tmp_path: Path) -> No
     done = ssh_mcp("doctor", env=environment(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    assert "no hosts" in done.stdout
+    assert "No host is known" in done.stdout
 
 
 def test_an_empty_environment_is_no_reason_for_a_traceback(tmp_path: Path) -> None:

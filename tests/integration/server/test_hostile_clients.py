@@ -134,6 +134,16 @@ def test_no_argument_can_write_a_line_of_its_own_into_the_log_or_move_a_terminal
     assert [line for line in log.split("\n") if line.startswith("INFO ssh_mcp.audit: ") and "forged" in line] == []
 
 
+async def test_a_misspelt_tool_is_refused_with_the_open_tool_of_the_nearest_name(
+    mcp_server: McpServerFactory, shared_sshd: Sshd
+) -> None:
+    async with mcp_server({"web": shared_sshd}, allow_sudo=False) as server:
+        assert await server.refused("ssh_host_pings", host="web") == (
+            "Unknown tool: 'ssh_host_pings'. Did you mean ssh_host_ping?"
+        )
+        assert "mean ssh_sudo_exec?" not in await server.refused("ssh_sudo_execs", host="web", command="id")
+
+
 @pytest.mark.parametrize(
     ("tool", "line"),
     [
@@ -148,7 +158,7 @@ async def test_a_call_of_a_tool_that_is_closed_or_unknown_leaves_one_line(
 ) -> None:
     async with mcp_server({"web": shared_sshd}, allow_sudo=False, allow_dangerous_tools=False) as server:
         text = await server.refused(tool, host="web", command="id")
-        assert text.startswith("TierClosed: ") if line["error"] == "TierClosed" else text == f"Unknown tool: {tool!r}"
+        assert text.startswith("TierClosed: " if line["error"] == "TierClosed" else f"Unknown tool: {tool!r}")
         entries = server.audit()
     assert len(entries) == 1
     expected = {**line, "host": "web", "result": "error"}

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssh_mcp.audit import reader
+from ssh_mcp.audit import reader, rows
 from ssh_mcp.audit.chain import GENESIS, seal
 from ssh_mcp.audit.formats import NESTED, rendered
 from ssh_mcp.audit.reader import Query
@@ -243,6 +243,21 @@ def test_a_chain_broken_in_the_middle_is_said_at_the_top(
     assert found is not None
     assert found[0] == file
     assert reader.check_chain([audit], START + 80 + reader.SLACK) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "shown"),
+    [
+        (None, None, "ok"),
+        (None, 3, "exit 3"),
+        (None, -1, "no exit status"),
+        ("PlatformNotSupported", 1, "PlatformNotSupported"),
+    ],
+)
+def test_a_row_ends_with_the_failure_rather_than_a_probes_exit_status(
+    error: str | None, exit_code: int | None, shown: str
+) -> None:
+    assert rows.ending(record(1, result="ok", error=error, exit_code=exit_code)) == shown
 
 
 def test_show_prints_a_table_and_json(audit: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -15,8 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ssh_mcp.audit.sinks import Audit
 from ssh_mcp.cli.commands import run
 from ssh_mcp.errors import ConfigError, HostNotAllowed
+from ssh_mcp.policy.tiers import Tier
 from transports.errors import ConnectError
 
 COMMANDS = [
@@ -135,7 +138,7 @@ def test_without_a_command_it_serves_and_loads_nothing_of_the_command_line(words
         (["doctor", "a", "b"], "b"),
         (["init", "--no-such-option"], "--no-such-option"),
         (["connect", "web", "--hours", "soon"], "soon"),
-        (["audit", "verify"], "FILE"),
+        (["policy", "test"], "See ssh-mcp policy test --help."),
     ],
 )
 def test_a_wrong_command_line_is_status_64_and_said_on_stderr(
@@ -213,6 +216,24 @@ def test_audit_verify_names_a_missing_file(tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr().out == f"{tmp_path}: is not a regular file\n"
     assert run(["audit", "verify", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().out.endswith("none: no such file\n")
+
+
+def test_audit_verify_checks_the_servers_own_audit_with_its_rotated_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["audit", "verify"]) == 2
+    assert "SSH_AUDIT_FILE is not set" in capsys.readouterr().err
+    file = tmp_path / "audit.jsonl"
+    monkeypatch.setenv("SSH_AUDIT_FILE", str(file))
+    Audit(file).begin("ssh_host_ping", Tier.READ).finish(None)
+    file.rename(tmp_path / "audit.jsonl.1")
+    Audit(file).begin("ssh_host_ping", Tier.READ).finish(None)
+    assert run(["audit", "verify"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in said if "chain is whole" in line] == [f"{file}.1", str(file)]
+    (tmp_path / "audit.jsonl.0.gz").write_bytes(gzip.compress((tmp_path / "audit.jsonl.1").read_bytes()))
+    assert run(["audit", "verify"]) == 0
+    assert f"{file}.0.gz: not checked" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("which", "holds"), [("hosts", "[hosts."), ("settings", "ALLOW_"), ("cases", "[[case]]")])

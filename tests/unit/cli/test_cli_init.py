@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,6 +165,25 @@ def test_nothing_to_choose_from_is_said(
     assert run(["init"]) == 1
     assert said in capsys.readouterr().out
     assert not (home / ".config").exists()
+
+
+def test_a_typed_program_with_words_stays_one_entry(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Split at blanks, `systemctl status` would permit all of systemctl."""
+    ssh_config(home, "Host web\n")
+    replies = iter(["1", "/var/log, /srv", " uptime,systemctl  status ,", ""])
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr("builtins.input", lambda _prompt="": next(replies))
+    assert run(["init"]) == 0
+    policy = load_inventory(Settings())[0].resolve("web")
+    assert policy.commands.allow == ("uptime", "systemctl status")
+    assert policy.paths.allow == ("/var/log", "/srv")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_without_a_terminal_it_does_not_guess(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

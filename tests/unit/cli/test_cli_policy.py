@@ -44,8 +44,11 @@ def test_show_gives_each_line_its_source_and_warns_of_an_interpreter(
     assert any(re.fullmatch(rf"path_allowlist +/srv +{re.escape(str(hosts))}:3", line) for line in lines)
     assert any(line.startswith("command_allowlist  python3") and "interpreter" in line for line in lines)
     assert any(line.startswith("ask  command:ls") and line.endswith(":5") for line in lines)
+    assert [line for line in lines if "built in" in line] == [lines[-1]]
     assert run(["policy", "show", "web01", "--json"]) == 0
-    assert {"field", "value", "source", "note"} == set(json.loads(capsys.readouterr().out)[0])
+    listed = json.loads(capsys.readouterr().out)
+    assert {"field", "value", "source", "note"} == set(listed[0])
+    assert lines[-1].split()[1] == str(sum(line["source"] == "built in" for line in listed))
 
 
 def test_explain_takes_the_command_behind_two_dashes(hosts: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -394,7 +394,7 @@ def test_no_file_at_all_is_valid_and_says_so(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     inventory, warnings = load_inventory(Settings(), ENV)
     assert inventory.listed() == ()
-    assert warnings == ["No host is known: write hosts.toml or set SSH_HOSTS_ALLOWLIST."]
+    assert warnings == ["No host is known: write hosts.toml (`ssh-mcp init`) or set SSH_HOSTS_ALLOWLIST."]
 
 
 def test_a_named_file_that_is_missing_is_warned_of(tmp_path: Path) -> None:

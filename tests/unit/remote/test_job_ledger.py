@@ -27,3 +27,12 @@ def test_a_host_is_due_once_and_when_it_holds_too_many() -> None:
     assert not ledger.due("web", KEPT_JOBS)
     assert ledger.due("web", KEPT_JOBS + 1)
     assert ledger.used() == ("web",)
+
+
+def test_a_job_that_its_host_no_longer_has_is_not_shown() -> None:
+    ledger = JobLedger()
+    ledger.saw("web", job(1, None, "running"))
+    ledger.saw("web", job(2, None, "running"))
+    ledger.gone(f"{1:012x}")
+    ledger.gone(f"{3:012x}")
+    assert [seen.id for _, seen in ledger.seen()] == [f"{2:012x}"]

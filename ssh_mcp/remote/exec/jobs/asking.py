@@ -107,6 +107,7 @@ class Asking:
                 f"The operator removes its directory there: .ssh-mcp/jobs/{job_id}.",
             )
         if len(reply.jobs) != 1:
+            self._host.call.fleet.jobs.gone(job_id)
             raise JobNotFound(f"{self._host.alias} has no job {job_id}.", "ssh_job_list shows the jobs that it has.")
         job = reply.jobs[0]
         self.note_end(job)

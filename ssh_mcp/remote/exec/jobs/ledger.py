@@ -56,6 +56,10 @@ class JobLedger:
         while len(self._seen) > KEPT_JOBS:
             self._seen.popitem(last=False)
 
+    def gone(self, job_id: str) -> None:
+        """The host no longer has this job."""
+        self._seen.pop(job_id, None)
+
     def seen(self) -> tuple[tuple[str, Job], ...]:
         """Alias and job as last described, the latest first: a job may have ended since."""
         return tuple(reversed(self._seen.values()))
