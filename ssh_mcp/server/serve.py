@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ssh_mcp.errors import ConfigError, Refusal, public_text
+from ssh_mcp.server.allocator import hold_little
 from ssh_mcp.settings.model import given_settings, load_settings
 from transports.errors import TransportError
 
@@ -46,6 +47,7 @@ logger = logging.getLogger("ssh_mcp")
 def serve() -> int:
     """Serve until the client leaves or a signal asks us to stop. Returns the exit status."""
     gc.disable()
+    hold_little()
     try:
         settings, warnings = load_settings()
         _log_to_stderr(settings, audit="LOG_LEVEL" in given_settings()[0])

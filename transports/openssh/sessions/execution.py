@@ -46,6 +46,10 @@ class Collector:
         return PartialOutput(self.kept("stdout"), self.kept("stderr"), self.totals["stdout"], self.totals["stderr"])
 
 
+def _drop(stream: StreamName, data: bytes) -> None:
+    """The sink of a closed session."""
+
+
 class Execution:
     """The ``SessionEvents`` of one command.
 
@@ -102,6 +106,7 @@ class Execution:
         """Drop our side of the session. Whoever waits for one of the futures is released."""
         if self.session is not None:
             self.session.close()
+        self.sink = _drop  # session and events refer to each other: what was kept must not wait for the collector
         self._finish()
         if not self.over.done():
             self.over.set_result(None)
