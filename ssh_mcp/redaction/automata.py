@@ -18,7 +18,21 @@ _NEGATED = re.compile(r"\[\^(?:\\.|[^\]\\])+\]|\\S")
 def rust_asks(pattern: str) -> Ask:
     """Whether ``pattern`` (Rust's syntax) matches anywhere in a text, which must be without lone surrogates."""
     # ASCII classes keep the automaton small; only a negated class must know all of Unicode.
-    pattern = _NEGATED.sub(lambda m: f"(?u:{m[0]})", pattern)
+    return _asks(_NEGATED.sub(lambda m: f"(?u:{m[0]})", pattern))
+
+
+def ascii_asks(pattern: str) -> Ask:
+    """The same for a text that is ASCII (see ``as_ascii``): without Unicode's ranges the automata take 4 MiB less."""
+    return _asks(_NEGATED.sub(_ascii_class, pattern))
+
+
+def _ascii_class(negated: re.Match[str]) -> str:
+    """ASCII without what is excluded: ``[^"]`` itself would also match bytes that are not UTF-8, which Rust refuses."""
+    excluded = r"[\s]" if negated[0] == r"\S" else f"[{negated[0][2:]}"
+    return rf"[\x00-\x7f--{excluded}]"
+
+
+def _asks(pattern: str) -> Ask:
     schema = core_schema.str_schema(pattern=pattern, strict=True, regex_engine="rust-regex")
     return SchemaValidator(schema).isinstance_python
 

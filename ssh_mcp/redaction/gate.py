@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from ssh_mcp.redaction.automata import Ask, as_ascii, literal, one_of, rust_asks
+from ssh_mcp.redaction.automata import Ask, as_ascii, ascii_asks, literal, one_of, rust_asks
 from ssh_mcp.redaction.detectors import DETECTORS
 from ssh_mcp.redaction.detectors.base import Detector, TextDetector, Wide
 
@@ -33,7 +33,7 @@ def _joined(patterns: Iterable[Wide], *, apart: bool) -> _Asks:
     families: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for wide in patterns:
         families[wide.family if apart else "", wide.lower].append(wide.pattern)
-    return tuple((lower, rust_asks(one_of(group))) for (_, lower), group in families.items())
+    return tuple((lower, ascii_asks(one_of(group))) for (_, lower), group in families.items())
 
 
 _PATTERNS = [wide for detector in DETECTORS for wide in detector.wide]
@@ -44,16 +44,20 @@ _ANYWHERE = [
     for pattern in detector.anywhere
 ]
 _WIDE = _joined(_PATTERNS, apart=True)
-_FILE: _Asks = ((True, rust_asks(one_of([FILE_STEMS]))), *_WIDE)
+_FILE: _Asks = ((True, ascii_asks(one_of([FILE_STEMS]))), *_WIDE)
 _BRIEF = _joined([*_PATTERNS, *_ANYWHERE], apart=False)
 """Everything as two automata. For a few words two calls cost 1 us and forty cost 10, or 4 and 20 where other work has
 emptied the processor's caches; long texts they take longer for."""
-_LINES = tuple((detector, rust_asks("|".join(detector.line))) for detector in DETECTORS if detector.line)
+_LINES = tuple((detector, ascii_asks("|".join(detector.line))) for detector in DETECTORS if detector.line)
 _TEXTS = {
-    detector.name: rust_asks("|".join(detector.anywhere))
+    detector.name: ascii_asks("|".join(detector.anywhere))
     for detector in DETECTORS
     if isinstance(detector, TextDetector) and detector.anywhere
 }
+
+
+def _of_any_text(asks: _Asks) -> _Asks:
+    return tuple((lower, lambda text, ask=ask: ask(as_ascii(text))) for lower, ask in asks)
 
 
 class Gate:
@@ -67,7 +71,8 @@ class Gate:
         self._own = rust_asks(own) if own else None
         self._wide, self._brief, self._file = _WIDE, _BRIEF, _FILE
         if self._own:
-            self._wide, self._brief, self._file = ((*asks, (False, self._own)) for asks in (_WIDE, _BRIEF, _FILE))
+            every = (_of_any_text(asks) if self._unicode else asks for asks in (_WIDE, _BRIEF, _FILE))
+            self._wide, self._brief, self._file = ((*asks, (False, self._own)) for asks in every)
 
     def hot(self, text: str, *, file: bool = False) -> Iterator[tuple[int, int, tuple[Detector, ...]]]:
         """(start, end, its detectors) of every line, newline included, that may hold a secret, in order.
@@ -78,6 +83,7 @@ class Gate:
         for start, end in _hot_lines(_Cased(text, text.lower()), self._file if file else self._wide):
             line = text[start:end]
             own = self._own is not None and self._own(line)
+            line = as_ascii(line)
             found = tuple(
                 detector
                 for detector, ask in _LINES
@@ -103,7 +109,7 @@ class Gate:
     def anywhere(self, detector: TextDetector, text: str) -> bool:
         """Whether ``text`` may hold what ``detector`` looks for apart from its lines."""
         ask = _TEXTS.get(detector.name)
-        return ask is None or ask(self._probe(text))
+        return ask is None or ask(as_ascii(text))
 
     def named(self, text: str) -> bool:
         """Whether any line of ``text`` may hold a secret or so much as the name of one."""

@@ -1,7 +1,7 @@
 """Keeps the C allocator from holding memory that calls are done with.
 
-By default glibc gives each thread an arena of its own, and after the first freed block of some MiB it keeps blocks up to
-that size for later (mallopt(3): dynamic thresholds). A server that now and then guards a megabyte in a worker thread
+By default glibc gives each thread an arena of its own, and after the first freed block of some MiB it keeps blocks up
+to that size for later (mallopt(3): dynamic thresholds). A server that now and then guards a megabyte in a worker thread
 then holds the peak of every thread forever. Other C libraries (musl, macOS, Windows) have no such settings.
 """
 
@@ -30,7 +30,8 @@ def hold_little() -> bool:
     import ctypes
 
     mallopt = ctypes.CDLL(None).mallopt
-    return all([mallopt(parameter, value) == 1 for parameter, value in _SETTINGS])
+    accepted = [mallopt(parameter, value) == 1 for parameter, value in _SETTINGS]
+    return all(accepted)
 
 
 def _glibc() -> bool:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ssh_mcp.redaction.automata import as_ascii, rust_asks
+from ssh_mcp.redaction.automata import as_ascii, ascii_asks
 from ssh_mcp.redaction.cursor import Lines
 from ssh_mcp.redaction.detectors import commands, flags
 from ssh_mcp.redaction.detectors.base import Reach, TextDetector
@@ -62,7 +62,7 @@ def joined(text: str, place: Place) -> str:
 
 _ASKED = (commands, flags)
 """Those whose name and value may be on different lines of a command."""
-_ASKS = tuple((module.DETECTOR, rust_asks("|".join(module.DETECTOR.line))) for module in _ASKED)
+_ASKS = tuple((module.DETECTOR, ascii_asks("|".join(module.DETECTOR.line))) for module in _ASKED)
 
 
 def _find(page: Stretch, _: Sequence[Place]) -> list[Span]:

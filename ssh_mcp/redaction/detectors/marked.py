@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from ssh_mcp.redaction.automata import as_ascii, rust_asks
+from ssh_mcp.redaction.automata import as_ascii, ascii_asks
 from ssh_mcp.redaction.detectors.base import Reach, TextDetector
 from ssh_mcp.redaction.keys import KeyMatcher, Strength
 from ssh_mcp.redaction.model import Span
@@ -378,7 +378,7 @@ _MARKS_TOGETHER = 12
 """A dozen in each automaton: Rust finds so few literals with SIMD (15 us in 200 kB each; all in one took 60 to 350)."""
 _PATTERNS = tuple(re.escape(mark) + _BEHIND_MARK.get(mark, "") for mark in MARKS)
 _GROUPS = tuple(
-    (MARKS[n : n + _MARKS_TOGETHER], rust_asks("|".join(_PATTERNS[n : n + _MARKS_TOGETHER])))
+    (MARKS[n : n + _MARKS_TOGETHER], ascii_asks("|".join(_PATTERNS[n : n + _MARKS_TOGETHER])))
     for n in range(0, len(MARKS), _MARKS_TOGETHER)
 )
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssh_mcp.redaction.automata import as_ascii, rust_asks
+from ssh_mcp.redaction.automata import as_ascii, ascii_asks, one_of, rust_asks
 from ssh_mcp.redaction.detectors import DETECTORS
 from ssh_mcp.redaction.detectors.base import Detector, LineDetector
 from ssh_mcp.redaction.detectors.sentences import RULES as SENTENCES
+from ssh_mcp.redaction.gate import Gate
 from ssh_mcp.redaction.lines import find, page_of
 from ssh_mcp.redaction.markers import resolve
 from ssh_mcp.redaction.model import Span
@@ -25,9 +26,28 @@ ASKS = {d.name: rust_asks("|".join(d.line)) for d in DETECTORS if d.line}
 TEXTS = [*(c.text for c in cases()), *(c.text[:6_000] for c in corpus()), *map(plain, snippets("snippets-secret.txt"))]
 HITS = [plain(d.hit) for d in DETECTORS]
 
+LINES = sorted({as_ascii(line) for text in (*TEXTS, *HITS) for line in text.split("\n")})[::3]
 
 SPARED = {"gnutls_utf8_password_normalize:"}
 """What only a file's line would be asked for: a help text's flag at the end of its line."""
+
+
+@pytest.mark.parametrize("detector", [d for d in DETECTORS if d.line], ids=lambda d: d.name)
+def test_without_unicode_an_automaton_matches_the_same_ascii_text(detector: Detector) -> None:
+    ask = ascii_asks("|".join(detector.line))
+    wide = [ascii_asks(one_of([each.pattern])) for each in detector.wide]
+    wide_unicode = [rust_asks(one_of([each.pattern])) for each in detector.wide]
+    for line in LINES:
+        assert ask(line) == ASKS[detector.name](line), line
+        assert [each(line) for each in wide] == [each(line) for each in wide_unicode], line
+
+
+def test_an_operators_key_beyond_ascii_leaves_the_other_patterns_as_they_are() -> None:
+    plain_gate, gate = Gate(), Gate(("schlüssel",))
+    for line in (*LINES, *(hit + " é" for hit in HITS)):
+        assert gate.may_find(line) == plain_gate.may_find(line), line
+        assert list(gate.hot(line)) == list(plain_gate.hot(line)), line
+    assert list(gate.hot("mein_schlüssel = hunter2x9"))
 
 
 def lines_of(text: str) -> list[tuple[int, int]]:
