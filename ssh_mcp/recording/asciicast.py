@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-WIDTH: Final = 80
-HEIGHT: Final = 24
+SIZE: Final = (80, 24)
+"""Columns and rows of what was recorded without a terminal."""
+
 CLEAR: Final = "\x1b[2J\x1b[H"
 
 _CSI: Final = r"\x1b\[[0-?]*[ -/]*[@-~]"  # ECMA-48: ESC [ 1;31 m
@@ -25,16 +26,16 @@ _BREAK: Final = re.compile(r"\r?\n")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``seconds`` since the beginning; ``o`` is output, ``m`` a marker."""
+    """``seconds`` since the beginning; ``o`` is output, ``m`` a marker, ``r`` a new size (``120x40``)."""
 
     seconds: float
-    kind: Literal["o", "m"]
+    kind: Literal["o", "m", "r"]
     text: str
 
 
-def header(timestamp: float, title: str) -> str:
-    """The first line, newline included. ``timestamp``: seconds since the epoch."""
-    fields = {"version": 2, "width": WIDTH, "height": HEIGHT, "timestamp": int(timestamp), "title": title}
+def header(timestamp: float, title: str, size: tuple[int, int] = SIZE) -> str:
+    """The first line, newline included. ``timestamp``: seconds since the epoch; ``size``: columns and rows."""
+    fields = {"version": 2, "width": size[0], "height": size[1], "timestamp": int(timestamp), "title": title}
     return json.dumps(fields) + "\n"
 
 

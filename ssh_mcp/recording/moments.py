@@ -11,6 +11,8 @@ from ssh_mcp.results.base import Result
 from ssh_mcp.results.exec import BroadcastResult, ExecResult, ShellExecResult
 from ssh_mcp.results.jobs import JobOutput, JobResult
 
+from .asciicast import SIZE
+
 Kind = Literal["command", "shell", "job", "terminal"]
 LASTING: Final[frozenset[Kind]] = frozenset({"shell", "job", "terminal"})
 """Kinds whose recording goes on with later calls."""
@@ -31,6 +33,8 @@ class Moment:
     seconds: float = 0.0
     exit_code: int | None = None
     screen: bool = False
+    size: tuple[int, int] = SIZE
+    """Columns and rows."""
 
 
 @runtime_checkable
@@ -40,6 +44,8 @@ class Screen(Protocol):
     terminal_id: str
     host: str
     screen: str
+    columns: int
+    rows: int
 
 
 def moments(result: Result, correlation_id: str, command: str | None, job_id: str | None) -> Iterator[Moment]:
@@ -64,7 +70,8 @@ def moments(result: Result, correlation_id: str, command: str | None, job_id: st
         case JobOutput() if job_id is not None:
             yield Moment("job", job_id, "", result.text)
         case Screen():
-            yield Moment("terminal", result.terminal_id, result.host, result.screen, screen=True)
+            size = (result.columns, result.rows)
+            yield Moment("terminal", result.terminal_id, result.host, result.screen, screen=True, size=size)
 
 
 def cut_short(error: CutShort, host: str, correlation_id: str, command: str | None, session_id: str | None) -> Moment:

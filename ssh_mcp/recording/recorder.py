@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from ssh_mcp.errors import ConfigError
 
-from .asciicast import CLEAR, Event, as_output, encoded, header
+from .asciicast import CLEAR, SIZE, Event, as_output, encoded, header
 from .moments import LASTING, Moment
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class _Growing:
     began: float
     size: int
     digest: _Hash
+    window: tuple[int, int] = SIZE
+    """Columns and rows, as the file says so far."""
 
 
 class Recorder:
@@ -74,7 +76,7 @@ class Recorder:
         with self._lock:
             now = time.time()
             growing = self._growing(parts[0], tool, now)
-            text = "".join(encoded(event) for part in parts for event in shown(part, now - growing.began))
+            text = "".join(encoded(event) for part in parts for event in _events(part, now, growing))
             self._append(growing, text.encode("ascii"))
             if now - self._tidied > _TIDY_EVERY:
                 self.tidy(growing.file)
@@ -102,8 +104,10 @@ class Recorder:
             host = _UNSAFE.sub("_", part.host or "host")[:64]
             day = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
             began = now - part.seconds
-            known = _Growing(self._directory / f"{day}-{host}-{name}{SUFFIX}", began, 0, hashlib.sha256())
-            self._append(known, header(began, f"{tool} on {part.host}" if part.host else tool).encode("ascii"))
+            file = self._directory / f"{day}-{host}-{name}{SUFFIX}"
+            known = _Growing(file, began, 0, hashlib.sha256(), part.size)
+            title = f"{tool} on {part.host}" if part.host else tool
+            self._append(known, header(began, title, part.size).encode("ascii"))
         self._known[name] = known
         self._known.move_to_end(name)
         if len(self._known) > _OPEN:
@@ -139,6 +143,16 @@ def _guarded(part: Moment, guards: Sequence[Guard]) -> Moment:
         output = guard.text(output).text
         command = None if command is None else guard.text(command).text
     return replace(part, output=output, command=command)
+
+
+def _events(part: Moment, now: float, growing: _Growing) -> list[Event]:
+    """What ``part`` adds to a recording, a new size before it."""
+    seconds = now - growing.began
+    found = shown(part, seconds)
+    if part.size != growing.window:
+        growing.window = part.size
+        found.insert(0, Event(seconds, "r", f"{part.size[0]}x{part.size[1]}"))
+    return found
 
 
 def shown(part: Moment, now: float) -> list[Event]:

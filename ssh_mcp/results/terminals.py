@@ -25,6 +25,8 @@ class TerminalScreenResult(Warned):
     terminal_id: Ours
     host: Ours
     screen: Annotated[str, Provenance.GUARDED] = ""
+    columns: int = 120
+    rows: int = 40
     cursor: TerminalCursor
     changed: bool = True
     ended: bool = False

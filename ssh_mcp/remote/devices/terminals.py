@@ -258,9 +258,12 @@ class Terminals:
             except TransportError as lost:
                 warnings.append(f"{lost.what} Open a new terminal.")
             await terminal.aclose()
+        columns, height = terminal.screen.size
         return TerminalScreenResult(
             terminal_id=terminal.id,
             host=host.name,
+            columns=columns,
+            rows=height,
             screen="\n".join(shown.text.split("\n")[-rows:]),
             cursor=TerminalCursor(row=row, column=column),
             changed=changed,

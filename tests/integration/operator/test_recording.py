@@ -129,3 +129,18 @@ def test_a_directory_that_others_can_write_to_stops_the_start(tmp_path: Path) ->
     for name in ("open", "link"):
         with pytest.raises(ConfigError, match="nobody else can write to"):
             Recorder(tmp_path / name, keep_days=1, max_bytes=1 << 20)
+
+
+async def test_a_terminal_is_recorded_in_its_size(sshd: Sshd, mcp_server: McpServerFactory, tmp_path: Path) -> None:
+    pytest.importorskip("pyte")
+    records = tmp_path / "records"
+    async with mcp_server({"web": sshd}, ssh_record_dir=str(records)) as server:
+        opened = await server.call("ssh_terminal_open", host="web", command="sh", columns=100, rows=30)
+        assert (opened["columns"], opened["rows"]) == (100, 30)
+        for columns in (100, 132, 132):
+            await server.call("ssh_terminal_send", terminal_id=opened["terminal_id"], columns=columns, text="\n")
+    (file,) = records.iterdir()
+    first, *rest = map(json.loads, file.read_text().splitlines())
+    assert (first["width"], first["height"]) == (100, 30)
+    assert [(kind, text) for _, kind, text in rest if kind == "r"] == [("r", "132x30")]
+    assert [kind for _, kind, _ in rest] == ["o", "o", "r", "o", "o"]
