@@ -53,6 +53,7 @@ NOBODY = NoClient()
 """Who calls from within this process: resources, and tests that drive the runner."""
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")
+_PREFIX = "ssh_"
 _FAN_OUT = 1000
 _FIT_IS_LIGHTER = 8
 """How much less cutting takes than guarding, for which the limit of ``aside`` is made."""
@@ -207,7 +208,7 @@ class Runner:
         record.finish(refusal or UnknownTool("There is no such tool here."))
         if refusal:
             return public_text(refusal)
-        guess = nearest(name, known) if _NAME.fullmatch(name) else None
+        guess = nearest_tool(name, known) if _NAME.fullmatch(name) else None
         return f"Unknown tool: {name!r}. Did you mean {guess}?" if guess else None
 
     def note_bad_state(self, name: str, arguments: Mapping[str, Any], tier: str) -> None:
@@ -325,6 +326,13 @@ def _without_closed_advice(result: Result, closed: ClosedTools) -> None:
         result.hint = closed.without_advice(hint)  # type: ignore[attr-defined]
 
 
+def nearest_tool(name: str, known: Collection[str]) -> str | None:
+    """The tool that ``name`` was probably meant to be. The prefix that all have counts for nothing."""
+    by_rest = {each.removeprefix(_PREFIX): each for each in known}
+    found = nearest(name.lower().removeprefix(_PREFIX), by_rest)
+    return by_rest[found] if found else None
+
+
 def _claimed_host(arguments: Mapping[str, Any]) -> str | None:
     """The host as the caller wrote it, until it is resolved: a refused name is audited too, if it looks like a name."""
     name = arguments.get("host", arguments.get("src_host"))
@@ -357,7 +365,7 @@ def _validated(spec: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
         model = spec.arguments.model_validate(dict(arguments))
     except ValidationError as error:
         raise InvalidArgument(
-            f"{spec.name} got wrong arguments: {_in_words(error)}.", "The tool's schema says what it takes."
+            f"{spec.name} got wrong arguments: {_in_words(error)}.", _what_it_takes(spec, error)
         ) from None
     return {name: getattr(model, name) for name in spec.parameters}
 
@@ -369,6 +377,14 @@ def _has_surrogate(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(_has_surrogate(v) for pair in value.items() for v in pair)
     return isinstance(value, list | tuple) and any(_has_surrogate(v) for v in value)
+
+
+def _what_it_takes(spec: ToolSpec, error: ValidationError) -> str:
+    """The names where a name is wrong: a client that searches for tools may not have the schema at hand."""
+    kinds = {c["type"] for c in error.errors(include_url=False, include_context=False, include_input=False)}
+    if "extra_forbidden" not in kinds:
+        return "The tool's schema says what it takes."
+    return f"It takes {', '.join(spec.arguments.model_fields) or 'no arguments'}."
 
 
 def _in_words(error: ValidationError) -> str:

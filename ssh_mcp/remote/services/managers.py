@@ -28,7 +28,7 @@ async def _manager(host: RemoteHost) -> str:
     if able.package_manager is None:
         raise PlatformNotSupported(
             f"{host.name} has no package manager that these tools know.",
-            "They know apt, dnf, yum, apk, zypper and pacman; ssh_exec_run reaches others.",
+            f"They know {', '.join(facts.MANAGERS)}; ssh_exec_run reaches others.",
         )
     return able.package_manager
 

@@ -23,7 +23,7 @@ from ssh_mcp.settings.model import Settings
 from ssh_mcp.tools import catalogue
 from ssh_mcp.tools.catalogue import Entry
 from ssh_mcp.tools.registered import RegisteredTool
-from ssh_mcp.tools.runner import ToolFailed
+from ssh_mcp.tools.runner import ToolFailed, nearest_tool
 from ssh_mcp.tools.spec import REGISTRY, ToolSpec, tool
 from transports.api import Effective, SessionStatus
 
@@ -313,4 +313,32 @@ async def test_the_name_of_an_unknown_argument_is_shown_on_one_line(app: App, re
     with pytest.raises(ToolFailed, match=r"^InvalidArgument: plain_tool got wrong arguments: ") as caught:
         await app.runner.run(entry_for(REGISTRY["plain_tool"]), {name: 1})
     assert str(caught.value).isprintable()
+    assert str(caught.value).endswith("It takes no arguments.")
     assert len(str(caught.value)) < 300
+
+
+async def test_a_wrong_name_is_refused_with_the_names_and_a_wrong_value_is_not(app: App, registered: None) -> None:
+    @tool(group="host", tier=Tier.READ)
+    async def two_arguments_tool(path: str, depth: int = 1) -> Probe:
+        """Probe."""
+        raise AssertionError
+
+    entry = entry_for(REGISTRY["two_arguments_tool"])
+    with pytest.raises(ToolFailed, match=r"It takes path, depth\.$"):
+        await app.runner.run(entry, {"file": "x"})
+    with pytest.raises(ToolFailed, match=r"The tool's schema says what it takes\.$"):
+        await app.runner.run(entry, {"path": "x", "depth": "deep"})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ssh_exec_broadcast", "ssh_broadcast"),
+        ("exec_run", "ssh_exec_run"),
+        ("SSH_Grep", "ssh_grep"),
+        ("ssh_write", None),  # only the prefix is like ssh_grep
+        ("x" * 250, None),
+    ],
+)
+def test_a_tools_name_is_guessed_without_the_prefix_that_all_have(name: str, meant: str | None) -> None:
+    assert nearest_tool(name, ["ssh_broadcast", "ssh_exec_run", "ssh_grep"]) == meant
