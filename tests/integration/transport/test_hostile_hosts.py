@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 
 from tests.integration.conftest import SshdFactory
 from tests.integration.mcp_server import McpServerFactory
+from tests.integration.session_rig import connected
 from tests.peers.sshd import Sshd
-from transports.openssh.sessions import runner
+from transports.openssh.sessions import runner, watch
 
 PATIENCE = 120.0
 """Seconds until a test that hangs is given up."""
@@ -82,3 +84,22 @@ async def test_a_host_that_falls_silent_cannot_hold_a_command_beyond_its_timeout
             )
         assert (done["timed_out"], done["stdout"]) == (True, "begun\n")
         assert (await server.call("ssh_shell_list"))["count"] == 0
+
+
+async def test_a_watch_that_never_begins_is_closed_with_its_connection(
+    sshd_factory: SshdFactory, control_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_GOODBYE_SECONDS", 0.1)
+    first, second = tmp_path / "first", tmp_path / "second"
+    later = f"if [ -e {first} ]; then : > {second}; {SILENT}; fi\n: > {first}\n"
+    sshd = sshd_factory(force_command=forced(tmp_path, later + 'eval "$SSH_ORIGINAL_COMMAND"'))
+    before = psutil.Process().num_fds()
+    async with connected(sshd, control_dir, "native") as host:
+        process = await host.start("read line")
+        with anyio.fail_after(PATIENCE):
+            while not second.exists():
+                await anyio.sleep(0.01)
+            await process.write(b"end\n")
+            assert await process.wait() == 0
+        await process.aclose()
+    assert psutil.Process().num_fds() == before
