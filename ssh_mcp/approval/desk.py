@@ -238,7 +238,7 @@ class CallApproval:
         client = self.client if self.desk.channel != "operator" and self.client.can_ask else None
         if client is None and (self.desk.channel == "client" or not self.desk.operator_reachable):
             self.note = ApprovalNote("unavailable", self.desk.channel, "")
-            raise _required(matches[0])
+            raise _required(matches[0], self.desk.channel)
         pending = self.desk.register(subject, matches, waiting=client is None or not client.by_result)
         if client is not None and client.by_result:
             self.note = ApprovalNote("pending", "client", pending.question.id)
@@ -251,7 +251,7 @@ class CallApproval:
             raise _still_pending(pending, self.desk)
         if decision.yes is None:
             self.note = ApprovalNote("unavailable", "client", pending.question.id)
-            raise _required(matches[0])
+            raise _required(matches[0], self.desk.channel)
         self._settle(decision, pending.question.id, began)
 
     def _asked_through(self, client: ClientChannel | None) -> str:
@@ -311,11 +311,19 @@ class CallApproval:
             self._refused[state["asked"]] = decision
 
 
-def _required(match: AskMatch) -> ApprovalRequired:
+_UNREACHABLE: Final = "why ssh-mcp approve cannot reach this server is in its log."
+_NO_CHANNEL: Final[dict[Channel, str]] = {
+    "client": "Use a client that supports elicitation, or the operator sets SSH_ASK_CHANNEL to operator or auto.",
+    "operator": f"Ask the operator: {_UNREACHABLE}",
+    "auto": f"Use a client that supports elicitation, or ask the operator: {_UNREACHABLE}",
+}
+
+
+def _required(match: AskMatch, channel: Channel) -> ApprovalRequired:
     return ApprovalRequired(
         f"The operator wants to be asked first ({match.rule}), and there is no way to ask: this client cannot show a "
         "question; nothing was run.",
-        "Use a client that supports elicitation, or the operator sets SSH_ASK_CHANNEL to operator or auto.",
+        _NO_CHANNEL[channel],
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssh_mcp.approval.channels import NoClient, QuestionForClient, Reply, Returned
-from ssh_mcp.approval.desk import MAX_PENDING, Approvals, CallApproval
+from ssh_mcp.approval.desk import MAX_PENDING, Approvals, CallApproval, Channel
 from ssh_mcp.approval.question import Login, Subject
 from ssh_mcp.approval.store import ApprovalStore, Grant
 from ssh_mcp.errors import ApprovalDenied, ApprovalPending, ApprovalRequired
@@ -263,3 +263,16 @@ async def test_a_no_of_the_operator_wins_over_a_yes_that_the_client_brings_back_
     for _ in range(2):
         with pytest.raises(ApprovalDenied, match="bob"):
             await call.confirm(BASE, MATCH)
+
+
+@pytest.mark.parametrize(
+    ("channel", "advice"), [("client", "SSH_ASK_CHANNEL"), ("operator", "in its log"), ("auto", "in its log")]
+)
+async def test_where_nobody_can_be_asked_the_advice_fits_the_channel(
+    tmp_path: Path, channel: Channel, advice: str
+) -> None:
+    desk = Approvals(ApprovalStore(tmp_path / "s"), channel=channel)
+    with pytest.raises(ApprovalRequired) as refused:
+        await CallApproval(desk, NoClient(), "c").confirm(BASE, MATCH)
+    assert advice in refused.value.remedy
+    assert (channel == "client") == ("SSH_ASK_CHANNEL" in refused.value.remedy)
