@@ -55,6 +55,8 @@ def measured(lab: BenchLab, part: str, quick: bool, log_mib: int | None) -> Iter
         yield from fleet.concurrent_on_one(lab, 5 if quick else 15)
     elif part == "fan_out":
         yield from fleet.fan_out(lab, 3 if quick else 8)
+    elif part == "memory":
+        yield from fleet.memory_after_a_mix(lab, 500 if quick else 5000)
     elif part == "start_up":
         yield from rows.start_up(lab, 3 if quick else 8)
     elif part == "long_output":
@@ -83,6 +85,7 @@ PARTS = (
     "forwards",
     "concurrent",
     "fan_out",
+    "memory",
     "start_up",
     "long_output",
     "jobs",

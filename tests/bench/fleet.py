@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from random import Random
 
 import psutil
 
@@ -74,6 +75,36 @@ def fan_out(lab: BenchLab, rounds: int) -> Iterator[Row | Figure]:
         adopted.append(timed(lambda s=second: s.call("ssh_broadcast", hosts=hosts, command="true")))
         second.close()
     yield Row(f"broadcast to {len(hosts)}, a second server adopting", summary(adopted), "warm", warm)
+    server.close()
+
+
+def memory_after_a_mix(lab: BenchLab, count: int) -> Iterator[Figure]:
+    """Memory before and after ``count`` mixed calls, up to eight at once, some with a megabyte of output."""
+    place = lab.files / "mix"
+    place.mkdir()
+    for number in range(300):
+        (place / f"{number}.conf").write_text(f"line {number} of text, password=hunter2abcd\n" * 20)
+    (place / "long.log").write_text("abc def ghi jkl\n" * 60_000)
+    mix: list[tuple[str, dict[str, object]]] = [
+        ("ssh_exec_run", {"command": "true"}),
+        ("ssh_exec_run", {"command": f"cat {place}/long.log"}),
+        ("ssh_sftp_list", {"path": str(place), "limit": 300}),
+        ("ssh_sftp_download", {"path": f"{place}/long.log"}),
+        ("ssh_host_info", {}),
+        ("ssh_host_processes", {}),
+        ("ssh_grep", {"path": str(place), "pattern": "line 1"}),
+        ("ssh_read_redacted", {"path": f"{place}/3.conf"}),
+    ]
+    server = lab.server()
+    time.sleep(PRELOADED_SECONDS)
+    yield Figure("memory of the server before a mix of calls", _memory(server.process.pid), "MiB")
+    done, random = 0, Random(16)
+    while done < count:
+        tool, arguments = random.choice(mix)
+        at_once = random.choice((1, 1, 1, 4, 8))
+        server.calls(tool, [{"host": "h0", **arguments}] * at_once)
+        done += at_once
+    yield Figure(f"memory of the server after {count:,} mixed calls", _memory(server.process.pid), "MiB")
     server.close()
 
 
