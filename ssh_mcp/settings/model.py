@@ -246,9 +246,11 @@ def _check_auth(settings: Settings) -> None:
     needed = ["mcp_oidc_config_url", "mcp_oidc_client_id", "mcp_oidc_client_secret_file", "mcp_base_url"]
     if auth == "jwt":
         needed = ["mcp_auth_issuer", "mcp_auth_audience"]
-        if (settings.mcp_jwt_jwks_uri is None) == (settings.mcp_jwt_public_key_file is None):
-            raise ConfigError("MCP_AUTH=jwt: needs MCP_JWT_JWKS_URI or MCP_JWT_PUBLIC_KEY_FILE, one of them.")
+        if settings.mcp_jwt_jwks_uri is not None and settings.mcp_jwt_public_key_file is not None:
+            raise ConfigError("MCP_AUTH=jwt: needs MCP_JWT_JWKS_URI or MCP_JWT_PUBLIC_KEY_FILE, not both.")
     missing = [name.upper() for name in needed if getattr(settings, name) is None]
+    if auth == "jwt" and settings.mcp_jwt_jwks_uri is None and settings.mcp_jwt_public_key_file is None:
+        missing.append("MCP_JWT_JWKS_URI or MCP_JWT_PUBLIC_KEY_FILE")
     if missing:
         raise ConfigError(f"MCP_AUTH={auth}: needs {', '.join(missing)}.")
     if settings.mcp_http_token_file is not None or settings.mcp_http_local_open:

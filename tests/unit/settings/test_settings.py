@@ -169,6 +169,14 @@ def test_added_and_replacing_key_words_exclude_each_other() -> None:
     )
 
 
+def test_tokens_of_an_issuer_need_all_that_they_are_checked_against_named_at_once() -> None:
+    at = {"MCP_TRANSPORT": "http", "MCP_AUTH": "jwt"}
+    keys = "MCP_JWT_JWKS_URI or MCP_JWT_PUBLIC_KEY_FILE"
+    assert refusal(**at) == f"MCP_AUTH=jwt: needs MCP_AUTH_ISSUER, MCP_AUTH_AUDIENCE, {keys}."
+    both = {"MCP_JWT_JWKS_URI": "https://login.example.net/keys", "MCP_JWT_PUBLIC_KEY_FILE": "/etc/issuer.pem"}
+    assert refusal(**at, **both) == f"MCP_AUTH=jwt: needs {keys}, not both."
+
+
 def test_http_beyond_loopback_needs_a_token_file(tmp_path: Path) -> None:
     assert refusal(MCP_TRANSPORT="streamable-http", MCP_HTTP_HOST="0.0.0.0") == (
         "MCP_HTTP_HOST=0.0.0.0: any address but loopback needs a bearer token. "
