@@ -27,7 +27,8 @@ class Unreadable(ValueError):
 class Job:
     """One job as its host describes it.
 
-    ``began`` and ``ended`` are seconds since the epoch, the start by our clock and the end by the host's;
+    ``began`` and ``ended`` are seconds since the epoch, the start by our clock and the end by the host's (None where
+    the duration says when it was);
     ``duration`` seconds by the host's boot clock, None where nobody knows. ``first`` says that nobody saw it ended
     before. ``cut`` names what stopped its output from being written: ``stdout.cap``, ``stderr.full`` and so on.
     ``group`` is the process id of the job's shell.

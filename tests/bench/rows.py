@@ -83,15 +83,19 @@ def jobs(lab: BenchLab, rounds: int) -> Iterator[Row]:
     """Jobs against a command that is waited for, and what a host with a thousand of them takes to tell."""
     server = lab.server()
     job = server.call("ssh_job_start", host="h0", command="true")["job_id"]
-    run, start, status = interleaved(
+    run, start, whole, named, status = interleaved(
         lambda: server.call("ssh_exec_run", host="h0", command="true"),
         lambda: server.call("ssh_job_start", host="h0", command="true", wait=0),
+        lambda: server.call("ssh_job_start", host="h0", command="true"),
+        lambda: server.call("ssh_job_start", host="h0", command="true", name="named"),
         lambda: server.call("ssh_job_status", host="h0", job_id=job),
         rounds=rounds,
         warm_up=3,
         pause=0.05,
     )
-    yield Row("job start", start, "exec `true`", run, 1.5)
+    yield Row("job start without a wait", start, "exec `true`", run, 1.5)
+    yield Row("job start up to the end of `true`", whole, "exec `true`", run, 3)
+    yield Row("the same with a name", named, "exec `true`", run, 3)
     yield Row("job status", status, "exec `true`", run)
     server.close()
     owner, state = "0123456789abcdef", lab.files / "state"

@@ -14,6 +14,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
@@ -39,12 +40,20 @@ class HostShell:
     before: tuple[str, ...] = ()
     started: list[str] = field(default_factory=list)
 
-    def ask(self, verb: str, *parameters: str | int, stdin: bytes = b"") -> tuple[Reply, bytes]:
+    def ask(self, verb: str, *parameters: str | int, stdin: bytes | IO[bytes] = b"") -> tuple[Reply, bytes]:
         text = prelude() + question(verb, OWNER, *parameters).wire().replace(BOOT_ID, quote(self.boot_id))
         words = [*self.before, "sh", "-c", text]
         environment = {"HOME": str(self.home), "PATH": self.path}
+        given, source = (stdin, None) if isinstance(stdin, bytes) else (None, stdin)
         done = subprocess.run(
-            words, check=False, input=stdin, capture_output=True, env=environment, cwd=self.home, timeout=60
+            words,
+            check=False,
+            input=given,
+            stdin=source,
+            capture_output=True,
+            env=environment,
+            cwd=self.home,
+            timeout=60,
         )
         return parse_reply(done.stdout), done.stderr
 
@@ -64,7 +73,7 @@ class HostShell:
         """A job by quick.sh, whose shell leaves the frame around it."""
         job_id, mark, nonce = secrets.token_hex(6), "mark-" + secrets.token_hex(8), secrets.token_hex(8)
         kind = job_input(command.encode(), mark).decode()[0]
-        asked = question("quick", OWNER, job_id, "", "", "1.5", 1 << 28, timeout, mark, kind, command).wire()
+        asked = question("quick", OWNER, job_id, "-", "", "", "1.5", 1 << 28, timeout, mark, kind, command, 8192).wire()
         done = subprocess.run(
             ["sh", "-c", remote_command(nonce)], check=False, capture_output=True, cwd=self.home, timeout=60,
             input=command_input(nonce, leaving(nonce, behind(prelude(), asked, sent=""))), start_new_session=True,
@@ -75,6 +84,21 @@ class HostShell:
         assert (reply.words[0], reply.words[3], decoder.status) == ("started", "quick", 0), (reply, done.stderr)
         self.started.append(job_id)
         return reply.jobs[0]
+
+    def watched(self, command: str, *, line: bytes | None = None, claim: str = "-") -> tuple[Job, Reply, bytes]:
+        """A job by watched.sh, which replies at its end, or when ``line`` came (b"": the end of stdin)."""
+        job_id, mark = secrets.token_hex(6), "mark-" + secrets.token_hex(8)
+        kind = job_input(command.encode(), mark).decode()[0]
+        parameters = (job_id, claim, "", "", "1.5", 1 << 28, 0, mark, kind, command, 8192)
+        if line is not None:
+            reply, stderr = self.ask("watched", *parameters, stdin=line)
+        else:
+            reading, writing = os.pipe()
+            with contextlib.closing(os.fdopen(writing, "wb")), os.fdopen(reading, "rb") as held:
+                reply, stderr = self.ask("watched", *parameters, stdin=held)
+        assert reply.words[0] in ("started", "already"), (reply, stderr)
+        self.started.append(reply.jobs[0].id)
+        return reply.jobs[0], reply, stderr
 
     def status(self, job: Job, wait: float = 0) -> Job:
         return self.ask("status", job.id, round(wait * 1000), 8192)[0].jobs[0]
@@ -167,6 +191,33 @@ def test_a_quick_start_replies_before_the_job_and_keeps_all_that_it_does(host: H
     assert sorted({path.name for path in host.file(job, ".").iterdir()} - pipes) == (
         ["about", "group", "pid", "seen", "status", "stderr", "stderr.end", "stdout", "stdout.end"]
     )
+
+
+def test_a_watched_start_replies_at_the_end_of_the_job_or_when_it_is_asked_to(host: HostShell) -> None:
+    job, reply, stderr = host.watched("printf '%s.' 'a  b\\n'; echo err >&2; umask; cat; exit 3")
+    assert (job.state, job.exit_code, stderr, reply.words[3]) == ("exited", 3, b"err\n", "quick")
+    assert reply.data in (b"a  b\\n.0022\n", b"a  b\\n.022\n")
+    assert (job.stdout_bytes, job.stderr_bytes, job.first) == (len(reply.data), 4, True)
+    assert job.duration is not None
+    again = host.status(job)
+    assert (again.state, again.exit_code, again.first) == ("exited", 3, False)
+    assert host.watched("cat <<'E'\nä\n\n\nE\nkill -INT $$")[0].exit_code == 130
+    number = _number()
+    for line in (b"\n", b""):
+        job, reply, stderr = host.watched(f"echo ä; /bin/sleep {number} & /bin/sleep {number}", line=line)
+        assert (job.state, job.exit_code, stderr) == ("running", None, b"")
+        assert len(_running(number)) > 0
+        keeper = psutil.Process(host.keeper(job))
+        assert os.getsid(keeper.pid) == keeper.pid
+        assert not [each for each in os.listdir(f"/proc/{keeper.pid}/fd") if int(each) in (6, 8)]
+        job, sent = host.cancel(job)
+        assert (job.state, sent, _alive(number)) == ("cancelled", "TERM", [])
+    assert host.watched("exec /bin/true")[0].exit_code == 0
+    first, *_ = host.watched(f"/bin/sleep {number}", line=b"\n", claim="00ff")
+    second, reply, _ = host.watched("true", claim="00ff")
+    assert (second.id, reply.words[0]) == (first.id, "already")
+    host.cancel(first)
+    assert host.watched("true", claim="00ff")[1].words[0] == "started"
 
 
 def test_signals_end_a_job_as_they_would_end_a_command(host: HostShell) -> None:
@@ -435,7 +486,7 @@ def test_a_clock_that_jumps_changes_neither_states_nor_durations(plain: HostShel
         assert 0 <= found.duration < 600
         assert plain.ask("list")[0].jobs[0].state == "running"
     ended, _ = plain.cancel(job)
-    assert (ended.state, ended.ended) == ("cancelled", 1_500_000_000)
+    assert (ended.state, ended.ended) == ("cancelled", None)
     assert ended.duration is not None
     assert ended.duration < 600
 

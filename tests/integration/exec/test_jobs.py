@@ -150,6 +150,31 @@ async def test_a_start_without_a_wait_leaves_its_session_and_the_next_call_finds
         await anyio.to_thread.run_sync(trace.wait_gone)
 
 
+async def test_a_start_that_waits_returns_at_the_end_or_in_time_and_its_job_outlives_the_call(
+    mcp_server: McpServerFactory, web: Host, trace: Trace
+) -> None:
+    async with mcp_server({"web": web}) as server:
+        assert server.app is not None
+        await server.call("ssh_job_start", host="web", command="true", wait=20)
+        assert server.app.fleet.jobs.quick("web")
+        job = await server.call("ssh_job_start", host="web", command="echo ä; echo e >&2; exit 3", wait=20, name="n")
+        assert (job["state"], job["exit_code"], job["stdout"], job["stderr"]) == ("exited", 3, "ä\n", "e\n")
+        job = await server.call("ssh_job_start", host="web", command=f"echo ö; {trace.sleep}; true", wait=0.5, name="n")
+        assert (job["state"], job["stdout"], job["already_running"]) == ("running", "ö\n", False)
+        for wait in (0, 5):
+            again = await server.call("ssh_job_start", host="web", command="true", wait=wait, name="n")
+            assert (again["job_id"], again["already_running"]) == (job["job_id"], True)
+        assert (await server.call("ssh_job_cancel", host="web", job_id=job["job_id"]))["state"] == "cancelled"
+        await anyio.to_thread.run_sync(trace.wait_gone)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: server.call("ssh_job_start", host="web", command=f"{trace.sleep}; true", wait=45))
+            await anyio.to_thread.run_sync(trace.wait_for)
+            tasks.cancel_scope.cancel()
+        (left,) = (j for j in (await server.call("ssh_job_list", host="web"))["jobs"] if j["state"] == "running")
+        assert (await server.call("ssh_job_cancel", host="web", job_id=left["job_id"]))["signal"] == "TERM"
+        await anyio.to_thread.run_sync(trace.wait_gone)
+
+
 async def test_a_cancelled_call_leaves_its_job_running(mcp_server: McpServerFactory, web: Host, trace: Trace) -> None:
     async with mcp_server({"web": web}) as server:
         async with anyio.create_task_group() as tasks:

@@ -16,8 +16,14 @@ def job(number: int, ended: int | None, state: JobState = "exited") -> Job:
 
 def test_the_oldest_beyond_the_limit_and_the_too_old_go_and_running_ones_stay() -> None:
     many = [job(i, ended=1000 + i) for i in range(KEPT_JOBS + 3)]
-    assert outdated(many, now=1000, keep_seconds=9999) == [f"{i:012x}" for i in (2, 1, 0)]
-    assert outdated([job(1, 100), job(2, 200), job(3, None, "running")], now=260, keep_seconds=100) == [f"{1:012x}"]
+    assert outdated(many, now=1000, keep_seconds=9999, here=0) == [f"{i:012x}" for i in (2, 1, 0)]
+    some = [job(1, 100), job(2, 200), job(3, None, "running")]
+    assert outdated(some, now=260, keep_seconds=100, here=0) == [f"{1:012x}"]
+
+
+def test_what_is_known_by_our_clock_is_not_compared_with_the_hosts() -> None:
+    assert outdated([job(1, None), job(2, 200)], now=260, keep_seconds=100, here=50) == []
+    assert outdated([job(1, None), job(2, 200)], now=260, keep_seconds=100, here=102) == [f"{1:012x}"]
 
 
 def test_a_host_is_due_once_and_when_it_holds_too_many() -> None:

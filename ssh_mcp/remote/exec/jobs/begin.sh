@@ -28,3 +28,11 @@ count() {
   set -- "$jobs"/*
   n=$#
 }
+# Prints lines. A shell whose printf is a program (mksh) would show them among its arguments.
+say() {
+  if PATH=/nonexistent command -v printf >/dev/null; then
+    printf '%s\n' "$@"
+  else
+    for l in "$@"; do print -r -- "$l"; done
+  fi
+}

@@ -28,3 +28,14 @@ claim() {
     return 0
   done
 }
+# The new job $1 goes on with its name, or the reply is the running job that has it; $2 bytes of each tail.
+claimed() {
+  [ "$names" = - ] || claim "$1" || {
+    rm -rf "${jobs:?}/$1"
+    count
+    echo "already - $n -"
+    show
+    tails "$2"
+    exit 0
+  }
+}

@@ -78,9 +78,10 @@ class Jobs:
         )
         host.call.record.job(job.id)
         try:
-            if wait == 0 and not sudo and quickly(job) and host.call.fleet.jobs.quick(host.alias):
-                looked = await launch_quickly(host, self._asking, job)
-            else:
+            looked = None
+            if not sudo and quickly(job) and host.call.fleet.jobs.quick(host.alias):
+                looked = await launch_quickly(host, self._asking, job, wait)
+            if looked is None:
                 looked = await launch(host, self._asking, job, wait, sudo=sudo)
         except MasterLost as lost:
             looked = await self._after_all(job.id, lost)
@@ -107,7 +108,7 @@ class Jobs:
         now = int(reply.words[1]) if len(reply.words) == 2 and reply.words[1].isdigit() else int(time.time())
         for job in reply.jobs:
             self._asking.note_end(job)
-        old = outdated(reply.jobs, now, self._host.settings.ssh_job_keep_hours * 3600)
+        old = outdated(reply.jobs, now, self._host.settings.ssh_job_keep_hours * 3600, here=time.time())
         if old:
             await self._asking.run("remove", *old)
         self._host.call.fleet.jobs.looked(self._host.alias)

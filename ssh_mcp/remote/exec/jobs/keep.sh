@@ -43,8 +43,16 @@ relay() {
     [ "$c" -gt 0 ] || c=1 b=$(($2 - n))
     if l=$(LC_ALL=C dd bs=$b count="$c" 2>&1 >>"$d/$1"); then
       case $l in 0+0*) break ;; esac
-      n=$(wc -c <"$d/$1")
-      n=$((n))
+      # Most say "BYTES bytes" behind what POSIX has them say; GNU's may warn of a partial read before.
+      k=${l##*records out}
+      k=${k%% byte*}
+      k=${k##*[!0-9]}
+      [ -n "$k" ] || k=$(($(wc -c <"$d/$1") - n))
+      n=$((n + k))
+      # "FULL+PARTIAL records in": fewer than asked for are the last ones.
+      l=${l%% records in*}
+      l=${l##*[!0-9+]}
+      case $l in [0-9]*+[0-9]*) [ $((${l%+*} + ${l#*+})) -ge "$c" ] || break ;; esac
     else
       : >"$d/$1.full"
       n=-
@@ -77,12 +85,16 @@ stderr() {
 # the job hold the ends for writing, so that the job's end ends both copies. A pipeline would leave one with its shell,
 # and a redirected subshell of mksh keeps copies of what it closes, hence exec.
 p=$d
-mkfifo "$p/1" "$p/2" || {
+[ -p "$p/2" ] || mkfifo "$p/1" "$p/2" || {
   p=${TMPDIR:-/tmp}/ssh-mcp-$id
   mkdir -p "$p" && [ -O "$p" ] && [ ! -h "$p" ] && mkfifo "$p/1" "$p/2"
 } || {
   echo 'ssh-mcp: no named pipe can be made, so the job was not started' >"$d/stderr"
   exit
+}
+# Whoever waits for the end (watched.sh) reads from a third one; opened for both directions, it waits for no reader.
+tell() {
+  [ ! -p "$d/3" ] || echo "$1" 1<>"$d/3"
 }
 # shellcheck disable=SC2094
 exec 5<>"$p/1" 6<"$p/1" 7>"$p/1" 8<>"$p/2" 9<"$p/2" 4>"$p/2" 5>&- 8>&-
@@ -111,21 +123,23 @@ else
 fi
 # Background children of the job may hold the pipes for ever: their output is still kept, but not waited for.
 exec >/dev/null 2>&1 </dev/null 4>&-
-i=0
-while [ ! -e "$d/stdout.end" ] || [ ! -e "$d/stderr.end" ]; do
-  [ $i -lt 50 ] || break
-  i=$((i + 1))
-  sleep 0.01 || { sleep 1 && i=50; }
+# Mostly they are there at once, before a sleep(1) could begin.
+i=0 o=- e=-
+until { IFS= read -r o <"$d/stdout.end" && IFS= read -r e <"$d/stderr.end"; } || [ $i -ge 350 ]; do
+  i=$((i + 1)) o=- e=-
+  [ $i -le 300 ] || sleep 0.01 || { sleep 1 && i=350; }
 done
+[ -n "$o" ] || o=-
+[ -n "$e" ] || e=-
 if [ ! -e "$d/group" ] && [ -z "$known" ]; then
+  tell failed
   rm -rf "$d"
   [ "$p" = "$d" ] || rm -rf "$p"
   exit
 fi
 clock
-o=- e=-
-IFS= read -r o <"$d/stdout.end" || o=-
-IFS= read -r e <"$d/stderr.end" || e=-
-# In place, into blocks that are the file's already: a full disk must not cost the exit status.
-printf '%-98s.\n' "$s $(date +%s) $u $o $e" 1<>"$d/status.new" && mv "$d/status.new" "$d/status"
-if [ "$p" = "$d" ]; then rm -f "$p/0" "$p/1" "$p/2"; else rm -rf "$p"; fi
+# In place, into blocks that are the file's already: a full disk must not cost the exit status. The second word was the
+# date in older versions; it follows from the start and the duration.
+printf '%-98s.\n' "$s - $u $o $e" 1<>"$d/status.new" && mv "$d/status.new" "$d/status"
+tell over
+if [ "$p" = "$d" ]; then rm -f "$p/0" "$p/1" "$p/2" "$p/3"; else rm -rf "$p"; fi

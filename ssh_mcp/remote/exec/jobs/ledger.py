@@ -69,12 +69,14 @@ class JobLedger:
         return tuple(self._looked)
 
 
-def outdated(jobs: Sequence[Job], now: int, keep_seconds: float) -> list[str]:
-    """Ids of the ended jobs that are too old at ``now`` (the host's clock) or beyond the newest ``KEPT_JOBS``."""
-    ended = [job for job in jobs if job.state != "running"]
-    ended.sort(key=_end, reverse=True)
-    return [job.id for i, job in enumerate(ended) if i >= KEPT_JOBS or _end(job) < now - keep_seconds]
+def outdated(jobs: Sequence[Job], now: float, keep_seconds: float, *, here: float) -> list[str]:
+    """Ids of the ended jobs that are too old or beyond the newest ``KEPT_JOBS``.
 
+    A job's start is by our clock, which shows ``here``; what the host has noted is by the host's, which shows ``now``.
+    """
 
-def _end(job: Job) -> float:
-    return job.began if job.ended is None else job.ended
+    def age(job: Job) -> float:
+        return here - job.began - (job.duration or 0) if job.ended is None else now - job.ended
+
+    ages = sorted((age(job), job.id) for job in jobs if job.state != "running")
+    return [job_id for i, (old, job_id) in enumerate(ages) if i >= KEPT_JOBS or old > keep_seconds]

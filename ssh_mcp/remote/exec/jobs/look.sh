@@ -22,7 +22,9 @@ alive() {
 }
 ended() {
   { IFS=' ' read -r code at upto out err l <"$d/status"; } 2>/dev/null || code=
-  case "$code $at" in *[!0-9\ ]* | " "* | *" ") code=- at=- upto=- out=- err=- && return 1 ;; esac
+  l=$at
+  [ "$at" != - ] || l=0
+  case "$code $l" in *[!0-9\ ]* | " "* | *" ") code=- at=- upto=- out=- err=- && return 1 ;; esac
   state=exited
   [ ! -e "$d/cancel" ] || state=cancelled
   [ ! -e "$d/timeout" ] || state=timed_out
@@ -99,14 +101,17 @@ begins() {
   done 2>/dev/null
   return 1
 }
-# Who is the first to see a job's end writes it into an audit; when that was is the end of those that wrote none.
+# Who is the first to see a job's end writes it into an audit; when that was is the end of those that wrote no status.
 first_seen() {
   if [ -e "$d/seen" ]; then
-    [ "$at" != - ] || { IFS= read -r at <"$d/seen"; } 2>/dev/null
+    [ "$code$at" != -- ] || { IFS= read -r at <"$d/seen"; } 2>/dev/null
+    at=${at:--}
   else
     shown=first
-    [ "$at" != - ] || at=$(date +%s)
-    (set -C && echo "$at" >"$d/seen") 2>/dev/null || shown=-
+    [ "$code$at" != -- ] || at=$(date +%s)
+    set -C
+    { echo "${at#-}" >"$d/seen"; } 2>/dev/null || shown=-
+    set +C
   fi
 }
 show() {

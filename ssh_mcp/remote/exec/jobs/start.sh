@@ -57,14 +57,7 @@ outlived() {
 new=$1 names=$2 wait=${10} bytes=${11} l=user
 [ -z "$9" ] || l=root
 begin "$1" "$2" "$3" "$4" "$5" $l
-if [ "$names" != - ] && ! claim "$new"; then
-  rm -rf "${jobs:?}/$new"
-  count
-  echo "already - $n -"
-  show
-  tails "$bytes"
-  exit 0
-fi
+claimed "$new" "$bytes"
 us=$u
 detaching
 set -- "$new" "$jobs/$new" "$8" "$6" "$7" "$us" "$run_sh" "$end_sh" "$guard_sh" "$own" "$9"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import anyio
 
 from ssh_mcp.errors import JobStoreUnavailable
 from ssh_mcp.facts.jobs import Reply
@@ -49,26 +51,41 @@ def _kind(command: bytes) -> bytes:
 
 
 def quickly(job: Beginning) -> bool:
-    """Whether quick.sh can start it: its command is read byte by byte, and nothing is asked about its name."""
-    return job.claim == "-" and len(job.body) <= _LINE_MAX
+    """Whether quick.sh and watched.sh can start it: they read its command byte by byte."""
+    return len(job.body) <= _LINE_MAX
 
 
-async def launch_quickly(host: RemoteHost, asking: Asking, job: Beginning) -> Looked:
-    """Start it without a wait, on a host that has said that quick.sh works there.
+async def launch_quickly(host: RemoteHost, asking: Asking, job: Beginning, wait: float) -> Looked | None:
+    """Start it on a host that has said that this works there: the job after ``wait`` seconds, or the running one of
+    that name. None where it was not started, because that host has no named pipes.
 
     Raises JobStoreUnavailable, RemoteError, TransportError.
     """
     reply, done = await asking.run(
-        "quick",
-        *(job.id, job.name, job.command, job.epoch, job.max_bytes, job.timeout, f"ssh-mcp-{secrets.token_hex(16)}"),
+        "watched" if wait else "quick",
+        *(job.id, job.claim, job.name, job.command, job.epoch, job.max_bytes, job.timeout),
+        f"ssh-mcp-{secrets.token_hex(16)}",
         _kind(job.body).decode(),
         job.body.decode("utf-8", "surrogateescape"),
+        TAIL_REQUEST,
+        stdin=_line_after(wait) if wait else None,
+        wait=wait,
         idempotent=False,
-        leaves=True,
+        leaves=not wait,
     )
-    if reply.words[:1] != ("started",):
+    if reply.words[:1] == ("pipeless",):
+        return None
+    if not reply.words and done.exit_code:  # what waited there was killed; the job has its keeper
+        return await asking.look(job.id)
+    if reply.words[:1] not in (("started",), ("already",)):
         raise _failure(host, reply)
     return asking.looked(reply, done, job.id)
+
+
+async def _line_after(seconds: float) -> AsyncGenerator[bytes]:
+    """The stdin of watched.sh, which replies when a line comes: so the host needs no timer."""
+    await anyio.sleep(seconds)
+    yield b"\n"
 
 
 async def launch(host: RemoteHost, asking: Asking, job: Beginning, wait: float, *, sudo: bool) -> Looked:
