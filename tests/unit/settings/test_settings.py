@@ -60,9 +60,11 @@ def test_every_name_of_the_specification_is_a_setting(project_root: Path) -> Non
 def test_the_example_loads_as_it_is_and_shows_the_defaults(project_root: Path) -> None:
     settings, warnings = load_settings({}, project_root / ".env.example")
     assert settings == Settings()
-    assert warnings == [
-        "SSH_REDACT_SALT is not set: redaction markers are plain SHA-256, from which short secrets can be guessed."
-    ]
+    [warning] = warnings
+    assert warning == (
+        "SSH_REDACT_SALT is not set: redaction markers are plain SHA-256, from which short secrets can be guessed. "
+        "Set it to 32 or more random characters, as from `openssl rand -hex 32`."
+    )
 
 
 def test_an_empty_or_blank_value_is_unset() -> None:
