@@ -283,6 +283,11 @@ def _ask_what_to_open(out: Console) -> Opened:
         return tuple(name for name in TIERS if name in chosen or (name == "dangerous" and "sudo" in chosen))
 
     def programs(answer: str) -> tuple[str, ...]:
+        words = answer.split()
+        if len(words) > 1 and "," not in answer:  # two programs, or one with its first argument: only a person knows
+            raise ValueError(
+                f"{answer}: separate programs by commas ({','.join(words)}), or end one entry with a comma ({answer},)."
+            )
         return tuple(entry for part in answer.split(",") if (entry := " ".join(part.split())))
 
     say(out, "Separate several by commas. An empty reply opens nothing; everything can be changed in the file later.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ssh_mcp.remote.alongside import alongside
 from ssh_mcp.remote.host import connection_of
 from ssh_mcp.remote.without_shell import LOOK_SECONDS, sftp_works
 from transports.errors import RemoteError, SessionRefused, TransportError
@@ -87,22 +88,22 @@ async def _ask(host: RemoteHost) -> Capabilities:
         return Capabilities(posix=False, why="it is a Windows host", sftp=True)
     seconds = host.settings.ssh_connect_timeout
     works: bool | None = None
-    asked = anyio.Event()
-    async with anyio.create_task_group() as tasks:
+    asked, looked = anyio.Event(), anyio.Event()
 
-        async def look() -> None:
-            nonlocal works
-            with suppress(TransportError):  # which the question raises too
-                await connection_of(host).login()
-            with anyio.move_on_after(_SFTP_AFTER):
-                await asked.wait()
-            works = await sftp_works(host, max(LOOK_SECONDS, seconds - _SFTP_AFTER))
+    async def look() -> None:
+        nonlocal works
+        with suppress(TransportError):  # which the question raises too
+            await connection_of(host).login()
+        with anyio.move_on_after(_SFTP_AFTER):
+            await asked.wait()
+        works = await sftp_works(host, max(LOOK_SECONDS, seconds - _SFTP_AFTER))
+        looked.set()
 
-        tasks.start_soon(look)
+    async with alongside(look):
         found = await _ask_shell(host)
         asked.set()
-        if found.posix:
-            tasks.cancel_scope.cancel()
+        if not found.posix:
+            await looked.wait()
     # Neither began in all that time: a caller need not wait for it again.
     return found if found.posix else replace(found, sftp=bool(works))
 

@@ -191,13 +191,13 @@ def test_agents_that_hosts_toml_names_are_listed_too(
     assert "stray-0" in done.stdout
     both = ssh_mcp("agent", env={**env, "SSH_AUTH_SOCK": "/nonexistent"})
     assert both.returncode == 0
-    assert "No agent answers at /nonexistent" in both.stdout
+    assert "No agent replies at /nonexistent" in both.stdout
     assert f"Agent at {ssh_agent.socket}:" in both.stdout
 
 
 @pytest.mark.parametrize(
     ("socket", "said"),
-    [(None, "SSH_AUTH_SOCK is not set"), ("/nonexistent", "No agent answers at /nonexistent"), ("", "is not set")],
+    [(None, "SSH_AUTH_SOCK is not set"), ("/nonexistent", "No agent replies at /nonexistent"), ("", "is not set")],
 )
 def test_no_agent_is_status_1_and_says_what_to_do(socket: str | None, said: str, env: dict[str, str]) -> None:
     done = ssh_mcp("agent", env=env if socket is None else {**env, "SSH_AUTH_SOCK": socket})
@@ -258,6 +258,7 @@ def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
         "Directories": "log\n",
         "log is a relative path": "/var/log, /srv\n",
         "Programs": "uptime df\n",
+        "separate programs by commas": "uptime, df\n",
         "Tiers": "low\n",
         "low: the tiers are": "low-access\n",
     }

@@ -416,4 +416,4 @@ async def test_list_shows_kinds_sizes_modes_links_and_pages(
         page = await server.call("ssh_sudo_sftp_list", host="web", path=str(place), offset=2, limit=2)
         assert [e["name"] for e in page["entries"]] == sorted(os.listdir(place))[2:4]
         assert page["has_more"]
-        assert "no directory" in await server.refused("ssh_sudo_sftp_list", host="web", path=f"{place}/file")
+        assert "not a directory" in await server.refused("ssh_sudo_sftp_list", host="web", path=f"{place}/file")
