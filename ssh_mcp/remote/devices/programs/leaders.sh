@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Prints the session leaders that this connection's server started in a terminal, from /proc (proc(5), stat); with
 # signal $1 and a leader $2: sends it to the group of that one, where it still is one of them.
 look() {
