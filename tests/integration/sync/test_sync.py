@@ -209,7 +209,7 @@ async def test_names_that_differ_in_case_alone_are_told_apart_only_where_the_loc
         assert (await server.call("ssh_sync", **arguments))["created"] == 3
         shutil.rmtree(back)
         back.mkdir()
-        (back / "other").write_text("older")
+        (back / "other").write_text("older, and of another size")
         monkeypatch.setattr("ssh_mcp.remote.files.sync.local_tree.os.stat", blind)
         done = await server.call("ssh_sync", **arguments)
         monkeypatch.undo()
