@@ -51,7 +51,7 @@ async def test_one_refusal_runs_nothing_unless_failures_are_allowed(
         assert got["errors"][0]["error"].startswith("PathNotAllowed")
         assert not [line for line in server.audit() if line["tool"] == "ssh_sftp_stat"]
         got = await server.call("ssh_fleet", **arguments, max_failures=1)
-        assert got["groups"][0]["count"] == 2
+        assert sum(group["count"] for group in got["groups"]) == 2  # two, where somebody changed /etc in between
 
 
 async def test_a_rollout_stops_where_too_many_failed(mcp_server: McpServerFactory, hosts: dict[str, Host]) -> None:
