@@ -20,11 +20,11 @@ from ssh_mcp.errors import (
     Refusal,
     public_text,
 )
-from ssh_mcp.inventory.model import HostPolicy
+from ssh_mcp.inventory.model import CommandPolicy, HostPolicy
 from ssh_mcp.policy.allowlist import Allowlist
 from ssh_mcp.policy.approval import AskMatch
 from ssh_mcp.policy.closed import ClosedTools
-from ssh_mcp.policy.commands import permit, permit_script, permit_typed
+from ssh_mcp.policy.commands import Circumstances, permit, permit_script, permit_typed
 from ssh_mcp.policy.devices import permit as permit_line
 from ssh_mcp.policy.docker_run import decide_run
 from ssh_mcp.policy.explanation import Asked, Decision, Explanation, Ground, Needs, Reason, Source, settings_in
@@ -76,9 +76,9 @@ def explain(asked: Asked, ground: Ground) -> Explanation:
         if asked.as_root:
             account.asks += rules.for_tool(tool, "sudo", Tier.SUDO)
     if tool in COMMANDS:
-        _command(account, account.argument(COMMANDS[tool]), script=False)
+        _command(account, account.argument(COMMANDS[tool]), permit)
     elif tool in SCRIPTS:
-        _command(account, account.argument(SCRIPTS[tool]), script=True)
+        _command(account, account.argument(SCRIPTS[tool]), permit_script)
     _paths(account)
     _local_path(account)
     if tool == "ssh_docker_run":
@@ -107,10 +107,12 @@ def _concluded(account: _Account) -> Explanation:
 # --- commands -------------------------------------------------------------------------------------------------------
 
 
-def _command(account: _Account, text: str, *, script: bool) -> None:
-    policy, where = account.ground.policy.commands, account.ground.circumstances
+_Permitting = Callable[[str, CommandPolicy, Circumstances], PermittedCommand]
+
+
+def _command(account: _Account, text: str, permitting: _Permitting) -> None:
     try:
-        permitted = permit_script(text, policy, where) if script else permit(text, policy, where)
+        permitted = permitting(text, account.ground.policy.commands, account.ground.circumstances)
     except Refusal as refusal:
         rule, source = _command_rule(account, refusal)
         account.refuses(rule, source, text[:200], refusal)
@@ -348,15 +350,7 @@ def _shell_open(account: _Account) -> None:
 
 
 def _terminal(account: _Account) -> None:
-    text = account.argument("command")
-    try:
-        permitted = permit_typed(text, account.ground.policy.commands, account.ground.circumstances)
-    except Refusal as refusal:
-        rule, source = _command_rule(account, refusal)
-        account.refuses(rule, source, text[:200], refusal)
-        return
-    account.asks += account.ground.ask.for_command(permitted)
-    _programs(account, permitted)
+    _command(account, account.argument("command"), permit_typed)
 
 
 def _device(account: _Account) -> None:

@@ -77,7 +77,7 @@ class Terminate:
 
 @dataclass(frozen=True, slots=True)
 class StopListening:
-    """Make the master unlink its socket and end with its last channel (section 8)."""
+    """Make the master unlink its socket and end with its last channel (section 9)."""
 
     request_id: int
 

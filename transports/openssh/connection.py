@@ -159,9 +159,14 @@ class OpenSSHConnection:
             try:
                 with self._launcher.urgent.command():
                     done = await self.runner.run(
-                        command, stdin=stdin, timeout=timeout, collector=collector, framed=framed, leaves=leaves,
+                        command,
+                        stdin=stdin,
+                        timeout=timeout,
+                        collector=collector,
+                        framed=framed,
+                        leaves=leaves,
                         prelude=prelude,
-                    )  # fmt: skip
+                    )
             except NoSlot:
                 # Without a frame a spawned ssh reports only at its end that it was refused.
                 if framed or not whole or asyncio.get_running_loop().time() > give_up:

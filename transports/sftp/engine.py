@@ -62,7 +62,7 @@ class Engine:
         self.lost: TransportError | None = None
         self._closing: asyncio.Task[None] | None = None
         self.last_used = self._loop.time()
-        self._heard_at = self._suspected = self._probed = self.last_used
+        self._replied_at = self._suspected = self._probed = self.last_used
         self._probing: asyncio.Task[None] | None = None
         self._watching: asyncio.TimerHandle | None = None
 
@@ -116,7 +116,7 @@ class Engine:
         """
         self.check()
         if not self._pending:
-            self._heard_at = self._loop.time()
+            self._replied_at = self._loop.time()
         if self._watching is None:
             self._watching = self._loop.call_later(STALLED_ABANDONED, self._look)
         self._pending[request_id] = handler
@@ -164,10 +164,10 @@ class Engine:
         self._watching = None
         if not self._pending or self.lost is not None:
             return
-        silent = self._loop.time() - self._heard_at
-        if silent >= STALLED_ABANDONED and self._suspected != self._heard_at:
+        silent = self._loop.time() - self._replied_at
+        if silent >= STALLED_ABANDONED and self._suspected != self._replied_at:
             # A reply may be there that a busy event loop has not read yet.
-            self._suspected = self._heard_at
+            self._suspected = self._replied_at
             self._watching = self._loop.call_later(0.1, self._look)
         elif silent >= STALLED:
             self._lose(
@@ -180,16 +180,16 @@ class Engine:
         elif silent >= STALLED_ABANDONED and self._discard in self._pending.values():
             self._lose(MasterLost("The host's SFTP service is blocked by a request that was given up.", "Call again."))
         else:
-            if silent >= STALLED_ABANDONED and self._probed != self._heard_at:
-                self._probed = self._heard_at
-                self._probing = self._loop.create_task(self._probe(self._heard_at))
+            if silent >= STALLED_ABANDONED and self._probed != self._replied_at:
+                self._probed = self._replied_at
+                self._probing = self._loop.create_task(self._probe(self._replied_at))
             left = STALLED_ABANDONED - silent if silent < STALLED_ABANDONED else 1.0
             self._watching = self._loop.call_later(max(left, 0.05), self._look)
 
-    async def _probe(self, heard_at: float) -> None:
+    async def _probe(self, replied_at: float) -> None:
         """Give the channel up where the whole host is silent, and not only a server that is busy."""
         error = await self._link.silence()
-        if error is not None and heard_at == self._heard_at and self._pending:
+        if error is not None and replied_at == self._replied_at and self._pending:
             self._lose(error)
 
     def _discard(self, event: Event) -> None:
@@ -218,7 +218,7 @@ class Engine:
     def _received(self, view: memoryview) -> None:
         if self.lost is not None:
             return
-        self._heard_at = self._loop.time()
+        self._replied_at = self._loop.time()
         try:
             if not self._version.done():
                 self._first_bytes(view)

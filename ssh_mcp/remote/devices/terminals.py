@@ -47,7 +47,7 @@ _FIRST: Final = 5.0
 _CHUNK: Final = 16 * 1024
 _BREATH: Final = 0.02
 """Pause behind each chunk: rendering costs some 0.3 ms a KiB, and a flood must not take the whole event loop."""
-_HEARD: Final = 64 * 1024
+_ARRIVED: Final = 64 * 1024
 """Characters of output since the last keys in which ``wait_for`` is looked for."""
 
 
@@ -67,7 +67,7 @@ class OpenTerminal:
         """The session leader on a host that does not hang it up by itself."""
         self._connection = connection_of(host)
         self._terminal = terminal
-        self._heard = ""
+        self._arrived = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._event = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._follow())
@@ -85,7 +85,7 @@ class OpenTerminal:
         try:
             while data := await self._terminal.read(_CHUNK):
                 replies = self.screen.feed(data)
-                self._heard = (self._heard + self._decoder.decode(data))[-_HEARD:]
+                self._arrived = (self._arrived + self._decoder.decode(data))[-_ARRIVED:]
                 self._event.set()
                 if replies:
                     await self._terminal.write(replies)
@@ -99,7 +99,7 @@ class OpenTerminal:
 
     async def type(self, data: str) -> None:
         """Forget what was printed before, and send."""
-        self._heard = ""
+        self._arrived = ""
         self._event.clear()
         if data:
             await self._terminal.write(data.encode("utf-8", "surrogateescape"))
@@ -130,7 +130,7 @@ class OpenTerminal:
         self.screen.take_changed(row)
         with anyio.move_on_after(timeout):
             while True:
-                if wanted in plain_text(self._heard) or wanted in self.screen.take_changed(row):
+                if wanted in plain_text(self._arrived) or wanted in self.screen.take_changed(row):
                     await self.settle(_QUIET * 2, _QUIET)
                     return True
                 if self.ended:

@@ -70,6 +70,16 @@ class Forward:
         return datetime.fromtimestamp(time.time() + left, UTC).isoformat()[:19] + "Z"
 
     @property
+    def connections(self) -> int | None:
+        """How many it carries now; None for a remote one, whose host does not say."""
+        return None if self.acceptor is None else self.acceptor.connections
+
+    @property
+    def idle_seconds(self) -> float | None:
+        """Since it last carried anything; None where that is not known."""
+        return None if self.acceptor is None else round(self.acceptor.idle_seconds, 1)
+
+    @property
     def over(self) -> bool:
         """Whether its time is up, or it has been quiet for as long as was asked for."""
         quiet = self.acceptor is not None and self.idle_limit and self.acceptor.idle_seconds >= self.idle_limit
@@ -146,8 +156,8 @@ class Forwards:
                     target=f.target,
                     host=f.alias,
                     expires=f.expires,
-                    connections=f.acceptor.connections if f.acceptor is not None else None,
-                    idle_seconds=round(f.acceptor.idle_seconds, 1) if f.acceptor is not None else None,
+                    connections=f.connections,
+                    idle_seconds=f.idle_seconds,
                 )
                 for f in self._open.values()
                 if f.identity == caller.identity

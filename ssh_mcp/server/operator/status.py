@@ -68,8 +68,8 @@ def _forwards(fleet: Fleet) -> list[m.OpenForward]:
             target=f.target,
             host=f.alias,
             identity=f.identity,
-            connections=f.acceptor.connections if f.acceptor is not None else None,
-            idle_seconds=round(f.acceptor.idle_seconds, 1) if f.acceptor is not None else None,
+            connections=f.connections,
+            idle_seconds=f.idle_seconds,
             seconds_left=round(f.expires_at - now, 1),
         )
         for f in fleet.forwards.all()
