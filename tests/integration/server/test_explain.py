@@ -32,7 +32,7 @@ def _calls(place: Path, rng: random.Random) -> list[tuple[str, dict[str, Any]]]:
         "a\n",
     ]
     calls: list[tuple[str, dict[str, Any]]] = [("ssh_exec_run", {"command": c}) for c in _commands(rng)]
-    calls += [("ssh_exec_script", {"script": f"{head}true\nid\n"}) for head in ("", "#!/usr/bin/perl\n")]
+    calls += [("ssh_exec_script", {"script": f"{head}true\necho x\n"}) for head in ("", "#!/usr/bin/perl\n", "id\n")]
     calls += [
         (tool, {"path": p}) for tool in ("ssh_sftp_stat", "ssh_sftp_download", "ssh_read_redacted") for p in paths
     ]

@@ -85,10 +85,12 @@ async def test_a_local_forward_carries_both_ways_and_passes_on_that_the_far_side
             opened = await server.call("ssh_forward_open", host="web", target=f"127.0.0.1:{echo}")
             _, port = address(opened["listen"])
             assert await aside(ask, port, b"hello bye\n") == b"hello bye\n"
-            with closing(socket.create_connection(("127.0.0.1", port))):
+            with closing(socket.create_connection(("127.0.0.1", port))) as carried:
+                await aside(carried.sendall, b"x")
+                assert await aside(carried.recv, 1) == b"x"
                 listed = await server.call("ssh_forward_list")
                 (entry,) = listed["forwards"]
-                assert entry["forward_id"] == opened["forward_id"]
+                assert (entry["forward_id"], entry["connections"]) == (opened["forward_id"], 1)
             assert await server.call("ssh_forward_close", forward_id=opened["forward_id"]) == {"closed": True}
             assert await aside(refuses, port)
             text = await server.refused("ssh_forward_close", forward_id=opened["forward_id"])
